@@ -1,0 +1,7 @@
+//! epcache: `updatedb` and `locate` for Python entry points.
+//!
+//! The rooms, in the order in which data flows. Each calls only rooms below it.
+
+#![deny(unsafe_code)]
+
+pub mod rooted;

@@ -1,0 +1,142 @@
+//! An open directory: its listing, and opening what lies in it by name.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
+
+use super::{FileType, OPEN_FLAGS, Root, file_type, regular_file};
+
+/// An open directory below a [`Root`].
+pub struct Directory<'r> {
+    root: &'r Root,
+    path: PathBuf,
+    dir: Dir,
+}
+
+impl<'r> Directory<'r> {
+    pub(super) fn new(root: &'r Root, path: &Path, fd: OwnedFd) -> io::Result<Self> {
+        Ok(Self {
+            root,
+            path: path.to_owned(),
+            dir: Dir::from_fd(fd)?,
+        })
+    }
+
+    /// The path under which it was opened, as seen from inside the root.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The root that it was opened below.
+    #[must_use]
+    pub fn root(&self) -> &'r Root {
+        self.root
+    }
+
+    /// `fstat(2)` of the directory itself.
+    ///
+    /// # Errors
+    /// Those of `fstat(2)`.
+    pub fn stat(&self) -> io::Result<FileStat> {
+        Ok(fstat(self.dir.as_fd())?)
+    }
+
+    /// Calls `visit` for every name, in the order in which the directory lists them, `.` and `..`
+    /// left out. May be called again: it starts from the beginning.
+    ///
+    /// # Errors
+    /// Those of `readdir(3)`.
+    pub fn for_each_name(&mut self, mut visit: impl FnMut(&[u8])) -> io::Result<()> {
+        // The iterator rewinds the directory when it is dropped.
+        for entry in self.dir.iter() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                visit(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// `stat(2)` of an entry, links followed (within the root).
+    ///
+    /// # Errors
+    /// Those of `stat(2)`.
+    pub fn stat_entry(&self, name: &[u8]) -> io::Result<FileStat> {
+        if self.root.is_system() {
+            return Ok(fstatat(self.dir.as_fd(), name, AtFlags::empty())?);
+        }
+        let stat = fstatat(self.dir.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        match file_type(&stat) {
+            FileType::Link => self.root.stat(&self.path_of(name)),
+            _ => Ok(stat),
+        }
+    }
+
+    /// Opens a regular file by the path `entry/file` below this directory: `entry` one name, `file`
+    /// one name or empty (then it is the entry itself that is opened).
+    ///
+    /// # Errors
+    /// Those of [`Root::open_file`].
+    pub fn open_file(&self, entry: &[u8], file: &str) -> io::Result<(File, FileStat)> {
+        if self.root.is_system() {
+            let mut path = Vec::with_capacity(entry.len() + file.len() + 2);
+            path.extend_from_slice(entry);
+            if !file.is_empty() {
+                path.push(b'/');
+                path.extend_from_slice(file.as_bytes());
+            }
+            return regular_file(openat(
+                self.dir.as_fd(),
+                path.as_slice(),
+                OPEN_FLAGS,
+                Mode::empty(),
+            )?);
+        }
+        // Where either name is a link, O_NOFOLLOW says so and the slow, careful way is taken.
+        match self.open_plain_file(entry, file) {
+            Err(error) if leads_elsewhere(&error) => {
+                let path = self.path_of(entry);
+                self.root.open_file(&if file.is_empty() {
+                    path
+                } else {
+                    path.join(file)
+                })
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_plain_file(&self, entry: &[u8], file: &str) -> io::Result<(File, FileStat)> {
+        let flags = OPEN_FLAGS | OFlag::O_NOFOLLOW;
+        if file.is_empty() {
+            return regular_file(openat(self.dir.as_fd(), entry, flags, Mode::empty())?);
+        }
+        let inner = openat(
+            self.dir.as_fd(),
+            entry,
+            flags | OFlag::O_DIRECTORY,
+            Mode::empty(),
+        )?;
+        regular_file(openat(inner.as_fd(), file, flags, Mode::empty())?)
+    }
+
+    fn path_of(&self, name: &[u8]) -> PathBuf {
+        self.path.join(OsStr::from_bytes(name))
+    }
+}
+
+/// ELOOP is O_NOFOLLOW's answer to a link, ENOTDIR that of O_NOFOLLOW together with O_DIRECTORY.
+fn leads_elsewhere(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    let errno = error.raw_os_error();
+    errno == Some(Errno::ELOOP as i32) || errno == Some(Errno::ENOTDIR as i32)
+}

@@ -1,0 +1,336 @@
+//! A file tree seen from its root: every path that epcache opens goes through here.
+//!
+//! In comes a path as the system below the root spells it (`/usr/lib/python3/dist-packages`); out
+//! comes an open descriptor, a `stat` result or an [`io::Error`]. With a root of its own
+//! ([`Root::at`], the `--root` option) symbolic links, absolute ones too, are resolved *within* that
+//! root, one component after the other and by descriptor, so that nothing outside is opened, whoever
+//! swaps what for a link meanwhile. On any kernel: `openat2` is refused by many container filters.
+//!
+//! This room opens for reading only, and knows nothing of Python.
+
+mod directory;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
+
+pub use directory::Directory;
+
+/// What a path walk gives up at, as the kernel's `MAXSYMLINKS`.
+const MAX_LINKS: usize = 40;
+
+/// Flags that every open of ours carries: never inherited, never a controlling terminal, and never
+/// waiting for the other end of a FIFO.
+const OPEN_FLAGS: OFlag = OFlag::O_RDONLY
+    .union(OFlag::O_CLOEXEC)
+    .union(OFlag::O_NOCTTY)
+    .union(OFlag::O_NONBLOCK);
+
+/// The root that paths are resolved against: the system's own, or a directory given by `--root`.
+#[derive(Debug)]
+pub struct Root {
+    /// None for the system's own root, where the kernel resolves paths.
+    anchor: Option<OwnedFd>,
+    path: PathBuf,
+}
+
+impl Root {
+    /// The running system's own root.
+    #[must_use]
+    pub fn system() -> Self {
+        Self {
+            anchor: None,
+            path: PathBuf::from("/"),
+        }
+    }
+
+    /// A tree below `dir` (a chroot, an image being built).
+    ///
+    /// # Errors
+    /// Those of opening `dir` as a directory.
+    pub fn at(dir: &Path) -> io::Result<Self> {
+        let path = std::fs::canonicalize(dir)?;
+        if path == Path::new("/") {
+            return Ok(Self::system());
+        }
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let anchor = openat(AT_FDCWD, &path, flags, Mode::empty())?;
+        Ok(Self {
+            anchor: Some(anchor),
+            path,
+        })
+    }
+
+    /// Whether this is the running system's own root.
+    #[must_use]
+    pub fn is_system(&self) -> bool {
+        self.anchor.is_none()
+    }
+
+    /// Where the root lies, for messages and for publishing below it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path outside the root of a path inside it. Purely textual: follow no link with it.
+    #[must_use]
+    pub fn outside(&self, path: &Path) -> PathBuf {
+        self.path.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Opens a directory for listing.
+    ///
+    /// # Errors
+    /// Those of `open(2)`, `ENOTDIR` where it is something else, `ELOOP` after 40 links.
+    pub fn open_dir(&self, path: &Path) -> io::Result<Directory<'_>> {
+        let fd = self.open(path, OPEN_FLAGS | OFlag::O_DIRECTORY)?;
+        Directory::new(self, path, fd)
+    }
+
+    /// Opens a regular file for reading.
+    ///
+    /// # Errors
+    /// Those of `open(2)`; [`io::ErrorKind::IsADirectory`] and [`io::ErrorKind::InvalidInput`] for
+    /// what is not a regular file.
+    pub fn open_file(&self, path: &Path) -> io::Result<(File, FileStat)> {
+        regular_file(self.open(path, OPEN_FLAGS)?)
+    }
+
+    /// `stat(2)`, links followed.
+    ///
+    /// # Errors
+    /// Those of `stat(2)`.
+    pub fn stat(&self, path: &Path) -> io::Result<FileStat> {
+        match &self.anchor {
+            None => Ok(fstatat(AT_FDCWD, path, AtFlags::empty())?),
+            Some(anchor) => Ok(fstat(walk(anchor, path)?.fd())?),
+        }
+    }
+
+    /// Whether the path leads to a directory (`os.path.isdir`).
+    #[must_use]
+    pub fn is_dir(&self, path: &Path) -> bool {
+        self.stat(path)
+            .is_ok_and(|stat| file_type(&stat) == FileType::Directory)
+    }
+
+    /// Whether the path leads to a regular file (`os.path.isfile`).
+    #[must_use]
+    pub fn is_file(&self, path: &Path) -> bool {
+        self.stat(path)
+            .is_ok_and(|stat| file_type(&stat) == FileType::Regular)
+    }
+
+    /// Whether the path leads to anything (`os.path.exists`).
+    #[must_use]
+    pub fn exists(&self, path: &Path) -> bool {
+        self.stat(path).is_ok()
+    }
+
+    /// The path with all links resolved, as seen from inside the root (`os.path.realpath` of what
+    /// exists).
+    ///
+    /// # Errors
+    /// Those of `stat(2)`.
+    pub fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        match &self.anchor {
+            None => std::fs::canonicalize(path),
+            Some(anchor) => Ok(walk(anchor, path)?.real_path()),
+        }
+    }
+
+    /// The target of a symbolic link, as it is written there (`os.readlink`).
+    ///
+    /// # Errors
+    /// Those of `readlink(2)`: `EINVAL` for what is not a link.
+    pub fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        let (Some(anchor), Some(name)) = (&self.anchor, path.file_name()) else {
+            return std::fs::read_link(path);
+        };
+        let parent = walk(anchor, path.parent().unwrap_or(Path::new("/")))?;
+        Ok(PathBuf::from(readlinkat(parent.fd(), name)?))
+    }
+
+    /// The names in a directory, in the order in which it lists them, `.` and `..` left out
+    /// (`os.listdir`).
+    ///
+    /// # Errors
+    /// Those of opening and reading the directory.
+    pub fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        let mut names = Vec::new();
+        self.open_dir(path)?
+            .for_each_name(|name| names.push(OsString::from_vec(name.to_vec())))?;
+        Ok(names)
+    }
+
+    /// The content of a regular file of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// Those of [`Root::open_file`] and of reading; [`io::ErrorKind::FileTooLarge`] beyond `limit`.
+    pub fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        let (file, stat) = self.open_file(path)?;
+        read_bounded(&file, &stat, limit)
+    }
+
+    fn open(&self, path: &Path, flags: OFlag) -> io::Result<OwnedFd> {
+        match &self.anchor {
+            None => Ok(openat(AT_FDCWD, path, flags, Mode::empty())?),
+            Some(anchor) => walk(anchor, path)?.open(flags),
+        }
+    }
+}
+
+/// What kind of thing a `stat` result describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileType {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    Regular,
+    /// A symbolic link (only seen where links are not followed).
+    Link,
+    /// A FIFO, a socket, a device.
+    Other,
+}
+
+/// The kind of thing that a `stat` result describes.
+#[must_use]
+pub fn file_type(stat: &FileStat) -> FileType {
+    use nix::sys::stat::SFlag;
+    match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
+        SFlag::S_IFDIR => FileType::Directory,
+        SFlag::S_IFREG => FileType::Regular,
+        SFlag::S_IFLNK => FileType::Link,
+        _ => FileType::Other,
+    }
+}
+
+/// Reads a whole file of at most `limit` bytes, in one `read` where its size is as `stat` said.
+///
+/// # Errors
+/// Those of `read(2)`, and [`io::ErrorKind::FileTooLarge`] beyond `limit`.
+pub fn read_bounded(mut file: &File, stat: &FileStat, limit: usize) -> io::Result<Vec<u8>> {
+    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "larger than the limit");
+    let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
+    if size > limit {
+        return Err(too_large());
+    }
+    // One byte more than expected: a short read is the end of a regular file.
+    let mut content = Vec::with_capacity(size + 1);
+    file.by_ref()
+        .take(limit as u64 + 1)
+        .read_to_end(&mut content)?;
+    if content.len() > limit {
+        Err(too_large())
+    } else {
+        Ok(content)
+    }
+}
+
+fn regular_file(fd: OwnedFd) -> io::Result<(File, FileStat)> {
+    let stat = fstat(fd.as_fd())?;
+    match file_type(&stat) {
+        FileType::Regular => Ok((File::from(fd), stat)),
+        FileType::Directory => Err(io::Error::from(Errno::EISDIR)),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        )),
+    }
+}
+
+/// Where a walk from a root has got to: the descriptors of every directory on the way, so that `..`
+/// is a step back on this very way and never a question to the file system.
+struct Walked<'r> {
+    anchor: &'r OwnedFd,
+    way: Vec<(OsString, OwnedFd)>,
+}
+
+impl Walked<'_> {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.way
+            .last()
+            .map_or(self.anchor.as_fd(), |(_, fd)| fd.as_fd())
+    }
+
+    fn real_path(&self) -> PathBuf {
+        let mut path = PathBuf::from("/");
+        path.extend(self.way.iter().map(|(name, _)| name));
+        path
+    }
+
+    /// Opens for real what the walk found. A link that has taken its place meanwhile is refused.
+    fn open(mut self, flags: OFlag) -> io::Result<OwnedFd> {
+        let last = self.way.pop();
+        let name = last.as_ref().map_or(OsStr::new("."), |(name, _)| name);
+        Ok(openat(
+            self.fd(),
+            name,
+            flags | OFlag::O_NOFOLLOW,
+            Mode::empty(),
+        )?)
+    }
+}
+
+fn walk<'r>(anchor: &'r OwnedFd, path: &Path) -> io::Result<Walked<'r>> {
+    let mut walked = Walked {
+        anchor,
+        way: Vec::new(),
+    };
+    let mut ahead: Vec<OsString> = reversed_components(path);
+    let mut links = 0;
+    while let Some(name) = ahead.pop() {
+        if name == ".." {
+            walked.way.pop();
+            continue;
+        }
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = openat(walked.fd(), name.as_os_str(), flags, Mode::empty())?;
+        if name == "." {
+            continue;
+        }
+        if file_type(&fstat(fd.as_fd())?) != FileType::Link {
+            walked.way.push((name, fd));
+            continue;
+        }
+        links += 1;
+        if links > MAX_LINKS {
+            return Err(Errno::ELOOP.into());
+        }
+        let target = PathBuf::from(readlinkat(fd.as_fd(), "")?);
+        if target.is_absolute() {
+            walked.way.clear();
+        }
+        ahead.extend(reversed_components(&target));
+    }
+    Ok(walked)
+}
+
+fn reversed_components(path: &Path) -> Vec<OsString> {
+    let mut names: Vec<OsString> = path
+        .components()
+        .filter_map(|component| match component {
+            Component::Normal(name) => Some(name.to_owned()),
+            Component::ParentDir => Some(OsString::from("..")),
+            _ => None,
+        })
+        .collect();
+    // `x/` and `x/.` ask for a directory; Path drops both, so say it again in a way that fails the
+    // same on a file: opening a component below it.
+    if path.as_os_str().as_bytes().ends_with(b"/") && !names.is_empty() {
+        names.push(OsString::from("."));
+    }
+    names.reverse();
+    names
+}
+
+#[cfg(test)]
+mod tests;
