@@ -1,0 +1,235 @@
+//! The grammar of `entry_points.txt`.
+//!
+//! In come the bytes of one file, out go its entry points in the order in which they stand there,
+//! borrowed from the bytes. Nothing is imported or resolved, duplicates are kept, and names and
+//! groups are not judged: the [specification] restricts them, `importlib.metadata` does not.
+//!
+//! The rules are those of `Sectioned` and `EntryPoints._from_text` in importlib_metadata 10.2:
+//! `str.splitlines()`, `str.strip()`, a comment has its `#` first, a section starts with `[` and
+//! ends with `]`, whatever stands before the first section is ignored, name and value part at the
+//! first `=`. There is no `;` comment, no continuation line, no `:`, no interpolation, and a byte
+//! order mark is text. A NUL is a character like any other.
+//!
+//! Differences from CPython:
+//! - a line without `=`, or a byte that is not UTF-8, raises there, for every caller of
+//!   `entry_points()`; here it is the error of one file;
+//! - a file beyond [`SIZE_LIMIT`] is refused;
+//! - a malformed object reference is marked. CPython 3.10 to 3.14 pass it on silently, from 3.15
+//!   on it raises.
+//!
+//! [specification]: https://packaging.python.org/en/latest/specifications/entry-points/#file-format
+
+use super::{object_reference, text};
+
+/// The largest file that is parsed, in bytes. Real ones have some hundred bytes, rarely some
+/// thousand; the limit bounds what a hostile one can make the caller hold.
+pub const SIZE_LIMIT: usize = 1 << 20;
+
+/// One line `name = value` of a section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryPoint<'a> {
+    /// The section's name: the line without the brackets at its ends, spaces inside kept.
+    pub group: &'a str,
+    /// What stands before the first `=`, stripped. May be empty.
+    pub name: &'a str,
+    /// What stands behind the first `=`, stripped. May be empty.
+    pub value: &'a str,
+    /// Whether `value` is not an object reference (see [`object_reference::is_well_formed`]).
+    pub malformed: bool,
+}
+
+/// Why a file yields no entry points at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EntryPointsError {
+    /// The file is not UTF-8.
+    #[error("not UTF-8 at byte {offset}")]
+    NotUtf8 {
+        /// Offset of the first byte that does not belong to a character.
+        offset: usize,
+    },
+    /// A line of a section is neither empty nor a comment nor `name = value`.
+    #[error("line {line} has no '=': {text:?}")]
+    NoEqualsSign {
+        /// Number of the line, from 1, by `str.splitlines()`.
+        line: usize,
+        /// The line, stripped, and cut after 80 characters.
+        text: String,
+    },
+    /// The file has more than [`SIZE_LIMIT`] bytes.
+    #[error("larger than {SIZE_LIMIT} bytes")]
+    TooLarge,
+}
+
+/// The entry points that the file `bytes` declares.
+///
+/// # Errors
+///
+/// One bad line or byte costs the whole file: what the author meant is anyone's guess, and
+/// `importlib.metadata` yields nothing either.
+pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint<'_>>, EntryPointsError> {
+    if bytes.len() > SIZE_LIMIT {
+        return Err(EntryPointsError::TooLarge);
+    }
+    let content = std::str::from_utf8(bytes).map_err(|error| EntryPointsError::NotUtf8 {
+        offset: error.valid_up_to(),
+    })?;
+    let mut entry_points = Vec::new();
+    let mut group = None;
+    // Universal newlines, with which Python reads the file, change nothing that splitlines sees.
+    for (index, line) in text::lines(content).enumerate() {
+        let line = text::strip(line);
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if line.starts_with('[') && line.ends_with(']') {
+            group = Some(line.trim_matches(['[', ']']));
+            continue;
+        }
+        let Some(group) = group else { continue };
+        let Some((name, value)) = line.split_once('=') else {
+            return Err(EntryPointsError::NoEqualsSign {
+                line: index + 1,
+                text: shorten(line),
+            });
+        };
+        let (name, value) = (text::strip(name), text::strip(value));
+        let malformed = !object_reference::is_well_formed(value);
+        entry_points.push(EntryPoint {
+            group,
+            name,
+            value,
+            malformed,
+        });
+    }
+    Ok(entry_points)
+}
+
+fn shorten(line: &str) -> String {
+    const LIMIT: usize = 80;
+    match line
+        .char_indices()
+        .nth(LIMIT)
+        .and_then(|(end, _)| line.get(..end))
+    {
+        Some(start) => format!("{start}…"),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn triples(text: &str) -> Vec<(&str, &str, &str)> {
+        parse(text.as_bytes())
+            .unwrap()
+            .iter()
+            .map(|entry_point| (entry_point.group, entry_point.name, entry_point.value))
+            .collect()
+    }
+
+    #[test]
+    fn entries_come_in_file_order_with_their_group() {
+        let text = "[b]\nx = m:f\n\n[a]\ny=n\n[b]\nx = m:f\n";
+        assert_eq!(
+            triples(text),
+            [("b", "x", "m:f"), ("a", "y", "n"), ("b", "x", "m:f")]
+        );
+    }
+
+    #[test]
+    fn lines_before_the_first_section_are_ignored_even_without_equals_sign() {
+        assert_eq!(triples("nonsense\nx = y\n[g]\na = b"), [("g", "a", "b")]);
+        assert_eq!(triples(""), []);
+        assert_eq!(triples("nonsense"), []);
+    }
+
+    #[test]
+    fn only_a_leading_hash_makes_a_comment() {
+        let text = "[g]\n  # a = b\n; c = d\ne = f # g\n";
+        assert_eq!(triples(text), [("g", "; c", "d"), ("g", "e", "f # g")]);
+    }
+
+    #[test]
+    fn a_section_loses_all_brackets_at_its_ends_and_nothing_else() {
+        assert_eq!(triples("[[ g ]x]]\na=b"), [(" g ]x", "a", "b")]);
+        assert_eq!(triples("[]\na=b"), [("", "a", "b")]);
+        assert_eq!(triples("[a]=[b]\nc=d"), [("a]=[b", "c", "d")]);
+        assert_eq!(triples("\x1c [g]\u{a0}\n  c=d"), [("g", "c", "d")]);
+    }
+
+    #[test]
+    fn a_section_that_is_not_closed_is_an_entry() {
+        assert_eq!(triples("[g]\n[a = b"), [("g", "[a", "b")]);
+        assert_eq!(
+            parse(b"[g]\n\n["),
+            Err(EntryPointsError::NoEqualsSign {
+                line: 3,
+                text: "[".to_owned()
+            })
+        );
+        assert_eq!(triples("[g]\n[x] = b"), [("g", "[x]", "b")]);
+    }
+
+    #[test]
+    fn name_and_value_part_at_the_first_equals_sign() {
+        assert_eq!(
+            triples("[g]\n a b = c = d \n=\n"),
+            [("g", "a b", "c = d"), ("g", "", "")]
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_text() {
+        assert_eq!(triples("\u{feff}[g]\na = b\n"), []);
+        assert_eq!(triples("[g]\n\u{feff}a = b\n"), [("g", "\u{feff}a", "b")]);
+    }
+
+    #[test]
+    fn a_nul_is_a_character() {
+        assert_eq!(triples("[g\0]\na\0 = b\0\n"), [("g\0", "a\0", "b\0")]);
+    }
+
+    #[test]
+    fn a_line_without_equals_sign_costs_the_file() {
+        let long = format!("[g]\na = b\r\n\x0c{}", "é".repeat(100));
+        let error = parse(long.as_bytes()).unwrap_err();
+        let text = format!("{}…", "é".repeat(80));
+        assert_eq!(error, EntryPointsError::NoEqualsSign { line: 4, text });
+    }
+
+    #[test]
+    fn the_error_message_escapes_control_characters() {
+        let error = parse(b"[g]\n\x1b[2J").unwrap_err();
+        assert_eq!(error.to_string(), "line 2 has no '=': \"\\u{1b}[2J\"");
+    }
+
+    #[test]
+    fn a_file_that_is_not_utf_8_is_refused_with_the_place() {
+        assert_eq!(
+            parse(b"[g]\na=\xe2\x80"),
+            Err(EntryPointsError::NotUtf8 { offset: 6 })
+        );
+        assert_eq!(parse(b"\xff"), Err(EntryPointsError::NotUtf8 { offset: 0 }));
+        assert_eq!(
+            parse(b"\xed\xa0\x80"),
+            Err(EntryPointsError::NotUtf8 { offset: 0 })
+        );
+    }
+
+    #[test]
+    fn a_file_beyond_the_limit_is_refused_and_one_at_the_limit_is_not() {
+        assert_eq!(parse(&vec![b'\n'; SIZE_LIMIT]), Ok(Vec::new()));
+        assert_eq!(
+            parse(&vec![b'\n'; SIZE_LIMIT + 1]),
+            Err(EntryPointsError::TooLarge)
+        );
+    }
+
+    #[test]
+    fn a_malformed_reference_is_kept_and_marked() {
+        let found = parse(b"[g]\na = b-c\nd = e:f [x]\n").unwrap();
+        let marks: Vec<_> = found.iter().map(|e| (e.value, e.malformed)).collect();
+        assert_eq!(marks, [("b-c", true), ("e:f [x]", false)]);
+    }
+}
