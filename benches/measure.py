@@ -1,0 +1,165 @@
+"""Run programs in turn and keep what each run cost.
+
+In:  programs (a command, or a Python callable for work done in this process) and a number of rounds.
+Out: samples of wall time, CPU time and peak memory, and statistics over them. It knows nothing of
+what the programs do.
+
+In every round every program runs once, in an order that is shuffled anew (by a fixed seed), so
+that a slow minute of the machine, or a neighbour that leaves work behind, hits all of them alike.
+Ratios and differences are taken inside a round, and only then summarised.
+"""
+
+import os
+import random
+import statistics
+import time
+from dataclasses import dataclass, field
+
+# Nothing from the caller's environment reaches the programs: PYTHONDONTWRITEBYTECODE, PYTHONPATH,
+# EPCACHE_INDEX, EPCACHE_LOG, MALLOC_* would each change what is measured.
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": os.environ.get("HOME", "/")}
+
+
+@dataclass
+class Sample:
+    wall_ms: float
+    cpu_ms: float
+    peak_kb: int
+
+
+@dataclass
+class Program:
+    """One row of a table. `rounds` maps the number of a round to what the run then cost."""
+
+    name: str
+    command: object
+    rounds: dict = field(default_factory=dict)
+    failure: str = ""
+
+    def values(self, what):
+        return [getattr(sample, what) for sample in self.rounds.values()]
+
+
+class RunFailed(Exception):
+    pass
+
+
+def spawn(command):
+    """Run a command to its end. Times include its start and the reaping of all it waited for."""
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    started = time.perf_counter_ns()
+    try:
+        child = os.posix_spawn(command[0], command, ENVIRONMENT, file_actions=actions)
+    except OSError as error:
+        raise RunFailed(f"{command[0]}: {error.strerror}") from error
+    _, status, usage = os.wait4(child, 0)
+    wall = time.perf_counter_ns() - started
+    code = os.waitstatus_to_exitcode(status)
+    if code != 0:
+        raise RunFailed(f"exit status {code}")
+    return Sample(wall / 1e6, (usage.ru_utime + usage.ru_stime) * 1e3, usage.ru_maxrss)
+
+
+def timed_call(function):
+    wall, cpu = time.perf_counter_ns(), time.process_time_ns()
+    function()
+    return Sample((time.perf_counter_ns() - wall) / 1e6, (time.process_time_ns() - cpu) / 1e6, 0)
+
+
+def run_once(program):
+    return timed_call(program.command) if callable(program.command) else spawn(program.command)
+
+
+def interleave(programs, rounds, budget_s, fewest):
+    """Warm each program up once, then run all in turn. A program that would need more than
+    `budget_s` for all rounds runs in evenly spread ones only, but in `fewest` at least. One that
+    fails is left out from there on, and says so in its row."""
+    shuffle = random.Random(1)
+    shares = {}
+    for program in programs:
+        try:
+            # With little to do, one run does not warm up caches and the CPU's clock.
+            cost = run_once(program).wall_ms
+            if cost < 100:
+                cost = min(run_once(program).wall_ms for _ in range(2))
+        except RunFailed as failure:
+            program.failure = str(failure)
+            continue
+        affordable = int(budget_s * 1e3 / max(cost, 0.01))
+        shares[program.name] = min(rounds, max(min(fewest, rounds), affordable))
+    for number in range(rounds):
+        due = [program for program in programs if not program.failure
+               and (number + 1) * shares[program.name] // rounds > number * shares[program.name] // rounds]
+        shuffle.shuffle(due)
+        for program in due:
+            try:
+                program.rounds[number] = run_once(program)
+            except RunFailed as failure:
+                program.failure = str(failure)
+    return programs
+
+
+def peak_of_all_processes(command):
+    """The highest sum of resident memory over a command's processes, in kB, by looking again and
+    again. Shared pages count twice, a short peak may be missed: a check on ru_maxrss, which is the
+    largest single process."""
+    null = os.open(os.devnull, os.O_RDWR)
+    child = os.posix_spawn(command[0], command, ENVIRONMENT,
+                           file_actions=[(os.POSIX_SPAWN_DUP2, null, number) for number in (0, 1, 2)])
+    os.close(null)
+    page_kb = os.sysconf("SC_PAGE_SIZE") // 1024
+    peak = 0
+    while os.waitpid(child, os.WNOHANG)[0] == 0:
+        total = 0
+        pending = [child]
+        while pending:
+            process = pending.pop()
+            try:
+                with open(f"/proc/{process}/statm", "rb") as file:
+                    total += int(file.read().split()[1]) * page_kb
+                with open(f"/proc/{process}/task/{process}/children", "rb") as file:
+                    pending += map(int, file.read().split())
+            except (OSError, IndexError):
+                continue
+        peak = max(peak, total)
+        time.sleep(0.001)
+    return peak
+
+
+@dataclass
+class Summary:
+    """`n` values: median, quartiles, extremes."""
+
+    n: int
+    median: float
+    q1: float
+    q3: float
+    low: float
+    high: float
+
+
+def summarise(values):
+    if not values:
+        return None
+    if len(values) == 1:
+        return Summary(1, *[values[0]] * 5)
+    q1, median, q3 = statistics.quantiles(values, n=4, method="inclusive")
+    return Summary(len(values), median, q1, q3, min(values), max(values))
+
+
+def paired(program, baseline, combine):
+    """`combine(program, baseline)` of the wall times, round by round, over the rounds both ran in."""
+    return summarise([combine(sample.wall_ms, baseline.rounds[number].wall_ms)
+                      for number, sample in program.rounds.items() if number in baseline.rounds])
+
+
+def ratio(program, baseline):
+    return paired(program, baseline, lambda a, b: a / b)
+
+
+def difference(program, baseline):
+    return paired(program, baseline, lambda a, b: a - b)
