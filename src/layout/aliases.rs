@@ -1,0 +1,86 @@
+//! Other strings for one directory.
+//!
+//! In come search directories; out come the same with the other spellings that occur on somebody's
+//! `sys.path`, so that a record is found whichever of them a reader has: the path without links, the
+//! twin through `lib64 -> lib`, and the one through a merged `/usr` (`/lib -> usr/lib`). A spelling
+//! is added only where it leads to the same directory now.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::rooted::Root;
+
+use super::SearchDirectory;
+
+/// The other spellings of a path, sorted. Empty where it leads to nothing.
+pub(super) fn of(root: &Root, path: &Path) -> Vec<PathBuf> {
+    let Ok(real) = root.real_path(path) else {
+        return Vec::new();
+    };
+    let mut candidates = vec![real.clone()];
+    for base in [path, &real] {
+        candidates.extend(swapped(base, "lib", "lib64"));
+        candidates.extend(swapped(base, "lib64", "lib"));
+    }
+    let merged: Vec<PathBuf> = candidates
+        .iter()
+        .map(PathBuf::as_path)
+        .chain([path])
+        .filter_map(|path| {
+            let below = path.strip_prefix("/usr").ok()?;
+            let top = below.components().next()?.as_os_str().to_str()?;
+            matches!(top, "lib" | "lib64").then(|| Path::new("/").join(below))
+        })
+        .collect();
+    candidates.extend(merged);
+    candidates.retain(|candidate| {
+        candidate.as_os_str() != path.as_os_str()
+            && root.real_path(candidate).is_ok_and(|other| other == real)
+    });
+    candidates.sort_unstable();
+    candidates.dedup();
+    candidates
+}
+
+/// The path with one component replaced, for each place where it occurs.
+fn swapped(path: &Path, from: &str, to: &str) -> Vec<PathBuf> {
+    let components: Vec<Component<'_>> = path.components().collect();
+    components
+        .iter()
+        .enumerate()
+        .filter(|(_, component)| component.as_os_str() == from)
+        .map(|(at, _)| {
+            components
+                .iter()
+                .enumerate()
+                .map(|(other, component)| {
+                    if other == at {
+                        to.as_ref()
+                    } else {
+                        component.as_os_str()
+                    }
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// Fills in the aliases, and folds directories that are one and the same into the first of them.
+pub(super) fn folded(root: &Root, directories: Vec<SearchDirectory>) -> Vec<SearchDirectory> {
+    let mut folded: Vec<SearchDirectory> = Vec::new();
+    for mut directory in directories {
+        directory.aliases = of(root, &directory.path);
+        let twin = folded
+            .iter_mut()
+            .find(|other| other.path == directory.path || other.aliases.contains(&directory.path));
+        match twin {
+            None => folded.push(directory),
+            Some(twin) => {
+                twin.aliases.extend(directory.aliases);
+                twin.aliases.retain(|alias| *alias != twin.path);
+                twin.aliases.sort_unstable();
+                twin.aliases.dedup();
+            }
+        }
+    }
+    folded
+}

@@ -1,0 +1,243 @@
+//! The interpreters on disk, each with what determines its `sys.path`.
+//!
+//! In comes an executable, or nothing but the root; out come [`Interpreter`] values. An interpreter
+//! counts when its standard library is there. None is ever run.
+
+use std::path::{Path, PathBuf};
+
+use crate::rooted::Root;
+
+use super::pathname::{directory_of, joined, normalized};
+use super::prefix::{self, Abi, Prefixes};
+use super::rules::{Flavour, SiteRules};
+use super::{LayoutError, pyvenv};
+
+/// The prefixes below which a system has its interpreters.
+pub(super) const SYSTEM_PREFIXES: [&str; 2] = ["/usr", "/usr/local"];
+
+/// One CPython 3 as found on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interpreter {
+    /// Major and minor version.
+    pub version: (u8, u8),
+    /// `"t"` for a free-threaded build, else empty.
+    pub abi_suffix: &'static str,
+    /// The program. None where only a standard library was found.
+    pub executable: Option<PathBuf>,
+    /// `sys.base_prefix`.
+    pub prefix: PathBuf,
+    /// `sys.base_exec_prefix`.
+    pub exec_prefix: PathBuf,
+    /// `sys.platlibdir`: `lib` or `lib64`.
+    pub platlibdir: &'static str,
+    /// Whose `site` module it has.
+    pub flavour: Flavour,
+    /// What that module does.
+    pub rules: SiteRules,
+    /// The virtual environment that the executable belongs to.
+    pub venv: Option<Venv>,
+}
+
+/// A virtual environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Venv {
+    /// `sys.prefix`.
+    pub prefix: PathBuf,
+    /// Whether the site directories of its base are on `sys.path` too.
+    pub system_site: bool,
+}
+
+impl Interpreter {
+    /// The interpreter that an executable would be, once started by this path.
+    ///
+    /// # Errors
+    /// Where the executable cannot be read or is none, or its version or standard library is not to
+    /// be found.
+    pub fn of_executable(root: &Root, executable: &Path) -> Result<Self, LayoutError> {
+        let executable = normalized(executable);
+        let wide = prefix::is_64_bit(root, &executable)?;
+        let chain = prefix::link_chain(root, &executable);
+        let resolved = chain.last().unwrap_or(&executable);
+        let config = VenvConfig::beside(root, &executable);
+        let abi = abi_of(root, &chain, config.as_ref())
+            .ok_or_else(|| LayoutError::UnknownVersion(executable.clone()))?;
+        let home = home(root, &executable, resolved, abi.version);
+        let has_home = home.is_some();
+        let start = home.unwrap_or_else(|| directory_of(resolved));
+        let found = prefix::search(root, &start, abi, wide).ok_or_else(|| {
+            LayoutError::NoStandardLibrary {
+                path: executable.clone(),
+                version: abi.directory().replace("python", ""),
+            }
+        })?;
+        let mut interpreter = Self::at(root, abi, found);
+        // From 3.14 on it is getpath that decides, and it wants a `home`.
+        interpreter.venv = config
+            .filter(|_| has_home || abi.version < (3, 14))
+            .map(|config| Venv {
+                prefix: config.prefix,
+                system_site: pyvenv::includes_system_site(&config.content).unwrap_or(true),
+            });
+        interpreter.executable = Some(executable);
+        Ok(interpreter)
+    }
+
+    fn at(root: &Root, abi: Abi, found: Prefixes) -> Self {
+        let stdlib = prefix::stdlib(&found.prefix, found.platlibdir, abi);
+        let rules = SiteRules::read(root, &stdlib, abi.version);
+        Self {
+            version: abi.version,
+            abi_suffix: abi.suffix(),
+            executable: None,
+            prefix: found.prefix,
+            exec_prefix: found.exec_prefix,
+            platlibdir: found.platlibdir,
+            flavour: rules.flavour,
+            rules,
+            venv: None,
+        }
+    }
+
+    pub(super) fn abi(&self) -> Abi {
+        Abi {
+            version: self.version,
+            free_threaded: self.abi_suffix == "t",
+        }
+    }
+
+    /// The version as in `python3.13t`, without `python`.
+    #[must_use]
+    pub fn version_text(&self) -> String {
+        format!("{}.{}{}", self.version.0, self.version.1, self.abi_suffix)
+    }
+}
+
+/// The `pyvenv.cfg` that the `site` module would find.
+struct VenvConfig {
+    prefix: PathBuf,
+    content: Vec<u8>,
+}
+
+impl VenvConfig {
+    fn beside(root: &Root, executable: &Path) -> Option<Self> {
+        let directory = directory_of(executable);
+        let place = pyvenv::places(&directory)
+            .into_iter()
+            .find(|place| root.is_file(&joined(place, "pyvenv.cfg")))?;
+        Some(Self {
+            content: root
+                .read(&joined(&place, "pyvenv.cfg"), pyvenv::LARGEST)
+                .ok()?,
+            // Whichever of the two has the file, the prefix is the directory above.
+            prefix: directory_of(&directory),
+        })
+    }
+}
+
+/// The directory that `home` in pyvenv.cfg sends getpath to. Up to 3.10 the file is looked for where
+/// the links of the executable lead, from 3.11 on where the executable was started.
+fn home(root: &Root, executable: &Path, resolved: &Path, version: (u8, u8)) -> Option<PathBuf> {
+    let places = if version >= (3, 11) {
+        let [beside, above] = pyvenv::places(&directory_of(executable));
+        [above, beside]
+    } else {
+        pyvenv::places(&directory_of(resolved))
+    };
+    let content = places.iter().find_map(|place| {
+        root.read(&joined(place, "pyvenv.cfg"), pyvenv::LARGEST)
+            .ok()
+    })?;
+    pyvenv::home(&content, version)
+}
+
+/// The version of an executable: by its name or a name on the way of its links, by the virtual
+/// environment's configuration, or by the only standard library that it could find.
+fn abi_of(root: &Root, chain: &[PathBuf], config: Option<&VenvConfig>) -> Option<Abi> {
+    let by_name = chain
+        .iter()
+        .rev()
+        .find_map(|path| Abi::of_name(path.file_name()?.to_str()?));
+    let by_config = || {
+        Some(Abi {
+            version: pyvenv::version(&config?.content)?,
+            free_threaded: false,
+        })
+    };
+    let by_library = || {
+        let prefix = directory_of(&directory_of(chain.last()?));
+        match libraries(root, &prefix).as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        }
+    };
+    by_name.or_else(by_config).or_else(by_library)
+}
+
+/// The versions of which there is a standard library below a prefix, sorted.
+fn libraries(root: &Root, prefix: &Path) -> Vec<Abi> {
+    let mut found: Vec<Abi> = version_directories(root, prefix)
+        .into_iter()
+        .filter(|&abi| prefix::platlibdir(root, prefix, abi, true).is_some())
+        .collect();
+    found.dedup();
+    found
+}
+
+/// The versions of which there is any `{lib,lib64}/python3.X` below a prefix, sorted.
+pub(super) fn version_directories(root: &Root, prefix: &Path) -> Vec<Abi> {
+    let mut found: Vec<Abi> = ["lib", "lib64"]
+        .iter()
+        .flat_map(|libdir| root.list(&joined(prefix, libdir)).unwrap_or_default())
+        .filter_map(|name| Abi::of_name(name.to_str()?))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Every CPython 3 of the system, by version, then by prefix.
+#[must_use]
+pub fn interpreters(root: &Root) -> Vec<Interpreter> {
+    interpreters_in(root, &SYSTEM_PREFIXES.map(PathBuf::from))
+}
+
+/// Every CPython 3 with a program or a standard library below one of the prefixes, by version, then
+/// by prefix.
+#[must_use]
+pub fn interpreters_in(root: &Root, prefixes: &[PathBuf]) -> Vec<Interpreter> {
+    let mut found: Vec<Interpreter> = Vec::new();
+    for prefix in prefixes {
+        let bin = joined(prefix, "bin");
+        let mut names = root.list(&bin).unwrap_or_default();
+        names.retain(|name| name.to_str().and_then(Abi::of_name).is_some());
+        names.sort_unstable();
+        let programs = names
+            .iter()
+            .filter_map(|name| Interpreter::of_executable(root, &joined(&bin, name)).ok());
+        found.extend(programs);
+        for abi in libraries(root, prefix) {
+            let Some(platlibdir) = prefix::platlibdir(root, prefix, abi, true) else {
+                continue;
+            };
+            let prefixes = Prefixes {
+                prefix: prefix.clone(),
+                exec_prefix: prefix.clone(),
+                platlibdir,
+            };
+            found.push(Interpreter::at(root, abi, prefixes));
+        }
+    }
+    // Stable: of several programs with one library the first stays, and programs come first.
+    found.sort_by(|a, b| key(a).cmp(&key(b)));
+    found.dedup_by(|a, b| key(a) == key(b));
+    found
+}
+
+fn key(interpreter: &Interpreter) -> (Abi, &Path, &Path, Option<&Path>) {
+    (
+        interpreter.abi(),
+        &interpreter.prefix,
+        &interpreter.exec_prefix,
+        interpreter.venv.as_ref().map(|venv| venv.prefix.as_path()),
+    )
+}

@@ -1,0 +1,209 @@
+//! getpath's part: from an executable to the prefixes of its standard library.
+//!
+//! In comes an executable, its version and the directory that the search starts from; out come
+//! `prefix`, `exec_prefix` and `platlibdir`. The search is that of CPython's getpath (the C one up to
+//! 3.10, the Python one from 3.11 on), without environment variables and without build trees. What
+//! is compiled into the executable (`PREFIX`, `PLATLIBDIR`) is not read but concluded from what is
+//! on disk.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::rooted::Root;
+
+use super::LayoutError;
+use super::pathname::{directory_of, joined};
+
+/// As many links as CPython follows from an executable.
+const MAX_LINKS: usize = 40;
+
+/// Where configure's `PREFIX` is assumed to be when the search from the executable fails, as it
+/// does for `/bin/python3` on a merged `/usr`: neither getpath ever tries `/` itself.
+const BUILT_IN: [&str; 2] = ["/usr", "/usr/local"];
+
+/// What the search from an executable found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Prefixes {
+    pub(super) prefix: PathBuf,
+    pub(super) exec_prefix: PathBuf,
+    pub(super) platlibdir: &'static str,
+}
+
+/// A version as in the names of files: `3.12`, and `t` for a free-threaded build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Abi {
+    pub(super) version: (u8, u8),
+    pub(super) free_threaded: bool,
+}
+
+impl Abi {
+    pub(super) fn suffix(self) -> &'static str {
+        if self.free_threaded { "t" } else { "" }
+    }
+
+    /// `python3.13t`, the name of the standard library's directory.
+    pub(super) fn directory(self) -> String {
+        format!(
+            "python{}.{}{}",
+            self.version.0,
+            self.version.1,
+            self.suffix()
+        )
+    }
+
+    /// `python313t.zip`.
+    pub(super) fn zip(self) -> String {
+        format!(
+            "python{}{}{}.zip",
+            self.version.0,
+            self.version.1,
+            self.suffix()
+        )
+    }
+
+    /// The version in the name of an executable or of a directory: `python3.13td`.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        Self::parse(name.strip_prefix("python")?)
+    }
+
+    /// `3.12`, `3.13t`, `3.7m`: the letters are build flags, of which only `t` moves the library.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let flags = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        if !flags
+            .chars()
+            .all(|flag| matches!(flag, 't' | 'd' | 'm' | 'u'))
+        {
+            return None;
+        }
+        let (major, minor) = text.strip_suffix(flags)?.split_once('.')?;
+        let version = (major.parse().ok()?, minor.parse().ok()?);
+        (version.0 == 3).then_some(Self {
+            version,
+            free_threaded: flags.contains('t'),
+        })
+    }
+}
+
+/// The executable with links of its last component followed, as getpath does: `/bin/python3` becomes
+/// `/bin/python3.11`, whatever `/bin` is. All paths on the way, the given one first.
+pub(super) fn link_chain(root: &Root, executable: &Path) -> Vec<PathBuf> {
+    let mut chain = vec![executable.to_owned()];
+    let mut path = executable.to_owned();
+    while chain.len() <= MAX_LINKS {
+        let Ok(target) = root.read_link(&path) else {
+            break;
+        };
+        path = joined(&directory_of(&path), target);
+        chain.push(path.clone());
+    }
+    chain
+}
+
+/// Whether the executable is a program of 64 bits; an error where it is no program at all.
+pub(super) fn is_64_bit(root: &Root, executable: &Path) -> Result<bool, LayoutError> {
+    let failed = |source| LayoutError::Io {
+        path: executable.to_owned(),
+        source,
+    };
+    let (mut file, _) = root.open_file(executable).map_err(failed)?;
+    let mut magic = [0; 5];
+    match file.read_exact(&mut magic) {
+        Ok(()) if magic.starts_with(b"\x7fELF") => Ok(magic.ends_with(&[2])),
+        _ => Err(LayoutError::NotAnInterpreter(executable.to_owned())),
+    }
+}
+
+/// Searches from `start` (the executable's directory, or `home` of pyvenv.cfg) upwards, then at the
+/// usual prefixes.
+pub(super) fn search(root: &Root, start: &Path, abi: Abi, wide: bool) -> Option<Prefixes> {
+    let (prefix, platlibdir) = upwards(start)
+        .chain(BUILT_IN.iter().map(PathBuf::from))
+        .find_map(|prefix| {
+            let platlibdir = platlibdir(root, &prefix, abi, wide)?;
+            Some((prefix, platlibdir))
+        })?;
+    let exec_prefix = upwards(start)
+        .find(|place| root.is_dir(&dynload(place, platlibdir, abi)))
+        .unwrap_or_else(|| prefix.clone());
+    Some(Prefixes {
+        prefix,
+        exec_prefix,
+        platlibdir,
+    })
+}
+
+/// The directories from `start` up, without `/`.
+fn upwards(start: &Path) -> impl Iterator<Item = PathBuf> {
+    let mut next = start.to_owned();
+    std::iter::from_fn(move || {
+        let place = std::mem::take(&mut next);
+        if place.as_os_str().is_empty() {
+            return None;
+        }
+        next = directory_of(&place);
+        Some(place)
+    })
+}
+
+pub(super) fn stdlib(prefix: &Path, platlibdir: &str, abi: Abi) -> PathBuf {
+    joined(&joined(prefix, platlibdir), abi.directory())
+}
+
+pub(super) fn dynload(exec_prefix: &Path, platlibdir: &str, abi: Abi) -> PathBuf {
+    joined(&stdlib(exec_prefix, platlibdir, abi), "lib-dynload")
+}
+
+/// Which of `lib64` and `lib` has the standard library below a prefix, if any. Where both lead to
+/// one directory (Arch's `/usr/lib64`) it is `lib`; where both have one (multilib) the width of the
+/// program decides.
+pub(super) fn platlibdir(root: &Root, prefix: &Path, abi: Abi, wide: bool) -> Option<&'static str> {
+    let has = |libdir| {
+        let stdlib = stdlib(prefix, libdir, abi);
+        let found = root.is_file(&joined(&stdlib, "os.py"))
+            || root.is_file(&joined(&stdlib, "os.pyc"))
+            || root.is_file(&joined(&joined(prefix, libdir), abi.zip()));
+        found.then(|| root.real_path(&stdlib).ok())
+    };
+    match (has("lib64"), has("lib")) {
+        (Some(_), None) => Some("lib64"),
+        (None, Some(_)) => Some("lib"),
+        (Some(in_lib64), Some(in_lib)) if wide && in_lib64 != in_lib => Some("lib64"),
+        (Some(_), Some(_)) => Some("lib"),
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_from_names() {
+        let abi = |version, free_threaded| {
+            Some(Abi {
+                version,
+                free_threaded,
+            })
+        };
+        assert_eq!(Abi::of_name("python3.12"), abi((3, 12), false));
+        assert_eq!(Abi::of_name("python3.13t"), abi((3, 13), true));
+        assert_eq!(Abi::of_name("python3.13td"), abi((3, 13), true));
+        assert_eq!(Abi::of_name("python3.7m"), abi((3, 7), false));
+        for name in [
+            "python3",
+            "python",
+            "python3.11-config",
+            "python2.7",
+            "pypy3.10",
+            "python3.",
+        ] {
+            assert_eq!(Abi::of_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_search_goes_up_and_never_reaches_the_root() {
+        let places: Vec<_> = upwards(Path::new("/a/b")).collect();
+        assert_eq!(places, [Path::new("/a/b"), Path::new("/a")]);
+    }
+}

@@ -1,0 +1,62 @@
+//! The `site` module's part: the site directories below a list of prefixes.
+//!
+//! In come prefixes and the rules of one interpreter's `site`; out come the paths that its
+//! `getsitepackages()` returns, existing or not. Nothing here touches the file system.
+
+use std::path::{Path, PathBuf};
+
+use super::Interpreter;
+use super::pathname::joined;
+use super::rules::Flavour;
+
+/// `site.getsitepackages(prefixes)`.
+pub(super) fn site_packages(
+    interpreter: &Interpreter,
+    prefixes: &[PathBuf],
+    in_venv: bool,
+) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    let mut seen: Vec<&Path> = Vec::new();
+    for prefix in prefixes {
+        if prefix.as_os_str().is_empty() || seen.contains(&prefix.as_path()) {
+            continue;
+        }
+        seen.push(prefix);
+        paths.extend(
+            below_prefix(interpreter, in_venv)
+                .into_iter()
+                .map(|relative| joined(prefix, relative)),
+        );
+    }
+    paths
+}
+
+fn below_prefix(interpreter: &Interpreter, in_venv: bool) -> Vec<String> {
+    let python = interpreter.abi().directory();
+    let libdirs: &[&str] = match interpreter.platlibdir {
+        "lib" => &["lib"],
+        _ => &[interpreter.platlibdir, "lib"],
+    };
+    let in_libdirs = |leaf: &str| -> Vec<String> {
+        libdirs
+            .iter()
+            .map(|libdir| format!("{libdir}/{python}/{leaf}"))
+            .collect()
+    };
+    if interpreter.flavour != Flavour::Debian {
+        return in_libdirs("site-packages");
+    }
+    let mut paths = Vec::new();
+    if in_venv {
+        paths.push(format!("lib/{python}/site-packages"));
+    }
+    paths.push(format!("local/lib/{python}/dist-packages"));
+    paths.push("lib/python3/dist-packages".to_owned());
+    paths.extend(in_libdirs("dist-packages"));
+    paths
+}
+
+/// `~/.local/lib/python3.X/site-packages`: `lib` everywhere, on Fedora too.
+pub(super) fn user_site(user_base: &Path, directory: &str) -> PathBuf {
+    joined(user_base, format!("lib/{directory}/site-packages"))
+}

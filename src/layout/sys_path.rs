@@ -1,0 +1,210 @@
+//! `sys.path` of one interpreter, in order.
+//!
+//! In comes an [`Interpreter`]; out comes the list that it has when it starts, entry for entry: what
+//! getpath puts there, then what the `site` module's `main()` adds. Code that runs at startup
+//! (import lines of `.pth` files, `sitecustomize`, `.start` files) could change it further; that is
+//! not seen.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::rooted::Root;
+
+use super::pathname::{joined, made, normalized, sort_key};
+use super::pth::{self, PthFile};
+use super::rules::{Flavour, SiteRules};
+use super::{Interpreter, Note, Origin, SearchDirectory, prefix, site};
+
+/// `sys.path`, and what was seen while finding it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SysPath {
+    /// The entries in order. Their aliases are not filled in.
+    pub entries: Vec<SearchDirectory>,
+    /// What was seen on the way.
+    pub notes: Vec<Note>,
+}
+
+/// How the interpreter is started, as far as it matters for `sys.path`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode<'a> {
+    /// `python3 -I`: no user site directory, and on Fedora no `/usr/local`.
+    Isolated,
+    /// `python3`, without the entry for the script's or the working directory, and without
+    /// `PYTHON*` in the environment; with a user base (`~/.local`) if there is one.
+    Ordinary(Option<&'a Path>),
+}
+
+/// `sys.path` as `python3 -I -c 'import sys; print(sys.path)'` prints it.
+#[must_use]
+pub fn sys_path(root: &Root, interpreter: &Interpreter) -> SysPath {
+    sys_path_as(root, interpreter, Mode::Isolated)
+}
+
+/// `sys.path` of an interpreter started in the given mode.
+#[must_use]
+pub fn sys_path_as(root: &Root, interpreter: &Interpreter, mode: Mode<'_>) -> SysPath {
+    let mut builder = Builder::new(root, interpreter.rules);
+    builder.add_library(interpreter);
+    builder.add_sites(interpreter, mode);
+    builder.path
+}
+
+/// The state of `site.main()`: `sys.path` and `known_paths`.
+pub(super) struct Builder<'r> {
+    root: &'r Root,
+    rules: SiteRules,
+    known: HashSet<PathBuf>,
+    processed: HashSet<PathBuf>,
+    pub(super) path: SysPath,
+}
+
+impl<'r> Builder<'r> {
+    pub(super) fn new(root: &'r Root, rules: SiteRules) -> Self {
+        Self {
+            root,
+            rules,
+            known: HashSet::new(),
+            processed: HashSet::new(),
+            path: SysPath::default(),
+        }
+    }
+
+    /// What getpath puts on `sys.path`, after `site.removeduppaths()`.
+    fn add_library(&mut self, interpreter: &Interpreter) {
+        let Interpreter {
+            prefix,
+            exec_prefix,
+            platlibdir,
+            ..
+        } = interpreter;
+        let abi = interpreter.abi();
+        let zip = joined(&joined(prefix, platlibdir), abi.zip());
+        self.add(&zip, Origin::StdlibZip);
+        self.add(&prefix::stdlib(prefix, platlibdir, abi), Origin::Stdlib);
+        self.add(
+            &prefix::dynload(exec_prefix, platlibdir, abi),
+            Origin::DynLoad,
+        );
+    }
+
+    /// What `site.main()` adds: the environment's directories, the user's, the system's.
+    fn add_sites(&mut self, interpreter: &Interpreter, mode: Mode<'_>) {
+        let venv = interpreter.venv.as_ref();
+        let mut prefixes = vec![interpreter.prefix.clone(), interpreter.exec_prefix.clone()];
+        if interpreter.flavour == Flavour::OpenSuse {
+            prefixes.push(PathBuf::from("/usr/local"));
+        }
+        let mut user_enabled = mode != Mode::Isolated;
+        if let Some(venv) = venv {
+            self.add_site_packages(interpreter, std::slice::from_ref(&venv.prefix));
+            if venv.system_site {
+                prefixes.insert(0, venv.prefix.clone());
+            } else {
+                prefixes = vec![venv.prefix.clone()];
+                user_enabled = false;
+            }
+        }
+        if user_enabled {
+            if let Mode::Ordinary(Some(user_base)) = mode {
+                let directory = interpreter.abi().directory();
+                let user_site = site::user_site(user_base, &directory);
+                if self.root.is_dir(&user_site) {
+                    self.add_site_directory(&user_site, Origin::UserSite);
+                }
+            }
+            if interpreter.flavour == Flavour::Fedora {
+                prefixes.insert(0, PathBuf::from("/usr/local"));
+            }
+        }
+        self.add_site_packages(interpreter, &prefixes);
+    }
+
+    /// `site.addsitepackages(known_paths, prefixes)`.
+    pub(super) fn add_site_packages(&mut self, interpreter: &Interpreter, prefixes: &[PathBuf]) {
+        let in_venv = interpreter.venv.is_some();
+        for path in site::site_packages(interpreter, prefixes, in_venv) {
+            if self.root.is_dir(&path) {
+                self.add_site_directory(&path, Origin::Site);
+            }
+        }
+    }
+
+    /// `site.addsitedir(path, known_paths)`.
+    pub(super) fn add_site_directory(&mut self, path: &Path, origin: Origin) {
+        let path = normalized(path);
+        self.add(&path, origin);
+        if !self.processed.insert(path.clone()) {
+            return;
+        }
+        let mut names = match self.root.list(&path) {
+            Ok(names) => names,
+            Err(error) => return self.note(&path, None, format!("cannot be listed: {error}")),
+        };
+        let skip_hidden = self.rules.skip_hidden;
+        names.retain(|name| {
+            let name = name.as_bytes();
+            (name.ends_with(b".pth") || (name.ends_with(b".start") && self.rules.start_files))
+                && !(skip_hidden && name.starts_with(b"."))
+        });
+        names.sort_by_cached_key(|name| sort_key(name));
+        for name in names
+            .iter()
+            .filter(|name| name.as_bytes().ends_with(b".pth"))
+        {
+            let start = Path::new(name).with_extension("start").into_os_string();
+            self.add_pth_file(&path, name, names.contains(&start));
+        }
+        for name in names
+            .iter()
+            .filter(|name| name.as_bytes().ends_with(b".start"))
+        {
+            let text = "code that each interpreter runs when it starts, not run here";
+            self.note(&joined(&path, name), None, text.to_owned());
+        }
+    }
+
+    /// `site.addpackage(directory, name, known_paths)`.
+    fn add_pth_file(&mut self, directory: &Path, name: &OsString, replaced: bool) {
+        let file = joined(directory, name);
+        let content = match self.root.read(&file, pth::LARGEST) {
+            Ok(content) => content,
+            Err(error) => return self.note(&file, None, format!("cannot be read: {error}")),
+        };
+        let pth = PthFile::parse(&content, self.rules, replaced);
+        for (line, text) in pth.remarks {
+            self.note(&file, line, text);
+        }
+        for (line, text) in pth.paths {
+            let path = made(directory, &text);
+            if !self.known.contains(&path) && self.root.exists(&path) {
+                if !self.root.is_dir(&path) {
+                    let text = format!("adds {}, a file: archives are not read", path.display());
+                    self.note(&file, Some(line), text);
+                }
+                let file = file.clone();
+                self.add(&path, Origin::Pth { file, line });
+            }
+        }
+    }
+
+    fn add(&mut self, path: &Path, origin: Origin) {
+        let path = normalized(path);
+        if self.known.insert(path.clone()) {
+            self.path.entries.push(SearchDirectory {
+                path,
+                aliases: Vec::new(),
+                origin,
+            });
+        }
+    }
+
+    fn note(&mut self, path: &Path, line: Option<usize>, text: String) {
+        self.path.notes.push(Note {
+            path: path.to_owned(),
+            line,
+            text,
+        });
+    }
+}

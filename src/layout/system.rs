@@ -1,0 +1,193 @@
+//! The search directories of which records are made: for the system, a user, a virtual environment,
+//! or paths given by hand.
+//!
+//! In comes what to look for; out comes a [`Found`], the union over all interpreters concerned. What
+//! `.pth` files add outside of the site directories is left out: those are source trees, which
+//! change without any package manager's doing, and which readers scan live.
+
+use std::path::{Path, PathBuf};
+
+use crate::rooted::Root;
+
+use super::interpreter::{SYSTEM_PREFIXES, version_directories};
+use super::pathname::{joined, normalized};
+use super::rules::SiteRules;
+use super::sys_path::{Builder, Mode, SysPath, sys_path_as};
+use super::{
+    Found, Interpreter, LayoutError, Note, Origin, Reason, SearchDirectory, aliases, find,
+    interpreters, site,
+};
+
+/// The union of the search directories of the system's interpreters, the site directories of
+/// versions that have no interpreter, and `extra` ones from the configuration.
+#[must_use]
+pub fn system(root: &Root, extra: &[PathBuf]) -> Found {
+    let mut gathered = Gathered::default();
+    for interpreter in &interpreters(root) {
+        gathered.add(root, sys_path_as(root, interpreter, Mode::Ordinary(None)));
+    }
+    for path in orphans(root) {
+        gathered.add_one(path, Origin::Site);
+    }
+    for path in extra {
+        gathered.add_one(absolute(root, path), Origin::Config);
+    }
+    gathered.finish(root)
+}
+
+/// Site directories that exist for some version below the system's prefixes, whether there is an
+/// interpreter or not.
+fn orphans(root: &Root) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for prefix in SYSTEM_PREFIXES.map(Path::new) {
+        for libdir in ["lib64", "lib"] {
+            let lib = joined(prefix, libdir);
+            paths.push(joined(&lib, "python3/dist-packages"));
+            for abi in version_directories(root, prefix) {
+                let python = joined(&lib, abi.directory());
+                paths.push(joined(&python, "site-packages"));
+                paths.push(joined(&python, "dist-packages"));
+            }
+        }
+    }
+    paths.retain(|path| root.is_dir(path));
+    paths
+}
+
+/// The user site directories that exist, of all versions: `lib/python3.X/site-packages` below
+/// `user_base` (`PYTHONUSERBASE`), or below `.local` in `home`.
+#[must_use]
+pub fn user(root: &Root, home: &Path, user_base: Option<&Path>) -> Found {
+    let base = user_base.map_or_else(|| joined(home, ".local"), Path::to_owned);
+    let known = interpreters(root);
+    let mut gathered = Gathered::default();
+    for abi in version_directories(root, &base) {
+        let path = site::user_site(&base, &abi.directory());
+        if !root.is_dir(&path) {
+            continue;
+        }
+        let rules = known
+            .iter()
+            .find(|interpreter| interpreter.abi() == abi)
+            .map_or_else(|| SiteRules::of_version(abi.version), |found| found.rules);
+        let mut builder = Builder::new(root, rules);
+        builder.add_site_directory(&path, Origin::UserSite);
+        gathered.add(root, builder.path);
+    }
+    gathered.finish(root)
+}
+
+/// The site directories of a virtual environment itself. Those of its base are the system's.
+///
+/// # Errors
+/// Where the directory is no virtual environment, or its interpreter cannot be understood.
+pub fn venv(root: &Root, dir: &Path) -> Result<Found, LayoutError> {
+    let interpreter = find::in_venv(root, dir)?;
+    let mut builder = Builder::new(root, interpreter.rules);
+    if let Some(venv) = &interpreter.venv {
+        builder.add_site_packages(&interpreter, std::slice::from_ref(&venv.prefix));
+    }
+    let mut gathered = Gathered::default();
+    gathered.add(root, builder.path);
+    Ok(gathered.finish(root))
+}
+
+/// The given paths in their order: relative ones made absolute as by `os.path.abspath`, absolute
+/// ones kept as they are written.
+#[must_use]
+pub fn given(root: &Root, paths: &[PathBuf]) -> Found {
+    let directories = paths
+        .iter()
+        .map(|path| {
+            let path = absolute(root, path);
+            SearchDirectory {
+                aliases: aliases::of(root, &path),
+                path,
+                origin: Origin::Given,
+            }
+        })
+        .collect();
+    Found {
+        directories,
+        ..Found::default()
+    }
+}
+
+/// An absolute path as it is written, a relative one from the working directory (from the root,
+/// where that is not the system's own).
+pub(super) fn absolute(root: &Root, path: &Path) -> PathBuf {
+    if path.is_absolute() {
+        return path.to_owned();
+    }
+    let working = match std::env::current_dir() {
+        Ok(working) if root.is_system() => working,
+        _ => PathBuf::from("/"),
+    };
+    normalized(&joined(&working, path))
+}
+
+#[derive(Default)]
+struct Gathered {
+    found: Found,
+}
+
+impl Gathered {
+    fn add(&mut self, root: &Root, path: SysPath) {
+        let sites: Vec<PathBuf> = path
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry.origin, Origin::Site | Origin::UserSite))
+            .map(|entry| entry.path.clone())
+            .collect();
+        for entry in path.entries {
+            let reason = match entry.origin {
+                Origin::Pth { .. } if !root.is_dir(&entry.path) => Some(Reason::Archive),
+                Origin::Pth { .. } if !is_below(&entry.path, &sites) => Some(Reason::SourceTree),
+                _ => None,
+            };
+            match reason {
+                Some(reason) => self.found.left_out.push((entry.path, reason)),
+                None => self.add_one(entry.path, entry.origin),
+            }
+        }
+        self.found.notes.extend(path.notes);
+    }
+
+    fn add_one(&mut self, path: PathBuf, origin: Origin) {
+        let known = |entry: &SearchDirectory| entry.path.as_os_str() == path.as_os_str();
+        if !self.found.directories.iter().any(known) {
+            self.found.directories.push(SearchDirectory {
+                path,
+                aliases: Vec::new(),
+                origin,
+            });
+        }
+    }
+
+    fn finish(mut self, root: &Root) -> Found {
+        self.found.directories = aliases::folded(root, self.found.directories);
+        dedup_keeping_order(&mut self.found.left_out);
+        dedup_keeping_order::<Note>(&mut self.found.notes);
+        self.found
+    }
+}
+
+fn is_below(path: &Path, sites: &[PathBuf]) -> bool {
+    sites.iter().any(|site| path.starts_with(site))
+}
+
+fn dedup_keeping_order<T: PartialEq>(items: &mut Vec<T>) {
+    let mut kept: Vec<T> = Vec::with_capacity(items.len());
+    for item in items.drain(..) {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+    }
+    *items = kept;
+}
+
+/// Used by [`find`] too: which interpreter an environment has.
+pub(super) fn sorted_newest_first(mut found: Vec<Interpreter>) -> Vec<Interpreter> {
+    found.sort_by(|a, b| (b.version, a.abi_suffix).cmp(&(a.version, b.abi_suffix)));
+    found
+}
