@@ -4,5 +4,9 @@
 
 #![deny(unsafe_code)]
 
+pub mod freshness;
+pub mod index;
 pub mod layout;
+pub mod metadata;
 pub mod rooted;
+pub mod scan;

@@ -11,7 +11,7 @@ use nix::dir::Dir;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
-use super::{FileType, OPEN_FLAGS, Root, file_type, regular_file};
+use super::{FileType, OPEN_FLAGS, Root, file_type, read_only_device, regular_file};
 
 /// An open directory below a [`Root`].
 pub struct Directory<'r> {
@@ -81,6 +81,29 @@ impl<'r> Directory<'r> {
         }
     }
 
+    /// `stat(2)` of a file in an entry, links followed (within the root).
+    ///
+    /// # Errors
+    /// Those of `stat(2)`.
+    pub fn stat_file(&self, entry: &[u8], file: &str) -> io::Result<FileStat> {
+        if self.root.is_system() {
+            return Ok(fstatat(
+                self.dir.as_fd(),
+                joined(entry, file).as_slice(),
+                AtFlags::empty(),
+            )?);
+        }
+        self.root.stat(&self.path_of(entry).join(file))
+    }
+
+    /// The device that the directory lies on, if it cannot be written there by anybody.
+    ///
+    /// # Errors
+    /// Those of `statvfs(2)`.
+    pub fn read_only_device(&self) -> io::Result<Option<u64>> {
+        read_only_device(self.dir.as_fd())
+    }
+
     /// Opens a regular file by the path `entry/file` below this directory: `entry` one name, `file`
     /// one name or empty (then it is the entry itself that is opened).
     ///
@@ -88,18 +111,9 @@ impl<'r> Directory<'r> {
     /// Those of [`Root::open_file`].
     pub fn open_file(&self, entry: &[u8], file: &str) -> io::Result<(File, FileStat)> {
         if self.root.is_system() {
-            let mut path = Vec::with_capacity(entry.len() + file.len() + 2);
-            path.extend_from_slice(entry);
-            if !file.is_empty() {
-                path.push(b'/');
-                path.extend_from_slice(file.as_bytes());
-            }
-            return regular_file(openat(
-                self.dir.as_fd(),
-                path.as_slice(),
-                OPEN_FLAGS,
-                Mode::empty(),
-            )?);
+            let path = joined(entry, file);
+            let fd = openat(self.dir.as_fd(), path.as_slice(), OPEN_FLAGS, Mode::empty())?;
+            return regular_file(fd);
         }
         // Where either name is a link, O_NOFOLLOW says so and the slow, careful way is taken.
         match self.open_plain_file(entry, file) {
@@ -132,6 +146,16 @@ impl<'r> Directory<'r> {
     fn path_of(&self, name: &[u8]) -> PathBuf {
         self.path.join(OsStr::from_bytes(name))
     }
+}
+
+fn joined(entry: &[u8], file: &str) -> Vec<u8> {
+    let mut path = Vec::with_capacity(entry.len() + file.len() + 2);
+    path.extend_from_slice(entry);
+    if !file.is_empty() {
+        path.push(b'/');
+        path.extend_from_slice(file.as_bytes());
+    }
+    path
 }
 
 /// ELOOP is O_NOFOLLOW's answer to a link, ENOTDIR that of O_NOFOLLOW together with O_DIRECTORY.

@@ -12,14 +12,16 @@ mod directory;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
+use nix::sys::statvfs::{FsFlags, fstatvfs};
 
 pub use directory::Directory;
 
@@ -217,22 +219,69 @@ pub fn file_type(stat: &FileStat) -> FileType {
 ///
 /// # Errors
 /// Those of `read(2)`, and [`io::ErrorKind::FileTooLarge`] beyond `limit`.
-pub fn read_bounded(mut file: &File, stat: &FileStat, limit: usize) -> io::Result<Vec<u8>> {
+pub fn read_bounded(file: &File, stat: &FileStat, limit: usize) -> io::Result<Vec<u8>> {
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "larger than the limit");
     let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
     if size > limit {
         return Err(too_large());
     }
-    // One byte more than expected: a short read is the end of a regular file.
-    let mut content = Vec::with_capacity(size + 1);
-    file.by_ref()
-        .take(limit as u64 + 1)
-        .read_to_end(&mut content)?;
-    if content.len() > limit {
-        Err(too_large())
-    } else {
-        Ok(content)
+    let mut content = Vec::new();
+    let mut wanted = size + 1;
+    loop {
+        let start = content.len();
+        content.resize(wanted, 0);
+        let read = read_part(
+            file,
+            content.get_mut(start..).unwrap_or_default(),
+            start as u64,
+        )?;
+        content.truncate(start + read);
+        if content.len() < wanted {
+            return Ok(content);
+        }
+        if content.len() > limit {
+            return Err(too_large());
+        }
+        wanted = (wanted * 2).min(limit + 1);
     }
+}
+
+/// Reads from `offset` on until the buffer is full or the file ends; says how much there was.
+///
+/// # Errors
+/// Those of `pread(2)`.
+pub fn read_part(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset + filled as u64) {
+            Ok(0) => break,
+            // A short read of a regular file is its end: no need to ask again.
+            Ok(read) => {
+                let short = read < rest.len();
+                filled += read;
+                if short {
+                    break;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// The device that an open file lies on, if its file system is mounted read-only.
+///
+/// # Errors
+/// Those of `statvfs(2)` and `stat(2)`.
+pub fn read_only_device(fd: impl AsFd) -> io::Result<Option<u64>> {
+    let read_only = fstatvfs(&fd)?.flags().contains(FsFlags::ST_RDONLY);
+    #[allow(clippy::useless_conversion)] // its type differs between architectures
+    Ok(if read_only {
+        Some(fstat(&fd)?.st_dev.into())
+    } else {
+        None
+    })
 }
 
 fn regular_file(fd: OwnedFd) -> io::Result<(File, FileStat)> {

@@ -1,0 +1,169 @@
+//! The metadata directories of a search directory at one moment, with their times.
+//!
+//! A time is only worth recording if every later change must give another one. The kernel stamps
+//! files from a clock that ticks every few milliseconds, so that two changes within one tick look
+//! like one (git calls it the racy-clean problem). [`Listing::settled`] waits such a tick out, and
+//! records no time where waiting does not help.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use nix::time::ClockId;
+
+use crate::index::Stamp;
+use crate::metadata::directory_name::{egg_base, recognise};
+use crate::rooted::{Directory, FileType, file_type};
+
+/// How often a directory is listed again that changes while it is listed.
+const TRIES: u32 = 5;
+/// How long to wait for the kernel's clock to tick: the slowest one in use ticks every 10 ms.
+const PATIENCE: Duration = Duration::from_millis(40);
+
+/// A search directory as it was listed.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Its own mtime and ctime; unknown where they may not tell of the next change.
+    pub stamps: (Stamp, Stamp),
+    /// Its metadata directories, in the order in which it lists them.
+    pub sightings: Vec<Sighting>,
+}
+
+/// A metadata directory as it was listed.
+#[derive(Debug)]
+pub struct Sighting {
+    /// Its name.
+    pub file_name: Vec<u8>,
+    /// What it is; or why that could not be told (a dangling link, say).
+    pub found: io::Result<FileType>,
+    /// Its mtime and ctime, links followed; unknown where they may not tell of the next change.
+    pub stamps: (Stamp, Stamp),
+    /// The distribution of an old record that has the same content, if one has.
+    pub same_as: Option<u32>,
+    /// The distribution of an old record that has the same name, if one has.
+    pub recorded_as: Option<u32>,
+}
+
+impl Listing {
+    /// Lists a directory once, for a reader that answers as of now.
+    ///
+    /// # Errors
+    /// Those of `stat(2)` and `readdir(3)` on the directory itself.
+    pub fn now(directory: &mut Directory<'_>) -> io::Result<Self> {
+        let stat = directory.stat()?;
+        let path = directory.path().to_owned();
+        let egg_base = egg_base(path.as_os_str().as_encoded_bytes());
+        let mut sightings = Vec::new();
+        directory.for_each_name(|name| {
+            if recognise(name, egg_base).is_some() {
+                sightings.push(Sighting {
+                    file_name: name.to_vec(),
+                    found: Ok(FileType::Other),
+                    stamps: (Stamp::UNKNOWN, Stamp::UNKNOWN),
+                    same_as: None,
+                    recorded_as: None,
+                });
+            }
+        })?;
+        for sighting in &mut sightings {
+            sighting.found = directory.stat_entry(&sighting.file_name).map(|stat| {
+                sighting.stamps = (Stamp::modified(&stat), Stamp::changed(&stat));
+                file_type(&stat)
+            });
+        }
+        Ok(Self {
+            stamps: (Stamp::modified(&stat), Stamp::changed(&stat)),
+            sightings,
+        })
+    }
+
+    /// Lists a directory for the index: until it holds still, and until every time in it is older
+    /// than the clock's last tick. What does not get there in reasonable time is left unknown.
+    ///
+    /// # Errors
+    /// Those of `stat(2)` and `readdir(3)` on the directory itself.
+    pub fn settled(directory: &mut Directory<'_>) -> io::Result<Self> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let clock = Clock::now();
+            let mut listing = Self::now(directory)?;
+            let after = directory.stat()?;
+            let still = listing.stamps == (Stamp::modified(&after), Stamp::changed(&after));
+            let young = listing
+                .youngest()
+                .filter(|&changed| clock.may_repeat(changed));
+            if still && young.is_none() {
+                return Ok(listing);
+            }
+            let waited = young.is_none_or(|changed| clock.wait_beyond(changed));
+            if tries < TRIES && waited {
+                continue;
+            }
+            listing.forget_young(&clock, still);
+            return Ok(listing);
+        }
+    }
+
+    fn youngest(&self) -> Option<Stamp> {
+        let own = std::iter::once(self.stamps.1);
+        let inner = self.sightings.iter().map(|sighting| sighting.stamps.1);
+        own.chain(inner)
+            .filter(|&stamp| stamp != Stamp::UNKNOWN)
+            .max_by_key(|stamp| stamp.raw())
+    }
+
+    fn forget_young(&mut self, clock: &Clock, still: bool) {
+        const UNKNOWN: (Stamp, Stamp) = (Stamp::UNKNOWN, Stamp::UNKNOWN);
+        if !still || clock.may_repeat(self.stamps.1) {
+            self.stamps = UNKNOWN;
+        }
+        for sighting in &mut self.sightings {
+            if clock.may_repeat(sighting.stamps.1) {
+                sighting.stamps = UNKNOWN;
+            }
+        }
+    }
+}
+
+/// The clock by which the kernel stamps files, read before they are looked at.
+struct Clock(Stamp);
+
+impl Clock {
+    fn now() -> Self {
+        // The fine clock is the coarse one's future: where there is no coarse one, nothing is older
+        // than it should be, and everything may look young for one tick longer.
+        let time = ClockId::CLOCK_REALTIME_COARSE
+            .now()
+            .or_else(|_| ClockId::CLOCK_REALTIME.now());
+        #[allow(clippy::useless_conversion)] // i32 on 32-bit systems
+        Self(time.map_or(Stamp::UNKNOWN, |time| {
+            Stamp::new(i64::from(time.tv_sec()), i64::from(time.tv_nsec()))
+        }))
+    }
+
+    /// Whether a change from now on could leave the same ctime again. (A ctime is set by nobody but
+    /// the kernel, and every change sets it, whatever is done to the mtime afterwards.)
+    fn may_repeat(&self, changed: Stamp) -> bool {
+        if changed.is_whole_second() {
+            // A file system that keeps whole seconds, or two (FAT).
+            changed.seconds() >= self.0.seconds() - 1
+        } else {
+            changed.raw() >= self.0.raw()
+        }
+    }
+
+    /// Waits until a change can no longer leave this ctime; false where that takes too long.
+    fn wait_beyond(&self, changed: Stamp) -> bool {
+        let started = Instant::now();
+        if changed.is_whole_second() {
+            return false;
+        }
+        while started.elapsed() < PATIENCE {
+            if !Self::now().may_repeat(changed) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        false
+    }
+}

@@ -1,0 +1,296 @@
+//! Is a record still true? Wrong is worse than slow, and slow only where something moved.
+//!
+//! In comes a record of the index and the directory that it is of; out goes "yes", or what is there
+//! now and which of it is as recorded. `query`, `status` and the incremental scan ask the same
+//! question here, and `docs/format.md`, "Freshness", tells other readers to ask it alike.
+//!
+//! Times are compared for equality, never for "newer than": packages bring their files' times along.
+//! Other times do not mean *stale* but *look closer*. What then looks moved is for the caller to
+//! read and to compare; nothing is read here but directories and times.
+
+mod listing;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use crate::index::format::{distribution_flag, record_flag};
+use crate::index::{Damage, Distribution, Record, Source, Stamp};
+use crate::rooted::{Directory, Root};
+
+pub use listing::{Listing, Sighting};
+
+/// How hard to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Level {
+    /// The directory; and for records of up to [`AUTO_LIMIT`] metadata directories each of these,
+    /// since an upgrade in place moves only the inner one.
+    #[default]
+    Auto,
+    /// The directory alone.
+    Fast,
+    /// The directory and each of its metadata directories.
+    Strict,
+    /// Nothing: whoever asks knows that nothing changes.
+    Trust,
+}
+
+/// Up to how many metadata directories [`Level::Auto`] looks at each.
+pub const AUTO_LIMIT: u32 = 1000;
+
+/// What is known of the index that the record is in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Circumstances {
+    /// A refresh has failed since it was written.
+    pub suspect: bool,
+    /// The device of the read-only file system that it lies on, if it lies on one.
+    pub read_only_device: Option<u64>,
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is still true.
+    Fresh,
+    /// What is there now: each sighting says whether it is as recorded. An index that lists the same
+    /// names, all as recorded, is fresh as well, whatever the order.
+    LookCloser(Listing),
+}
+
+/// Why freshness could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum FreshnessError {
+    /// The index is damaged.
+    #[error(transparent)]
+    Damage(#[from] Damage),
+    /// The directory cannot be looked at.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Whether `record`, of an index in these circumstances, is still true of the directory at `path`.
+///
+/// # Errors
+/// [`FreshnessError`].
+pub fn check<S: Source>(
+    record: &Record<'_, S>,
+    level: Level,
+    circumstances: Circumstances,
+    root: &Root,
+    path: &Path,
+) -> Result<Verdict, FreshnessError> {
+    if level == Level::Trust {
+        return Ok(Verdict::Fresh);
+    }
+    let mut directory = match root.open_dir(path) {
+        Ok(directory) => directory,
+        Err(error) if is_missing(&error) => return Ok(missing_now(record)),
+        Err(error) => return Err(error.into()),
+    };
+    let look_at_each = match level {
+        Level::Strict => true,
+        Level::Auto => record.distribution_count() <= AUTO_LIMIT,
+        Level::Fast | Level::Trust => false,
+    };
+    let times = Times::of(record, circumstances, &directory)?;
+    if times.directory_unmoved
+        && times.speak
+        && !circumstances.suspect
+        && !record.has(record_flag::UNREAD)
+        && (!look_at_each || each_is_unmoved(record, &directory)?)
+    {
+        return Ok(Verdict::Fresh);
+    }
+    look_closer(record, &times, &mut directory).map(Verdict::LookCloser)
+}
+
+/// What the directory's times are worth.
+struct Times {
+    directory_unmoved: bool,
+    directory_changed: bool,
+    /// Whether equal times mean that nothing changed. On an image they do not: its times are what
+    /// its maker set them to. Unless the index is part of the same image.
+    speak: bool,
+    same_image: bool,
+}
+
+impl Times {
+    fn of<S: Source>(
+        record: &Record<'_, S>,
+        circumstances: Circumstances,
+        directory: &Directory<'_>,
+    ) -> Result<Self, FreshnessError> {
+        let stat = directory.stat()?;
+        let now = (Stamp::modified(&stat), Stamp::changed(&stat));
+        let silent = record.has(record_flag::SILENT);
+        // No kernel that counts in nanoseconds stamps whole seconds: an archive does.
+        let whole = now.1.is_whole_second();
+        let device = if silent || whole {
+            directory.read_only_device()?
+        } else {
+            None
+        };
+        let same_image = device.is_some() && device == circumstances.read_only_device;
+        Ok(Self {
+            directory_unmoved: same(now, record.stamps()),
+            directory_changed: !now.1.same(record.stamps().1),
+            speak: same_image || !(silent || whole && device.is_some()),
+            same_image,
+        })
+    }
+}
+
+/// Whether each recorded metadata directory has the times that it had.
+fn each_is_unmoved<S: Source>(
+    record: &Record<'_, S>,
+    directory: &Directory<'_>,
+) -> Result<bool, FreshnessError> {
+    for distribution in record.distributions() {
+        let distribution = distribution?;
+        let Ok(stat) = directory.stat_entry(&distribution.file_name) else {
+            return Ok(false);
+        };
+        let now = (Stamp::modified(&stat), Stamp::changed(&stat));
+        if !same(now, (distribution.mtime, distribution.ctime)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Lists the directory, and tells of each metadata directory whether it is as recorded.
+fn look_closer<S: Source>(
+    record: &Record<'_, S>,
+    times: &Times,
+    directory: &mut Directory<'_>,
+) -> Result<Listing, FreshnessError> {
+    let mut listing = Listing::now(directory)?;
+    match_names(record, times, directory, &mut listing)?;
+    Ok(listing)
+}
+
+/// Fills in what the listing has in common with a record.
+///
+/// # Errors
+/// [`FreshnessError`].
+pub fn compare<S: Source>(
+    record: &Record<'_, S>,
+    circumstances: Circumstances,
+    directory: &Directory<'_>,
+    listing: &mut Listing,
+) -> Result<(), FreshnessError> {
+    let times = Times::of(record, circumstances, directory)?;
+    match_names(record, &times, directory, listing)
+}
+
+fn match_names<S: Source>(
+    record: &Record<'_, S>,
+    times: &Times,
+    directory: &Directory<'_>,
+    listing: &mut Listing,
+) -> Result<(), FreshnessError> {
+    let recorded = record.distributions().collect::<Result<Vec<_>, _>>()?;
+    let mut numbers: HashMap<&[u8], u32> = HashMap::with_capacity(recorded.len());
+    for (number, distribution) in (0..).zip(&recorded) {
+        numbers.insert(&distribution.file_name, number);
+    }
+    let mut matched = 0;
+    for sighting in &mut listing.sightings {
+        sighting.recorded_as = numbers.get(sighting.file_name.as_slice()).copied();
+        matched += usize::from(sighting.recorded_as.is_some());
+    }
+    let same_names = matched == recorded.len() && matched == listing.sightings.len();
+    let copied = same_names && times.directory_changed && is_copy(listing, &recorded, directory);
+    let same_image = times.same_image && mtimes_are_silent(listing);
+    for sighting in &mut listing.sightings {
+        let Some(number) = sighting.recorded_as else {
+            continue;
+        };
+        let Some(then) = recorded.get(number as usize) else {
+            continue;
+        };
+        if then.has(distribution_flag::UNREAD) {
+            continue; // whoever may read it reads it
+        }
+        let unmoved = times.speak && same(sighting.stamps, (then.mtime, then.ctime));
+        if unmoved || copied || same_image {
+            sighting.same_as = Some(number);
+        }
+    }
+    Ok(())
+}
+
+/// An archive that was unpacked, a copy, a relabelled tree: not a single ctime is left, and every
+/// mtime is, to the second. (An upgrade in place moves some, not all.) To make sure, the files'
+/// own sizes and times are looked at as well.
+fn is_copy(listing: &Listing, recorded: &[Distribution], directory: &Directory<'_>) -> bool {
+    !mtimes_are_silent(listing)
+        && listing.sightings.iter().all(|sighting| {
+            let then = sighting
+                .recorded_as
+                .and_then(|number| recorded.get(number as usize));
+            then.is_some_and(|then| {
+                !sighting.stamps.1.same(then.ctime)
+                    && sighting.stamps.0.same_second(then.mtime)
+                    && entry_points_file_is_unmoved(then, directory)
+            })
+        })
+}
+
+fn entry_points_file_is_unmoved(then: &Distribution, directory: &Directory<'_>) -> bool {
+    let Some(file) = &then.entry_points_file else {
+        return true;
+    };
+    directory
+        .stat_file(&then.file_name, "entry_points.txt")
+        .is_ok_and(|stat| {
+            Stamp::modified(&stat).same_second(file.mtime) && stat.st_size == i64::from(file.size)
+        })
+}
+
+/// Whether the mtimes say nothing: all one and the same, or one of them at the beginning of time.
+fn mtimes_are_silent(listing: &Listing) -> bool {
+    let mtimes = || listing.sightings.iter().map(|sighting| sighting.stamps.0);
+    all_equal(std::iter::once(listing.stamps.0).chain(mtimes())) || mtimes().any(is_beginning)
+}
+
+/// Whether the ctimes of a directory say nothing. No kernel gives all its directories the same whole
+/// second, or the year 1970, but the makers of images do.
+#[must_use]
+pub fn is_silent(listing: &Listing) -> bool {
+    let inner = listing.sightings.iter().map(|sighting| sighting.stamps.1);
+    let ctimes = || std::iter::once(listing.stamps.1).chain(inner.clone());
+    ctimes().any(is_beginning) || (listing.stamps.1.is_whole_second() && all_equal(ctimes()))
+}
+
+fn is_beginning(stamp: Stamp) -> bool {
+    stamp != Stamp::UNKNOWN && stamp.seconds() <= 1
+}
+
+fn all_equal(mut stamps: impl Iterator<Item = Stamp>) -> bool {
+    stamps.next().is_some_and(|first| {
+        let mut rest = stamps.peekable();
+        rest.peek().is_some() && rest.all(|stamp| stamp == first)
+    })
+}
+
+/// Whether the error says that there is no such directory.
+#[must_use]
+pub fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+fn missing_now<S: Source>(record: &Record<'_, S>) -> Verdict {
+    if record.is_missing() {
+        Verdict::Fresh
+    } else {
+        Verdict::LookCloser(Listing::default())
+    }
+}
+
+fn same(now: (Stamp, Stamp), then: (Stamp, Stamp)) -> bool {
+    now.0.same(then.0) && now.1.same(then.1)
+}

@@ -1,0 +1,131 @@
+//! The numbers of the format: offsets, sizes, flags. `docs/format.md` explains them.
+
+/// The first eight bytes.
+pub const MAGIC: [u8; 8] = *b"\x89epcache";
+/// Readers refuse another major version.
+pub const MAJOR: u16 = 1;
+/// Readers accept any minor version of their major one.
+pub const MINOR: u16 = 0;
+
+/// Size of the header in bytes; the table of checksums follows it.
+pub const HEADER: usize = 64;
+/// Where the header's own checksum starts to count.
+pub const HEADER_CHECKED_FROM: usize = 20;
+/// Where the suspect byte lies: the one byte that is ever changed in place, under no checksum.
+pub const SUSPECT_AT: u64 = 12;
+/// The body is checked in blocks of this many bytes.
+pub const BLOCK: usize = 4096;
+/// A longer file is refused, by writers and readers, in bytes.
+pub const SIZE_LIMIT: u64 = 256 << 20;
+/// A longer file name, name, version or path is refused, in bytes.
+pub const STRING_LIMIT: usize = 4096;
+
+/// Size of a row of the directory table, in bytes.
+pub const DIRECTORY_ROW: usize = 16;
+/// Size of a row of the record table, in bytes.
+pub const RECORD_ROW: usize = 64;
+/// Size of a row of a record's distribution table, in bytes.
+pub const DISTRIBUTION_ROW: usize = 96;
+/// Size of a row of a record's key table, in bytes.
+pub const KEY_ROW: usize = 8;
+/// Size of a row of a record's group table, in bytes.
+pub const GROUP_ROW: usize = 16;
+/// Size of a row of a record's entry table, in bytes.
+pub const ENTRY_ROW: usize = 32;
+/// Size of a row of a record's reference table, in bytes.
+pub const REFERENCE_ROW: usize = 4;
+
+/// Flags of the header.
+pub mod index_flag {
+    /// Written by `refresh --image`.
+    pub const IMAGE: u32 = 1;
+}
+
+/// Flags of a row of the directory table.
+pub mod directory_flag {
+    /// Another spelling of the record's path.
+    pub const ALIAS: u32 = 1;
+}
+
+/// Flags of a record.
+pub mod record_flag {
+    /// There was no such directory.
+    pub const MISSING: u32 = 1;
+    /// All times in it are those of an image (all equal, or near zero) and tell of no change.
+    pub const SILENT: u32 = 2;
+    /// In the order of the names instead of the directory's own.
+    pub const SORTED: u32 = 4;
+    /// It has distributions that the writer was not allowed to read.
+    pub const UNREAD: u32 = 8;
+}
+
+/// Flags of a distribution.
+pub mod distribution_flag {
+    /// The two lowest bits say the kind of metadata directory: 0 `.dist-info`, 1 `.egg-info`,
+    /// 2 `EGG-INFO` in an `.egg`.
+    pub const KIND: u32 = 3;
+    /// A plain file instead of a directory.
+    pub const FILE: u32 = 1 << 2;
+    /// Core metadata exists.
+    pub const HAS_METADATA: u32 = 1 << 4;
+    /// Another metadata directory of the same key in the same record is the one chosen.
+    pub const SHADOWED: u32 = 1 << 5;
+    /// The writer was not allowed to read it.
+    pub const UNREAD: u32 = 1 << 6;
+    /// `entry_points.txt` was there and was read: its size, time and digest count.
+    pub const HAS_ENTRY_POINTS: u32 = 1 << 7;
+    /// No usable `Name` header: the name comes from the file name.
+    pub const NAME_FROM_FILE: u32 = 1 << 8;
+    /// No usable `Version` header: the version comes from the file name.
+    pub const VERSION_FROM_FILE: u32 = 1 << 9;
+    /// Something in it could not be used; a reader does not look at it again for that.
+    pub const PROBLEM: u32 = 1 << 10;
+}
+
+/// Flags of an entry point.
+pub mod entry_flag {
+    /// The object reference does not follow the specification's grammar.
+    pub const MALFORMED: u32 = 1;
+    /// Its distribution has core metadata.
+    pub const HAS_METADATA: u32 = 2;
+}
+
+/// The checksum of the format: CRC-32 as in zlib, gzip and PNG.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> u32 {
+    crc32fast::hash(bytes)
+}
+
+/// The hash by which the key table is sorted.
+#[must_use]
+pub fn key_hash(key: &[u8]) -> u32 {
+    crc32fast::hash(key)
+}
+
+/// A row of a table: little-endian numbers at fixed offsets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'a>(pub(super) &'a [u8]);
+
+impl Row<'_> {
+    /// The number at `at`; a row that is too short reads as zeros (the tables are sliced to whole
+    /// rows before, so that this does not occur).
+    pub(super) fn u32(self, at: usize) -> u32 {
+        self.chunk(at).map_or(0, u32::from_le_bytes)
+    }
+
+    pub(super) fn u16(self, at: usize) -> u16 {
+        self.chunk(at).map_or(0, u16::from_le_bytes)
+    }
+
+    pub(super) fn u64(self, at: usize) -> u64 {
+        self.chunk(at).map_or(0, u64::from_le_bytes)
+    }
+
+    pub(super) fn i64(self, at: usize) -> i64 {
+        self.chunk(at).map_or(0, i64::from_le_bytes)
+    }
+
+    pub(super) fn chunk<const N: usize>(self, at: usize) -> Option<[u8; N]> {
+        self.0.get(at..)?.first_chunk::<N>().copied()
+    }
+}

@@ -1,0 +1,21 @@
+//! The index: the published file, one record per search directory.
+//!
+//! [`write`] turns records into bytes, [`Index`] answers from them through any [`Source`],
+//! [`verify`] checks every byte. The format is specified in `docs/format.md`; [`format`] has its
+//! numbers. Nothing here knows where the bytes come from or go to, and nothing that the bytes can
+//! say makes a reader panic, loop, or allocate more than the file is long.
+
+pub mod format;
+mod read;
+mod record;
+mod stamp;
+mod verify;
+pub mod write;
+
+pub use read::{Damage, Index, Source};
+pub use record::{Distribution, Entry, Group, Record};
+pub use stamp::Stamp;
+pub use verify::verify;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+//! One metadata directory becomes one distribution: `entry_points.txt`, and name and version from
+//! the headers of `METADATA` or `PKG-INFO`.
+//!
+//! What CPython takes for absent is absent here. What would make it raise, or hang, costs the
+//! distribution that very thing, and is reported (decision 2). What may not be read is *unread*
+//! (decision 3): somebody else may.
+
+use std::fs::File;
+use std::io;
+
+use nix::errno::Errno;
+use nix::sys::stat::FileStat;
+use sha2::{Digest, Sha256};
+
+use crate::freshness::Sighting;
+use crate::index::Stamp;
+use crate::index::format::{STRING_LIMIT, distribution_flag};
+use crate::index::write::{DistributionDraft, EntryArena, EntryRange, FileFingerprint};
+use crate::metadata::core_metadata::{self, Headers, Parsed};
+use crate::metadata::directory_name::{Kind, recognise};
+use crate::metadata::entry_points::{self, SIZE_LIMIT};
+use crate::rooted::{Directory, FileType, read_bounded, read_part};
+
+/// How much of METADATA is read at first: the headers that count are nearly always in it.
+const HEAD: usize = 4096;
+/// Headers that do not end before this many bytes are taken as they are.
+const HEADERS_LIMIT: usize = 1 << 20;
+
+const ENTRY_POINTS: &str = "entry_points.txt";
+
+/// What could not be used: the file in the metadata directory, and what is wrong.
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) problems: Vec<(&'static str, String)>,
+}
+
+impl Report {
+    fn add(&mut self, file: &'static str, text: impl Into<String>) {
+        self.problems.push((file, text.into()));
+    }
+}
+
+/// How a file could not be opened or read.
+enum Unusable {
+    Absent,
+    /// It is a directory: no content, but it exists.
+    Directory,
+    Forbidden,
+    Broken(String),
+}
+
+impl From<io::Error> for Unusable {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Absent,
+            io::ErrorKind::IsADirectory => Self::Directory,
+            io::ErrorKind::PermissionDenied => Self::Forbidden,
+            io::ErrorKind::InvalidInput => Self::Broken("not a regular file".into()),
+            io::ErrorKind::FileTooLarge => {
+                Self::Broken(format!("larger than {} KiB", SIZE_LIMIT >> 10))
+            }
+            _ if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
+                Self::Broken("too many levels of symbolic links".into())
+            }
+            _ => Self::Broken(format!("cannot be read: {error}")),
+        }
+    }
+}
+
+/// Reads a metadata directory.
+pub(super) fn read(
+    directory: &Directory<'_>,
+    sighting: &Sighting,
+    egg_base: Option<&[u8]>,
+    arena: &mut EntryArena,
+    report: &mut Report,
+) -> DistributionDraft {
+    let mut draft = DistributionDraft {
+        file_name: sighting.file_name.clone(),
+        mtime: sighting.stamps.0,
+        ctime: sighting.stamps.1,
+        ..DistributionDraft::default()
+    };
+    let headers = match &sighting.found {
+        Ok(FileType::Directory) => {
+            read_entry_points(directory, &mut draft, arena, report);
+            read_core_metadata(directory, &mut draft, report)
+        }
+        Ok(FileType::Regular) => {
+            draft.flags |= distribution_flag::FILE | distribution_flag::HAS_METADATA;
+            let opened = directory.open_file(&draft.file_name, "");
+            headers_of(opened.map_err(Unusable::from), "", &mut draft, report).unwrap_or_default()
+        }
+        Ok(FileType::Link | FileType::Other) => {
+            draft.flags |= distribution_flag::PROBLEM;
+            report.add("", "neither a directory nor a file, ignored");
+            Headers::default()
+        }
+        Err(error) => {
+            match error.kind() {
+                io::ErrorKind::PermissionDenied => draft.flags |= distribution_flag::UNREAD,
+                io::ErrorKind::NotFound => {
+                    draft.flags |= distribution_flag::PROBLEM;
+                    report.add(
+                        "",
+                        "a dangling symbolic link, or gone during the scan, ignored",
+                    );
+                }
+                _ => {
+                    draft.flags |= distribution_flag::PROBLEM;
+                    report.add("", format!("{error}, ignored"));
+                }
+            }
+            Headers::default()
+        }
+    };
+    if draft.flags & distribution_flag::UNREAD != 0 {
+        report.add("", "may not be read, left to readers that may");
+    }
+    name(&mut draft, headers, egg_base, report);
+    draft
+}
+
+/// Fills in kind, key, name and version: from the headers, else from the file name.
+fn name(
+    draft: &mut DistributionDraft,
+    headers: Headers,
+    egg_base: Option<&[u8]>,
+    report: &mut Report,
+) {
+    let file_name = draft.file_name.clone();
+    // Only what is recognised is ever listed.
+    let Some(name) = recognise(&file_name, egg_base) else {
+        return;
+    };
+    draft.flags |= match name.kind {
+        Kind::DistInfo => 0,
+        Kind::EggInfo => 1,
+        Kind::EggInfoInEgg => 2,
+    };
+    if headers.not_utf8 {
+        draft.flags |= distribution_flag::PROBLEM;
+        report.add("", "Name or Version is not UTF-8, taken from the file name");
+    }
+    let mut usable = |header: Option<String>| {
+        header.filter(|value| {
+            let fits = value.len() <= STRING_LIMIT;
+            if !fits {
+                report.add("", "Name or Version too long, taken from the file name");
+            }
+            fits
+        })
+    };
+    let (header_name, header_version) = (usable(headers.name), usable(headers.version));
+    draft.key = name.shadow_key(header_name.as_deref());
+    draft.name = header_name.map(String::into_bytes).unwrap_or_else(|| {
+        draft.flags |= distribution_flag::NAME_FROM_FILE;
+        name.stem_name().to_vec()
+    });
+    draft.version = header_version.map(String::into_bytes).unwrap_or_else(|| {
+        draft.flags |= distribution_flag::VERSION_FROM_FILE;
+        name.stem_version().unwrap_or_default().to_vec()
+    });
+}
+
+fn read_entry_points(
+    directory: &Directory<'_>,
+    draft: &mut DistributionDraft,
+    arena: &mut EntryArena,
+    report: &mut Report,
+) {
+    let content = directory
+        .open_file(&draft.file_name, ENTRY_POINTS)
+        .and_then(|(file, stat)| Ok((read_bounded(&file, &stat, SIZE_LIMIT)?, stat)))
+        .map_err(Unusable::from);
+    match content {
+        Ok((content, stat)) => {
+            draft.flags |= distribution_flag::HAS_ENTRY_POINTS;
+            draft.entry_points_file = fingerprint(&content, &stat);
+            match entry_points::parse(&content) {
+                Ok(entries) => draft.entries = add(arena, &entries),
+                Err(error) => {
+                    draft.flags |= distribution_flag::PROBLEM;
+                    report.add(ENTRY_POINTS, format!("{error}, entry points ignored"));
+                }
+            }
+        }
+        Err(Unusable::Absent) => {}
+        Err(Unusable::Forbidden) => draft.flags |= distribution_flag::UNREAD,
+        Err(Unusable::Directory) => {
+            draft.flags |= distribution_flag::PROBLEM;
+            report.add(ENTRY_POINTS, "a directory, ignored");
+        }
+        Err(Unusable::Broken(text)) => {
+            draft.flags |= distribution_flag::PROBLEM;
+            report.add(ENTRY_POINTS, format!("{text}, entry points ignored"));
+        }
+    }
+}
+
+fn add(arena: &mut EntryArena, entries: &[entry_points::EntryPoint<'_>]) -> EntryRange {
+    arena.add(entries.iter().map(|entry| {
+        (
+            entry.group.as_bytes(),
+            entry.name.as_bytes(),
+            entry.value.as_bytes(),
+            entry.malformed,
+        )
+    }))
+}
+
+fn fingerprint(content: &[u8], stat: &FileStat) -> FileFingerprint {
+    let digest = Sha256::digest(content);
+    FileFingerprint {
+        size: u32::try_from(content.len()).unwrap_or(u32::MAX),
+        mtime: Stamp::modified(stat),
+        digest: digest.first_chunk::<16>().copied().unwrap_or_default(),
+    }
+}
+
+/// METADATA, or where that is absent or empty, PKG-INFO (`Distribution._metadata_text`). That one
+/// of them exists, be it empty, is what counts as having metadata (`_has_metadata`).
+fn read_core_metadata(
+    directory: &Directory<'_>,
+    draft: &mut DistributionDraft,
+    report: &mut Report,
+) -> Headers {
+    for file in ["METADATA", "PKG-INFO"] {
+        let opened = directory
+            .open_file(&draft.file_name, file)
+            .map_err(Unusable::from);
+        if matches!(opened, Err(Unusable::Forbidden))
+            && directory.stat_file(&draft.file_name, file).is_ok()
+        {
+            draft.flags |= distribution_flag::HAS_METADATA;
+        }
+        if let Some(headers) = headers_of(opened, file, draft, report) {
+            return headers;
+        }
+    }
+    Headers::default()
+}
+
+/// The headers of an opened file; None where it has no content to speak of.
+fn headers_of(
+    opened: Result<(File, FileStat), Unusable>,
+    file: &'static str,
+    draft: &mut DistributionDraft,
+    report: &mut Report,
+) -> Option<Headers> {
+    let headers = opened.and_then(|(open, _)| {
+        draft.flags |= distribution_flag::HAS_METADATA;
+        read_headers(&open).map_err(Unusable::from)
+    });
+    match headers {
+        Ok(headers) => headers,
+        Err(Unusable::Absent) => None,
+        Err(Unusable::Directory) => {
+            draft.flags |= distribution_flag::HAS_METADATA | distribution_flag::PROBLEM;
+            report.add(file, "a directory, ignored");
+            None
+        }
+        Err(Unusable::Forbidden) => {
+            draft.flags |= distribution_flag::UNREAD;
+            None
+        }
+        Err(Unusable::Broken(text)) => {
+            draft.flags |= distribution_flag::PROBLEM;
+            report.add(file, format!("{text}, ignored"));
+            None
+        }
+    }
+}
+
+/// Reads as much of a file as it takes to know both headers; None for an empty file.
+fn read_headers(file: &File) -> io::Result<Option<Headers>> {
+    let mut head = [0; HEAD];
+    let length = read_part(file, &mut head, 0)?;
+    let head = head.get(..length).unwrap_or_default();
+    if head.is_empty() {
+        return Ok(None);
+    }
+    if let Parsed::Complete(headers) = core_metadata::parse(head, length < HEAD) {
+        return Ok(Some(headers));
+    }
+    let mut content = head.to_vec();
+    loop {
+        let length = content.len();
+        content.resize((length * 4).min(HEADERS_LIMIT), 0);
+        let rest = content.get_mut(length..).unwrap_or_default();
+        let wanted = rest.len();
+        let got = read_part(file, rest, length as u64)?;
+        content.truncate(length + got);
+        let end = got < wanted || content.len() >= HEADERS_LIMIT;
+        if let Parsed::Complete(headers) = core_metadata::parse(&content, end) {
+            return Ok(Some(headers));
+        }
+        if end {
+            return Ok(Some(Headers::default()));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! In which order distributions stand, and which of several twins is chosen.
+//!
+//! `Lookup` of importlib.metadata files what it lists under the normalized name and hands out one
+//! name after the other, `.egg` metadata last; so do we. Among twins, directories of one shadowing
+//! key, decision 2 chooses ([`precedence`]); the entry points of the chosen one stand where CPython
+//! would have put those of the first twin like it (with, or without, core metadata).
+
+use std::collections::HashMap;
+
+use crate::freshness::Listing;
+use crate::index::format::distribution_flag;
+use crate::index::write::DistributionDraft;
+use crate::metadata::directory_name::{Kind, MetadataName};
+use crate::metadata::precedence::{self, Candidate};
+
+/// In which order a directory's names are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// As the directory lists them, which is CPython's order.
+    #[default]
+    AsListed,
+    /// Sorted bytewise, so that an image is the same wherever it is built.
+    Sorted,
+}
+
+impl Order {
+    pub(super) fn arrange(self, listing: &mut Listing) {
+        if self == Self::Sorted {
+            listing
+                .sightings
+                .sort_by(|a, b| a.file_name.cmp(&b.file_name));
+        }
+    }
+}
+
+/// Where each draft goes.
+pub(super) struct Arrangement {
+    /// The numbers of the drafts, in their new order.
+    order: Vec<usize>,
+    /// Of each draft, by its old number, whether another one is chosen in its place.
+    shadowed: Vec<bool>,
+    /// Of each draft, by its old number, the place of its entry points.
+    place: Vec<usize>,
+}
+
+pub(super) fn arrangement(names: &[MetadataName<'_>], drafts: &[DistributionDraft]) -> Arrangement {
+    let order = grouped_by_lookup_key(names);
+    let mut shadowed = vec![false; drafts.len()];
+    let mut place = vec![0; drafts.len()];
+    let mut twins: HashMap<&[u8], Vec<(usize, usize)>> = HashMap::with_capacity(drafts.len());
+    for (position, &number) in order.iter().enumerate() {
+        if let Some(draft) = drafts.get(number) {
+            twins
+                .entry(&draft.key)
+                .or_default()
+                .push((position, number));
+        }
+    }
+    for twins in twins.into_values() {
+        let candidate = |&(_, number): &(usize, usize)| {
+            let draft = drafts.get(number)?;
+            let name = names.get(number)?;
+            Some(Candidate {
+                has_metadata: draft.flags & distribution_flag::HAS_METADATA != 0,
+                version: &draft.version,
+                kind: name.kind,
+                file_name: &draft.file_name,
+            })
+        };
+        let best =
+            twins
+                .iter()
+                .copied()
+                .reduce(|best, twin| match (candidate(&best), candidate(&twin)) {
+                    (Some(a), Some(b)) if precedence::compare(&a, &b).is_lt() => twin,
+                    _ => best,
+                });
+        let Some((_, chosen)) = best else { continue };
+        let has_metadata =
+            |twin: &(usize, usize)| candidate(twin).is_some_and(|candidate| candidate.has_metadata);
+        let alike = has_metadata(&(0, chosen));
+        let first = twins.iter().find(|twin| has_metadata(twin) == alike);
+        for &(_, number) in &twins {
+            if let Some(slot) = shadowed.get_mut(number) {
+                *slot = number != chosen;
+            }
+        }
+        if let (Some(slot), Some(&(position, _))) = (place.get_mut(chosen), first) {
+            *slot = position;
+        }
+    }
+    Arrangement {
+        order,
+        shadowed,
+        place,
+    }
+}
+
+/// `Lookup.search(None)`: by first appearance of the name, `.egg` metadata behind all others.
+fn grouped_by_lookup_key(names: &[MetadataName<'_>]) -> Vec<usize> {
+    let mut ranks: HashMap<(bool, Vec<u8>), usize> = HashMap::with_capacity(names.len());
+    let mut ranked = Vec::with_capacity(names.len());
+    for (number, name) in names.iter().enumerate() {
+        let in_egg = name.kind == Kind::EggInfoInEgg;
+        let next = ranks.len();
+        let rank = *ranks.entry((in_egg, name.lookup_key())).or_insert(next);
+        ranked.push((in_egg, rank, number));
+    }
+    ranked.sort_unstable();
+    ranked.into_iter().map(|(_, _, number)| number).collect()
+}
+
+pub(super) fn apply(
+    arrangement: &Arrangement,
+    drafts: Vec<DistributionDraft>,
+) -> Vec<DistributionDraft> {
+    let mut drafts: Vec<Option<DistributionDraft>> = drafts.into_iter().map(Some).collect();
+    let mut arranged = Vec::with_capacity(drafts.len());
+    for &number in &arrangement.order {
+        let Some(mut draft) = drafts.get_mut(number).and_then(Option::take) else {
+            continue;
+        };
+        if arrangement.shadowed.get(number) == Some(&true) {
+            draft.flags |= distribution_flag::SHADOWED;
+        }
+        let place = arrangement.place.get(number).copied().unwrap_or_default();
+        draft.place = u32::try_from(place).unwrap_or(u32::MAX);
+        arranged.push(draft);
+    }
+    arranged
+}
