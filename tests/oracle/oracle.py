@@ -1,0 +1,151 @@
+"""What importlib.metadata answers for a sys.path: the oracle that epcache is compared with.
+
+    pythonX.Y -I -X utf8 oracle.py [--backport DIR] [--twins] PATH...
+    pythonX.Y -I -X utf8 oracle.py [--backport DIR] [--twins] --batch < array-of-arrays-of-PATH.json
+
+Prints a JSON array of {group, name, value, distribution, version, path}, one object for each entry point of
+every group, in the order of entry_points() when sys.path is exactly the PATHs. `distribution` and `version` are
+null where the library gives none or raises. `path` is the metadata directory. Where entry_points() itself
+raises: {"error": "..."}, exit status 0. With --batch, an array with one such answer for each sys.path asked for.
+
+--backport DIR  asks the importlib_metadata that is installed in DIR instead of the interpreter's own library.
+--twins         first applies epcache's decision 2: of several metadata directories of one distribution in one
+                search directory, one is chosen by rule, not by luck. Done by letting the directory list the
+                chosen one where it listed the first of them, and that one in its place: all else is the library's
+                own doing. PEP 440 comes from `packaging`, which must be in DIR.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--backport", metavar="DIR")
+parser.add_argument("--twins", action="store_true")
+parser.add_argument("--batch", action="store_true")
+parser.add_argument("path", nargs="*")
+arguments = parser.parse_args()
+
+if arguments.backport:
+    sys.path.insert(0, arguments.backport)
+    import importlib_metadata as library
+    from packaging.version import InvalidVersion, Version
+else:
+    import importlib.metadata as library
+
+if hasattr(library, "SelectableGroups"):
+    # 3.10 and 3.11 sort what entry_points() found into a dict of groups. Keep the order found: everything before
+    # this last step is the same chain of unique distributions that later versions return.
+    library.SelectableGroups.load = classmethod(lambda cls, eps: library.EntryPoints(eps))
+
+
+def attribute(distribution, name):
+    """The name or version of a distribution; None where there is none, or the library raises."""
+    try:
+        value = getattr(distribution, name)
+    except Exception:
+        return None
+    return value if value is None else str(value)
+
+
+def entry_points(path):
+    """All entry points for this sys.path. Raises what the library raises."""
+    saved, sys.path[:] = sys.path[:], path
+    try:
+        return [
+            {
+                "group": ep.group,
+                "name": ep.name,
+                "value": ep.value,
+                "distribution": attribute(ep.dist, "name"),
+                "version": attribute(ep.dist, "version"),
+                "path": str(ep.dist._path).encode(errors="surrogateescape").decode(errors="replace"),
+            }
+            for ep in library.entry_points()
+        ]
+    finally:
+        sys.path[:] = saved
+
+
+# ---- decision 2
+
+
+def shadowing_key(search_directory, name):
+    """The normalized name by which entry_points() takes two metadata directories for the same distribution."""
+    distribution = library.PathDistribution(library.FastPath(search_directory).joinpath(name))
+    try:
+        return distribution._normalized_name
+    except Exception:
+        # The library raises for the whole system here; epcache takes the file name.
+        return library.Prepared.normalize(name.lower().rpartition(".")[0].partition("-")[0])
+
+
+def preference(search_directory, name):
+    """What makes a twin the chosen one: the greatest is."""
+    distribution = library.PathDistribution(library.FastPath(search_directory).joinpath(name))
+    if hasattr(distribution, "_has_metadata"):
+        has_metadata = distribution._has_metadata()
+    else:  # before importlib_metadata 10
+        has_metadata = attribute(distribution, "metadata") is not None
+    version = attribute(distribution, "version") or ""
+    try:
+        version = (1, Version(version))
+    except InvalidVersion:
+        version = (0, version.encode(errors="surrogateescape"))
+    return has_metadata, version, name.lower().endswith(".dist-info"), Smallest(os.fsencode(name))
+
+
+class Smallest(bytes):
+    """Compares the other way round: the bytewise smallest name is preferred."""
+
+    def __lt__(self, other):
+        return bytes.__gt__(self, other)
+
+    def __gt__(self, other):
+        return bytes.__lt__(self, other)
+
+
+def choose_twins(listdir):
+    def listed(directory="."):
+        names = listdir(directory)
+        twins = {}
+        for position, name in enumerate(names):
+            if name.lower().endswith((".dist-info", ".egg-info")):
+                twins.setdefault(shadowing_key(directory, name), []).append(position)
+        for positions in twins.values():
+            if len(positions) > 1:
+                chosen = max(positions, key=lambda position: preference(directory, names[position]))
+                first = positions[0]
+                names[first], names[chosen] = names[chosen], names[first]
+        return names
+
+    return listed
+
+
+# ---- main
+
+# Modules that the library imports only when first needed must be there before sys.path changes. A missing path is
+# tried as a zip archive, hence the second path.
+try:
+    entry_points([*sys.path, os.path.join(os.sep, "nonexistent", "directory")])
+except Exception:
+    pass
+import email.message  # noqa: E402
+import zipfile  # noqa: E402, F401
+
+email.message_from_string("Name: warm\n\n")
+
+if arguments.twins:
+    os.listdir = choose_twins(os.listdir)
+
+
+def answer(path):
+    try:
+        return entry_points(path)
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}".encode(errors="replace").decode()}
+
+
+result = [answer(path) for path in json.load(sys.stdin)] if arguments.batch else answer(arguments.path)
+json.dump(result, sys.stdout)
