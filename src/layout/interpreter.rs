@@ -59,17 +59,22 @@ impl Interpreter {
         let chain = prefix::link_chain(root, &executable);
         let resolved = chain.last().unwrap_or(&executable);
         let config = VenvConfig::beside(root, &executable);
-        let abi = abi_of(root, &chain, config.as_ref())
+        // A link to a copied program: the environment is not in force, but tells of the program.
+        let copied = VenvConfig::beside(root, resolved);
+        let nearest = config.as_ref().or(copied.as_ref());
+        let abi = abi_of(root, &chain, nearest)
             .ok_or_else(|| LayoutError::UnknownVersion(executable.clone()))?;
         let home = home(root, &executable, resolved, abi.version);
         let has_home = home.is_some();
         let start = home.unwrap_or_else(|| directory_of(resolved));
-        let found = prefix::search(root, &start, abi, wide).ok_or_else(|| {
-            LayoutError::NoStandardLibrary {
-                path: executable.clone(),
-                version: abi.directory().replace("python", ""),
-            }
-        })?;
+        let origin = nearest.and_then(|config| pyvenv::home(&config.content, (3, 11)));
+        let found =
+            prefix::search(root, &start, origin.as_deref(), abi, wide).ok_or_else(|| {
+                LayoutError::NoStandardLibrary {
+                    path: executable.clone(),
+                    version: abi.directory().replace("python", ""),
+                }
+            })?;
         let mut interpreter = Self::at(root, abi, found);
         // From 3.14 on it is getpath that decides, and it wants a `home`.
         interpreter.venv = config

@@ -113,10 +113,18 @@ pub(super) fn is_64_bit(root: &Root, executable: &Path) -> Result<bool, LayoutEr
     }
 }
 
-/// Searches from `start` (the executable's directory, or `home` of pyvenv.cfg) upwards, then at the
-/// usual prefixes.
-pub(super) fn search(root: &Root, start: &Path, abi: Abi, wide: bool) -> Option<Prefixes> {
+/// Searches from `start` (the executable's directory, or `home` of pyvenv.cfg) upwards, then where
+/// the compiled-in prefix may be: above `origin`, the place that the program was copied from, or at
+/// the usual prefixes.
+pub(super) fn search(
+    root: &Root,
+    start: &Path,
+    origin: Option<&Path>,
+    abi: Abi,
+    wide: bool,
+) -> Option<Prefixes> {
     let (prefix, platlibdir) = upwards(start)
+        .chain(origin.into_iter().flat_map(upwards))
         .chain(BUILT_IN.iter().map(PathBuf::from))
         .find_map(|prefix| {
             let platlibdir = platlibdir(root, &prefix, abi, wide)?;

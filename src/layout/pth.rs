@@ -54,8 +54,16 @@ impl PthFile {
                 continue;
             }
             if line.contains('\0') {
-                file.remarks
-                    .push((Some(number), "a path with a NUL byte; ignored".to_owned()));
+                let (scope, ends) = if rules.nul_ends_file {
+                    ("the rest of the file is", true)
+                } else {
+                    ("the line is", false)
+                };
+                let remark = format!("a path with a NUL byte: {scope} ignored");
+                file.remarks.push((Some(number), remark));
+                if ends {
+                    break;
+                }
                 continue;
             }
             file.paths.push((number, right_stripped(line).to_owned()));

@@ -21,7 +21,8 @@ pub enum Flavour {
     Upstream,
     /// Debian and its descendants: `dist-packages`.
     Debian,
-    /// Fedora and its descendants: `/usr/local` comes first, except under `-I` and `-s`.
+    /// Fedora and its descendants (and openSUSE's newest): `/usr/local` comes first, except under
+    /// `-I` and `-s`.
     Fedora,
     /// openSUSE, and others who add `/usr/local` to `site.PREFIXES`: it comes last.
     OpenSuse,
@@ -32,6 +33,10 @@ pub enum Flavour {
 pub struct SiteRules {
     /// Whose directories it knows.
     pub flavour: Flavour,
+    /// `/usr/local` is put before the other prefixes, unless user sites are off (`-I`, `-s`).
+    pub local_first: bool,
+    /// `/usr/local` is among `site.PREFIXES`, behind the interpreter's own.
+    pub local_last: bool,
     /// `.pth` files are decoded as UTF-8 with an optional BOM and split by `str.splitlines()`;
     /// otherwise read as text files, in the locale's encoding, line ends alone separating lines.
     pub whole_file: bool,
@@ -40,6 +45,8 @@ pub struct SiteRules {
     /// PEP 829 (3.15): lines are stripped on both sides, an error costs its own line only, and
     /// `.start` files replace import lines.
     pub start_files: bool,
+    /// A line with a NUL byte ends the file (3.6, 3.7); otherwise it names nothing that exists.
+    pub nul_ends_file: bool,
 }
 
 impl SiteRules {
@@ -47,7 +54,7 @@ impl SiteRules {
     #[must_use]
     pub fn read(root: &Root, stdlib: &Path, version: (u8, u8)) -> Self {
         match root.read(&joined(stdlib, "site.py"), LARGEST) {
-            Ok(text) => Self::of_source(&String::from_utf8_lossy(&text)),
+            Ok(text) => Self::of_source(&String::from_utf8_lossy(&text), version),
             Err(_) => Self::of_version(version),
         }
     }
@@ -57,31 +64,35 @@ impl SiteRules {
     pub fn of_version(version: (u8, u8)) -> Self {
         Self {
             flavour: Flavour::Upstream,
+            local_first: false,
+            local_last: false,
             whole_file: version >= (3, 12),
             skip_hidden: version >= (3, 8),
             start_files: version >= (3, 15),
+            nul_ends_file: version < (3, 8),
         }
     }
 
-    fn of_source(text: &str) -> Self {
-        let adds_local = || {
-            text.lines()
-                .any(|line| line.starts_with("PREFIXES = [") && line.contains("/usr/local"))
-        };
-        let flavour = if text.contains("\"dist-packages\"") {
-            Flavour::Debian
-        } else if text.contains("RPM_BUILD_ROOT") {
-            Flavour::Fedora
-        } else if adds_local() {
-            Flavour::OpenSuse
-        } else {
-            Flavour::Upstream
+    fn of_source(text: &str, version: (u8, u8)) -> Self {
+        let local_first = text.contains("PREFIXES.insert(0, \"/usr/local\")");
+        let local_last = text
+            .lines()
+            .any(|line| line.starts_with("PREFIXES = [") && line.contains("'/usr/local'"));
+        // openSUSE has shipped one, the other, and both.
+        let flavour = match (local_first, local_last) {
+            _ if text.contains("\"dist-packages\"") => Flavour::Debian,
+            (_, true) => Flavour::OpenSuse,
+            (true, false) => Flavour::Fedora,
+            (false, false) => Flavour::Upstream,
         };
         Self {
             flavour,
+            local_first,
+            local_last,
             whole_file: text.contains("\"utf-8-sig\""),
             skip_hidden: text.contains("not name.startswith(\".\")"),
             start_files: text.contains("PEP 829"),
+            ..Self::of_version(version)
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::rooted::Root;
 
 use super::pathname::{joined, made, normalized, sort_key};
 use super::pth::{self, PthFile};
-use super::rules::{Flavour, SiteRules};
+use super::rules::SiteRules;
 use super::{Interpreter, Note, Origin, SearchDirectory, prefix, site};
 
 /// `sys.path`, and what was seen while finding it.
@@ -55,8 +55,9 @@ pub fn sys_path_as(root: &Root, interpreter: &Interpreter, mode: Mode<'_>) -> Sy
 pub(super) struct Builder<'r> {
     root: &'r Root,
     rules: SiteRules,
-    known: HashSet<PathBuf>,
-    processed: HashSet<PathBuf>,
+    /// Strings: to [`Path`] `//` and `/` are equal, to `site` they are not.
+    known: HashSet<OsString>,
+    processed: HashSet<OsString>,
     pub(super) path: SysPath,
 }
 
@@ -93,7 +94,7 @@ impl<'r> Builder<'r> {
     fn add_sites(&mut self, interpreter: &Interpreter, mode: Mode<'_>) {
         let venv = interpreter.venv.as_ref();
         let mut prefixes = vec![interpreter.prefix.clone(), interpreter.exec_prefix.clone()];
-        if interpreter.flavour == Flavour::OpenSuse {
+        if interpreter.rules.local_last {
             prefixes.push(PathBuf::from("/usr/local"));
         }
         let mut user_enabled = mode != Mode::Isolated;
@@ -114,7 +115,7 @@ impl<'r> Builder<'r> {
                     self.add_site_directory(&user_site, Origin::UserSite);
                 }
             }
-            if interpreter.flavour == Flavour::Fedora {
+            if interpreter.rules.local_first {
                 prefixes.insert(0, PathBuf::from("/usr/local"));
             }
         }
@@ -135,7 +136,7 @@ impl<'r> Builder<'r> {
     pub(super) fn add_site_directory(&mut self, path: &Path, origin: Origin) {
         let path = normalized(path);
         self.add(&path, origin);
-        if !self.processed.insert(path.clone()) {
+        if !self.processed.insert(path.clone().into_os_string()) {
             return;
         }
         let mut names = match self.root.list(&path) {
@@ -178,7 +179,7 @@ impl<'r> Builder<'r> {
         }
         for (line, text) in pth.paths {
             let path = made(directory, &text);
-            if !self.known.contains(&path) && self.root.exists(&path) {
+            if !self.known.contains(path.as_os_str()) && self.root.exists(&path) {
                 if !self.root.is_dir(&path) {
                     let text = format!("adds {}, a file: archives are not read", path.display());
                     self.note(&file, Some(line), text);
@@ -191,7 +192,7 @@ impl<'r> Builder<'r> {
 
     fn add(&mut self, path: &Path, origin: Origin) {
         let path = normalized(path);
-        if self.known.insert(path.clone()) {
+        if self.known.insert(path.clone().into_os_string()) {
             self.path.entries.push(SearchDirectory {
                 path,
                 aliases: Vec::new(),

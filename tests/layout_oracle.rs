@@ -1,0 +1,495 @@
+//! Holds `epcache::layout` against the interpreters of this machine: `sys_path()` must be, string for
+//! string, what `python -I -c 'import sys; print(sys.path)'` prints.
+//!
+//! Asked are every CPython from 3.6 on in /usr/bin, /usr/local/bin and pyenv's directory, by every
+//! name it has and through links, and virtual environments of all kinds made from each, with `.pth`
+//! files of every odd kind in them, a few thousand lines of which come from a fixed seed. Without any
+//! interpreter the test is left out, unless `$EPCACHE_TEST_REQUIRE_ALL` is `1`.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test's helpers are tests too
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use epcache::layout::{
+    Interpreter, Mode, SysPath, Wanted, find_interpreter, sys_path, sys_path_as,
+};
+use epcache::rooted::Root;
+
+const PRINT: &str = "import os, sys; \
+     sys.stdout.buffer.write(b'\\n'.join(os.fsencode(p).hex().encode() for p in sys.path))";
+const FILES_OF_A_SEED: usize = 60;
+
+/// How many lists were compared, for the last line of each test.
+static COMPARED: AtomicUsize = AtomicUsize::new(0);
+
+/// Every interpreter of the machine by one path each, or nothing where the test is left out.
+fn machine() -> Vec<PathBuf> {
+    let mut places = vec![PathBuf::from("/usr/bin"), PathBuf::from("/usr/local/bin")];
+    let pyenv = std::env::var_os("PYENV_ROOT").map_or_else(
+        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".pyenv"),
+        PathBuf::from,
+    );
+    let versions = fs::read_dir(pyenv.join("versions")).into_iter().flatten();
+    places.extend(versions.map(|entry| entry.unwrap().path().join("bin")));
+    places.sort();
+    let mut found = Vec::new();
+    for place in places {
+        let mut names: Vec<_> = fs::read_dir(place)
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| is_versioned(path))
+            .collect();
+        names.sort();
+        found.extend(names);
+    }
+    let only = std::env::var("EPCACHE_TEST_PYTHON_ONLY").unwrap_or_default();
+    found.retain(|path| path.to_str().unwrap().contains(&only));
+    if found.is_empty() {
+        println!("left out: layout_oracle: no Python interpreter on this machine");
+        let all = std::env::var_os("EPCACHE_TEST_REQUIRE_ALL").is_some_and(|value| value == "1");
+        assert!(!all, "EPCACHE_TEST_REQUIRE_ALL=1 and no interpreter");
+    }
+    found
+}
+
+/// `python3.X` or `python3.Xt`, X ≥ 6.
+fn is_versioned(path: &Path) -> bool {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let Some(minor) = name.strip_prefix("python3.") else {
+        return false;
+    };
+    minor
+        .trim_end_matches('t')
+        .parse::<u8>()
+        .is_ok_and(|minor| minor >= 6)
+}
+
+fn run(executable: &Path, flags: &[&str], home: &Path) -> Output {
+    Command::new(executable)
+        .args(flags)
+        .args(["-c", PRINT])
+        .env_clear()
+        .env("LC_ALL", "C.UTF-8")
+        .env("HOME", home)
+        .current_dir("/")
+        .output()
+        .unwrap()
+}
+
+fn list(output: &Output) -> Vec<PathBuf> {
+    let unhex = |line: &str| {
+        let bytes = (0..line.len()).step_by(2);
+        let bytes = bytes.map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap());
+        PathBuf::from(OsString::from_vec(bytes.collect()))
+    };
+    let text = std::str::from_utf8(&output.stdout).unwrap();
+    text.split('\n').map(unhex).collect()
+}
+
+fn strings(path: SysPath) -> Vec<PathBuf> {
+    path.entries.into_iter().map(|entry| entry.path).collect()
+}
+
+/// Compared as strings: `Path` itself would take `/a/` for `/a`.
+#[track_caller]
+fn assert_same(ours: &[PathBuf], theirs: &[PathBuf], what: &str) {
+    let text = |paths: &[PathBuf]| -> Vec<OsString> {
+        paths
+            .iter()
+            .map(|path| path.as_os_str().to_owned())
+            .collect()
+    };
+    assert_eq!(text(ours), text(theirs), "ours, theirs: {what}");
+    COMPARED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Holds the isolated list of one executable against its own.
+#[track_caller]
+fn compare(executable: &Path) -> Interpreter {
+    let root = Root::system();
+    let output = run(executable, &["-I"], Path::new("/nonexistent"));
+    let what = executable.display().to_string();
+    assert!(output.status.success(), "{what}: {output:?}");
+    let wanted = Wanted::Executable(executable.to_owned());
+    let interpreter = find_interpreter(&root, &wanted, None).unwrap();
+    let ours = strings(sys_path(&root, &interpreter));
+    assert_same(&ours, &list(&output), &what);
+    interpreter
+}
+
+/// Runs `test` for every interpreter, each with a directory of its own.
+fn for_each(test: impl Fn(&Path, &Path) + Sync) {
+    let machine = machine();
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(executable) = machine.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let dir = tempfile::tempdir().unwrap();
+                    let real = fs::canonicalize(dir.path()).unwrap();
+                    test(executable, &real);
+                }
+            });
+        }
+    });
+    let compared = COMPARED.load(Ordering::Relaxed);
+    println!(
+        "{} interpreters, {compared} lists compared so far",
+        machine.len()
+    );
+}
+
+/// Makes an environment and returns it with the version directory's name.
+fn make_venv(base: &Path, at: &Path, flags: &[&str]) -> PathBuf {
+    let output = Command::new(base)
+        .args(["-I", "-m", "venv", "--without-pip"])
+        .args(flags)
+        .arg(at)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let lib = at.join("lib");
+    let mut versions = fs::read_dir(&lib).unwrap();
+    versions
+        .next()
+        .unwrap()
+        .unwrap()
+        .path()
+        .join("site-packages")
+}
+
+#[test]
+fn an_interpreter_by_all_its_names() {
+    for_each(|executable, dir| {
+        compare(executable);
+        for name in ["python3", "python"] {
+            let twin = executable.with_file_name(name);
+            let target = fs::canonicalize(&twin);
+            if target.is_ok_and(|target| target == fs::canonicalize(executable).unwrap()) {
+                compare(&twin);
+                if let Ok(below) = twin.strip_prefix("/usr/bin") {
+                    compare(&Path::new("/bin").join(below));
+                }
+            }
+        }
+        // A link elsewhere, a chain of links, a relative link, a directory by another name.
+        fs::create_dir(dir.join("bin")).unwrap();
+        symlink(executable, dir.join("bin/absolute")).unwrap();
+        symlink("absolute", dir.join("bin/chain")).unwrap();
+        let up = "../".repeat(dir.components().count());
+        let relative = format!("{up}{}", executable.strip_prefix("/").unwrap().display());
+        symlink(relative, dir.join("bin/relative")).unwrap();
+        for name in ["absolute", "chain", "relative"] {
+            compare(&dir.join("bin").join(name));
+        }
+        symlink(
+            executable.parent().unwrap().parent().unwrap(),
+            dir.join("prefix"),
+        )
+        .unwrap();
+        compare(&dir.join("prefix/bin").join(executable.file_name().unwrap()));
+        compare(&dir.join("bin/../bin/./absolute"));
+    });
+}
+
+/// What the zoo of `.pth` files refers to.
+fn make_targets(site: &Path, outside: &Path) {
+    for name in [
+        "one", "two", "three", "four", "ü", "a b", "import x", "tail", "x.egg", "deep/er",
+    ] {
+        fs::create_dir_all(site.join(name)).unwrap();
+        fs::create_dir_all(outside.join(name)).unwrap();
+    }
+    fs::write(site.join("zipped.egg"), "").unwrap();
+    symlink("one", site.join("link")).unwrap();
+    symlink("nowhere", site.join("dangling")).unwrap();
+}
+
+fn write_zoo(site: &Path, outside: &Path) {
+    let outside = outside.to_str().unwrap();
+    let zoo: &[(&str, String)] = &[
+        (
+            "b.pth",
+            "# comment\n\n   \none\nimport sys  # harmless\ntwo".into(),
+        ),
+        (
+            "a.pth",
+            format!("{outside}/one\n{outside}/missing\nmissing\none\none\n"),
+        ),
+        (
+            "B.pth",
+            "three  \t\n\tfour\n four\n./four/../four/\n".into(),
+        ),
+        ("bom.pth", "\u{feff}tail\nü\na b\n".into()),
+        ("bomcomment.pth", "\u{feff}# comment\n".into()),
+        (
+            "feeds.pth",
+            format!("x.egg\x0cdeep/er\x0b{outside}/two\u{85}{outside}/three\n"),
+        ),
+        (
+            "returns.pth",
+            format!("deep\r{outside}/four\r\n{outside}/ü\u{2028}deep/er\x1cone\n"),
+        ),
+        (".hidden.pth", format!("{outside}/tail\n")),
+        (
+            "importish.pth",
+            format!("import x\nimportant\nimport\tsys\n{outside}/import x\n"),
+        ),
+        (
+            "zip.pth",
+            "zipped.egg\nlink\ndangling\n../site-packages\n..\n/\n//tmp\n".into(),
+        ),
+        (
+            "space.pth",
+            "\u{a0}one\n\u{3000}\none\u{a0}\x1f\n #x\n".into(),
+        ),
+        ("notpth.txt", "deep\n".into()),
+        ("empty.pth", String::new()),
+    ];
+    for (name, content) in zoo {
+        fs::write(site.join(name), content).unwrap();
+    }
+    // Import lines that do nothing, and one that raises nothing either.
+    fs::write(site.join("importish.pth"), "import sys\nimport\tos\n").unwrap();
+    fs::create_dir(site.join("directory.pth")).unwrap();
+    symlink("a.pth", site.join("linked.pth")).unwrap();
+    symlink("nowhere", site.join("broken.pth")).unwrap();
+    // A name that is not UTF-8 sorts among the others by its surrogates.
+    let name = OsStr::from_bytes(b"\xff.pth");
+    fs::write(site.join(name), format!("{outside}/x.egg\n")).unwrap();
+    fs::write(site.join("\u{e000}.pth"), format!("{outside}/deep\n")).unwrap();
+}
+
+#[test]
+fn virtual_environments_with_a_zoo_of_pth_files() {
+    for_each(|executable, dir| {
+        let outside = dir.join("outside");
+        for (at, flags) in [
+            ("links", &["--symlinks"][..]),
+            ("copies", &["--copies"]),
+            ("links-system", &["--symlinks", "--system-site-packages"]),
+            ("copies-system", &["--copies", "--system-site-packages"]),
+        ] {
+            let venv = dir.join(at);
+            let site = make_venv(executable, &venv, flags);
+            compare(&venv.join("bin/python"));
+            make_targets(&site, &outside);
+            write_zoo(&site, &outside);
+            for name in ["python", "python3"] {
+                let interpreter = compare(&venv.join("bin").join(name));
+                assert_eq!(interpreter.venv.unwrap().prefix, venv);
+            }
+            let by_venv = find_interpreter(&Root::system(), &Wanted::Venv(venv.clone()), None);
+            assert_eq!(by_venv.unwrap().executable, Some(venv.join("bin/python")));
+            // A link to the environment's program from outside is the base's interpreter.
+            symlink(venv.join("bin/python"), dir.join(format!("{at}-link"))).unwrap();
+            compare(&dir.join(format!("{at}-link")));
+        }
+    });
+}
+
+/// xorshift64*: the same lines on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let mixed = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(mixed).unwrap() % limit
+    }
+}
+
+#[test]
+fn pth_lines_from_a_seed() {
+    #[rustfmt::skip]
+    let pieces: &[&str] = &[
+        "one", "two", "three", "ü", "a b", "x.egg", "deep/er", "deep", "link", "zipped.egg", "nope",
+        "/", "/", "/..", "/.", "..", "#", " ", "\t", "\n", "\n", "\n", "\n", "\n", "\r", "\r\n",
+        "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\u{85}", "\u{a0}", "\u{2028}", "\u{2029}",
+        "\u{3000}", "\u{feff}", "\u{200b}", "OUTSIDE/one", "OUTSIDE/two", "OUTSIDE/a b", "OUTSIDE/",
+        "import sys\n", "\nimport\tos\n", "\n#",
+    ];
+    for_each(|executable, dir| {
+        let (venv, outside) = (dir.join("venv"), dir.join("outside"));
+        let site = make_venv(executable, &venv, &[]);
+        make_targets(&site, &outside);
+        let mut random = Random(0x5eed);
+        for round in 0..6 {
+            for file in 0..FILES_OF_A_SEED {
+                let mut content = String::new();
+                for _ in 0..random.below(12) {
+                    content += pieces[random.below(pieces.len())];
+                }
+                let content = content.replace("OUTSIDE", outside.to_str().unwrap());
+                // Not by accident a line of code with something behind it.
+                let code = |line: &str| line.starts_with("import") && line.len() > 10;
+                if content.split(['\n', '\r']).any(code) {
+                    continue;
+                }
+                let name = format!(
+                    "{}.pth",
+                    ["ä", "Z", "a", "_", "-"][file % 5].repeat(file / 5 + 1)
+                );
+                fs::write(site.join(name), content).unwrap();
+            }
+            compare(&venv.join("bin/python"));
+            println!("{}: round {round}", executable.display());
+        }
+    });
+}
+
+#[test]
+fn pyvenv_cfg_by_other_hands() {
+    for_each(|executable, dir| {
+        let home = executable.parent().unwrap().display();
+        let cases = [
+            format!("home = {home}\n"),
+            format!("home={home}\n"),
+            format!("HOME = {home}\ninclude-system-site-packages = TRUE\n"),
+            format!("home = {home}"),
+            format!("home = {home}  \nInclude-System-Site-Packages=False\n"),
+            format!("# home = /nowhere\nhome = {home}\r\ninclude-system-site-packages = no\r\n"),
+            format!("home = {home}\nhome = /nowhere\ninclude-system-site-packages = false\n"),
+            "include-system-site-packages = false\n".to_owned(),
+            "include-system-site-packages = true\n".to_owned(),
+            String::new(),
+        ];
+        for (number, content) in cases.iter().enumerate() {
+            for (kind, flag) in [("links", "--symlinks"), ("copies", "--copies")] {
+                if kind == "copies" && !content.to_lowercase().contains("home") {
+                    continue; // it does not find its library, and does not start
+                }
+                let venv = dir.join(format!("{kind}{number}"));
+                make_venv(executable, &venv, &[flag]);
+                fs::write(venv.join("pyvenv.cfg"), content).unwrap();
+                let program = venv.join("bin").join(executable.file_name().unwrap());
+                if !program.exists() {
+                    fs::rename(venv.join("bin/python3"), &program).unwrap();
+                }
+                let starts = run(&program, &["-I"], Path::new("/")).status.success();
+                if kind == "copies" && !starts {
+                    continue; // up to 3.10: `home` in another spelling than expected
+                }
+                compare(&program);
+            }
+        }
+        // pyvenv.cfg beside the program rather than above it.
+        let venv = dir.join("beside");
+        make_venv(executable, &venv, &["--symlinks"]);
+        fs::rename(venv.join("pyvenv.cfg"), venv.join("bin/pyvenv.cfg")).unwrap();
+        compare(&venv.join("bin/python3"));
+    });
+}
+
+#[test]
+fn an_installation_moved_elsewhere() {
+    for_each(|executable, dir| {
+        let name = executable.file_name().unwrap();
+        let base = compare(executable);
+        let python = format!("python{}", base.version_text());
+        fs::create_dir_all(dir.join("opt/bin")).unwrap();
+        fs::create_dir_all(dir.join("opt/lib")).unwrap();
+        let program = dir.join("opt/bin").join(name);
+        fs::copy(executable, &program).unwrap();
+        let stdlib = base.prefix.join(base.platlibdir).join(&python);
+        symlink(&stdlib, dir.join("opt/lib").join(&python)).unwrap();
+        for library in fs::read_dir(base.prefix.join("lib")).unwrap() {
+            let library = library.unwrap();
+            if library.file_name().as_bytes().starts_with(b"libpython") {
+                symlink(
+                    library.path(),
+                    dir.join("opt/lib").join(library.file_name()),
+                )
+                .unwrap();
+            }
+        }
+        if base.prefix == Path::new("/usr") && base.flavour == epcache::layout::Flavour::Debian {
+            fs::create_dir_all(dir.join("opt/lib/python3/dist-packages")).unwrap();
+        }
+        assert_eq!(compare(&program).prefix, dir.join("opt"));
+        // The archive of the standard library is a landmark of its own from 3.11 on.
+        if base.version >= (3, 11) {
+            let zip = format!("{}.zip", python.replace('.', ""));
+            fs::create_dir(dir.join("opt/bin/lib")).unwrap();
+            fs::write(dir.join("opt/bin/lib").join(zip), "PK\x05\x06").unwrap();
+            let output = run(&program, &["-I"], Path::new("/"));
+            if output.status.success() {
+                compare(&program);
+            }
+        }
+    });
+}
+
+#[test]
+fn the_ordinary_list_has_the_user_site() {
+    for_each(|executable, dir| {
+        let home = dir.join("home");
+        let root = Root::system();
+        let check = |program: &Path, what: &str| {
+            let output = run(program, &[], &home);
+            let interpreter = Interpreter::of_executable(&root, program).unwrap();
+            let base = home.join(".local");
+            let ours = strings(sys_path_as(
+                &root,
+                &interpreter,
+                Mode::Ordinary(Some(&base)),
+            ));
+            let theirs = list(&output);
+            assert_eq!(theirs[0], Path::new(""));
+            assert_same(&ours, &theirs[1..], what);
+        };
+        check(executable, "no user site");
+        let base = compare(executable);
+        let site = home.join(format!(
+            ".local/lib/python{}/site-packages",
+            base.version_text()
+        ));
+        fs::create_dir_all(&site).unwrap();
+        make_targets(&site, &dir.join("outside"));
+        write_zoo(&site, &dir.join("outside"));
+        check(executable, "a user site");
+        for (name, flags) in [("venv", &[][..]), ("system", &["--system-site-packages"])] {
+            make_venv(executable, &dir.join(name), flags);
+            check(&dir.join(name).join("bin/python"), name);
+        }
+    });
+}
+
+#[test]
+fn a_line_with_nul_and_a_file_that_is_not_utf_8() {
+    for_each(|executable, dir| {
+        let (venv, outside) = (dir.join("venv"), dir.join("outside"));
+        let site = make_venv(executable, &venv, &[]);
+        make_targets(&site, &outside);
+        fs::write(site.join("nul.pth"), "one\nnope\0\ntwo\n").unwrap();
+        fs::write(site.join("nuls.pth"), "three\n\0\n#\0\nfour\n").unwrap();
+        compare(&venv.join("bin/python"));
+        // No version starts with this one, in a locale of UTF-8.
+        fs::write(site.join("latin.pth"), b"three\n# \xe9\n").unwrap();
+        let program = venv.join("bin/python");
+        let output = run(&program, &["-I"], Path::new("/"));
+        assert!(!output.status.success(), "{output:?}");
+        let root = Root::system();
+        let interpreter = Interpreter::of_executable(&root, &program).unwrap();
+        let notes = sys_path(&root, &interpreter).notes;
+        let latin = site.join("latin.pth");
+        assert!(
+            notes
+                .iter()
+                .any(|note| note.path == latin && note.line.is_none()),
+            "{notes:?}"
+        );
+    });
+}
