@@ -17,8 +17,10 @@
 //! Differences from CPython:
 //! - a byte that is not UTF-8 raises there, wherever it stands; here it costs the value that it
 //!   stands in ([`Headers::not_utf8`]);
-//! - up to CPython 3.13.1 a value that starts on a continuation line keeps the line feed before
-//!   it, and up to 3.13 `textwrap.dedent` knows spaces and tabs only. Here, 3.14 is followed on all.
+//! - releases differ among themselves, and the newest is followed on all. Up to CPython 3.13.1 a
+//!   value that starts on a continuation line keeps the line feed before it; up to 3.13
+//!   `textwrap.dedent` knows spaces and tabs only; and its `importlib.metadata` takes out any
+//!   indentation, where importlib_metadata now wants to see the eight spaces of a folded value.
 //!
 //! [core metadata]: https://packaging.python.org/en/latest/specifications/core-metadata/
 

@@ -10,6 +10,8 @@
 //! difference is common to all: "letter", "space" and "lower case" follow the Unicode version of
 //! the Rust toolchain, which may be newer or older than that of the interpreter.
 
+mod alphabetic_marks;
+
 pub mod core_metadata;
 pub mod directory_name;
 pub mod entry_points;

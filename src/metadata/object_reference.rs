@@ -6,11 +6,9 @@
 //!
 //! [entry points specification]: https://packaging.python.org/en/latest/specifications/entry-points/
 //!
-//! Difference from CPython, in characters that no module name is known to use: `\w` of Python's
-//! `re` takes letters and numbers (categories L* and N*) and `_`; here a word also takes the other
-//! characters that Unicode calls alphabetic, which are vowel signs and other marks (as in Devanagari) and
-//! circled Latin letters. A reference with those is well formed here and malformed there.
+//! Words are those of `\w` in Python's `re`: letters and numbers (the categories L* and N*) and `_`.
 
+use super::alphabetic_marks::is_alphabetic_mark;
 use super::text::is_space;
 
 /// An object reference, taken apart.
@@ -76,8 +74,13 @@ fn skip_spaces(s: &str) -> &str {
     s.trim_start_matches(is_space)
 }
 
+/// `[\w.]`
 fn is_word(c: char) -> bool {
-    c == '.' || c == '_' || c.is_alphanumeric()
+    match c {
+        '.' | '_' | '0'..='9' | 'a'..='z' | 'A'..='Z' => true,
+        '\0'..='\x7f' => false,
+        _ => c.is_alphanumeric() && !is_alphabetic_mark(c),
+    }
 }
 
 #[cfg(test)]
@@ -137,5 +140,12 @@ mod tests {
         assert!(is_well_formed(".."));
         assert!(is_well_formed("1:2"));
         assert!(is_well_formed("módulo.β:γ_²"));
+    }
+
+    #[test]
+    fn a_mark_is_no_letter_because_python_says_so() {
+        assert!(is_well_formed("\u{915}"));
+        assert!(!is_well_formed("\u{915}\u{93f}"));
+        assert!(!is_well_formed("ⓐ"));
     }
 }

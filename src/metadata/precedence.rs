@@ -11,6 +11,7 @@ use std::str::FromStr;
 use pep440_rs::Version;
 
 use super::directory_name::Kind;
+use super::text;
 
 /// What decides between metadata directories.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +55,8 @@ fn compare_versions(a: &[u8], b: &[u8]) -> Ordering {
 }
 
 fn parse_version(version: &[u8]) -> Option<Version> {
-    Version::from_str(std::str::from_utf8(version).ok()?).ok()
+    // Python's pattern for versions takes spaces around them, and more spaces than Rust knows.
+    Version::from_str(text::strip(std::str::from_utf8(version).ok()?)).ok()
 }
 
 #[cfg(test)]
@@ -135,7 +137,7 @@ mod tests {
     #[test]
     fn equal_versions_in_different_spelling_leave_it_to_kind_and_name() {
         assert_descending(&[
-            candidate(true, "v1.0.0", "a.dist-info"),
+            candidate(true, "\x1cv1.0.0\n", "a.dist-info"),
             candidate(true, "1", "b.dist-info"),
             candidate(true, "1.0", "a.egg-info"),
         ]);
