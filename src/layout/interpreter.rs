@@ -64,9 +64,8 @@ impl Interpreter {
         let nearest = config.as_ref().or(copied.as_ref());
         let abi = abi_of(root, &chain, nearest)
             .ok_or_else(|| LayoutError::UnknownVersion(executable.clone()))?;
-        let home = home(root, &executable, resolved, abi.version);
-        let has_home = home.is_some();
-        let start = home.unwrap_or_else(|| directory_of(resolved));
+        let start = home(root, &executable, resolved, abi.version)
+            .unwrap_or_else(|| directory_of(resolved));
         let origin = nearest.and_then(|config| pyvenv::home(&config.content, (3, 11)));
         let found =
             prefix::search(root, &start, origin.as_deref(), abi, wide).ok_or_else(|| {
@@ -76,13 +75,10 @@ impl Interpreter {
                 }
             })?;
         let mut interpreter = Self::at(root, abi, found);
-        // From 3.14 on it is getpath that decides, and it wants a `home`.
-        interpreter.venv = config
-            .filter(|_| has_home || abi.version < (3, 14))
-            .map(|config| Venv {
-                prefix: config.prefix,
-                system_site: pyvenv::includes_system_site(&config.content).unwrap_or(true),
-            });
+        interpreter.venv = config.map(|config| Venv {
+            prefix: config.prefix(abi.version),
+            system_site: pyvenv::includes_system_site(&config.content).unwrap_or(true),
+        });
         interpreter.executable = Some(executable);
         Ok(interpreter)
     }
@@ -119,23 +115,34 @@ impl Interpreter {
 
 /// The `pyvenv.cfg` that the `site` module would find.
 struct VenvConfig {
-    prefix: PathBuf,
+    place: PathBuf,
+    executable_dir: PathBuf,
     content: Vec<u8>,
 }
 
 impl VenvConfig {
     fn beside(root: &Root, executable: &Path) -> Option<Self> {
-        let directory = directory_of(executable);
-        let place = pyvenv::places(&directory)
+        let executable_dir = directory_of(executable);
+        let place = pyvenv::places(&executable_dir)
             .into_iter()
             .find(|place| root.is_file(&joined(place, "pyvenv.cfg")))?;
         Some(Self {
             content: root
                 .read(&joined(&place, "pyvenv.cfg"), pyvenv::LARGEST)
                 .ok()?,
-            // Whichever of the two has the file, the prefix is the directory above.
-            prefix: directory_of(&directory),
+            place,
+            executable_dir,
         })
+    }
+
+    /// `sys.prefix`: up to 3.13 set by `site`, always one above the program; then by getpath, to
+    /// where the file lies.
+    fn prefix(&self, version: (u8, u8)) -> PathBuf {
+        if version >= (3, 14) {
+            self.place.clone()
+        } else {
+            directory_of(&self.executable_dir)
+        }
     }
 }
 

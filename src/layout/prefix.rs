@@ -130,7 +130,11 @@ pub(super) fn search(
             let platlibdir = platlibdir(root, &prefix, abi, wide)?;
             Some((prefix, platlibdir))
         })?;
-    let exec_prefix = upwards(start)
+    // From 3.14 on the prefix itself is tried first.
+    let nearest = (abi.version >= (3, 14)).then(|| prefix.clone());
+    let exec_prefix = nearest
+        .into_iter()
+        .chain(upwards(start))
         .find(|place| root.is_dir(&dynload(place, platlibdir, abi)))
         .unwrap_or_else(|| prefix.clone());
     Some(Prefixes {

@@ -37,6 +37,9 @@ pub struct SiteRules {
     pub local_first: bool,
     /// `/usr/local` is among `site.PREFIXES`, behind the interpreter's own.
     pub local_last: bool,
+    /// `site.PREFIXES` is never narrowed to the virtual environment (3.14): what was added to it, as
+    /// openSUSE does, is seen in every environment, and before the base's directories.
+    pub keeps_prefixes: bool,
     /// `.pth` files are decoded as UTF-8 with an optional BOM and split by `str.splitlines()`;
     /// otherwise read as text files, in the locale's encoding, line ends alone separating lines.
     pub whole_file: bool,
@@ -66,6 +69,7 @@ impl SiteRules {
             flavour: Flavour::Upstream,
             local_first: false,
             local_last: false,
+            keeps_prefixes: version >= (3, 14),
             whole_file: version >= (3, 12),
             skip_hidden: version >= (3, 8),
             start_files: version >= (3, 15),
@@ -89,6 +93,7 @@ impl SiteRules {
             flavour,
             local_first,
             local_last,
+            keeps_prefixes: text.contains("PREFIXES += [sys.base_prefix"),
             whole_file: text.contains("\"utf-8-sig\""),
             skip_hidden: text.contains("not name.startswith(\".\")"),
             start_files: text.contains("PEP 829"),

@@ -51,6 +51,29 @@ pub fn sys_path_as(root: &Root, interpreter: &Interpreter, mode: Mode<'_>) -> Sy
     builder.path
 }
 
+/// The prefix that distributions add.
+const LOCAL: &str = "/usr/local";
+
+/// `site.PREFIXES` as `site.venv()` leaves it.
+fn prefixes(interpreter: &Interpreter) -> Vec<PathBuf> {
+    let base = [&interpreter.prefix, &interpreter.exec_prefix].map(PathBuf::clone);
+    let local = interpreter.rules.local_last.then(|| PathBuf::from(LOCAL));
+    match &interpreter.venv {
+        None => base.into_iter().chain(local).collect(),
+        Some(venv) => {
+            let own = std::iter::once(venv.prefix.clone());
+            let base = base.into_iter().filter(|_| venv.system_site);
+            if interpreter.rules.keeps_prefixes {
+                own.chain(local).chain(base).collect()
+            } else {
+                own.chain(base)
+                    .chain(local.filter(|_| venv.system_site))
+                    .collect()
+            }
+        }
+    }
+}
+
 /// The state of `site.main()`: `sys.path` and `known_paths`.
 pub(super) struct Builder<'r> {
     root: &'r Root,
@@ -93,20 +116,12 @@ impl<'r> Builder<'r> {
     /// What `site.main()` adds: the environment's directories, the user's, the system's.
     fn add_sites(&mut self, interpreter: &Interpreter, mode: Mode<'_>) {
         let venv = interpreter.venv.as_ref();
-        let mut prefixes = vec![interpreter.prefix.clone(), interpreter.exec_prefix.clone()];
-        if interpreter.rules.local_last {
-            prefixes.push(PathBuf::from("/usr/local"));
-        }
         let mut user_enabled = mode != Mode::Isolated;
         if let Some(venv) = venv {
             self.add_site_packages(interpreter, std::slice::from_ref(&venv.prefix));
-            if venv.system_site {
-                prefixes.insert(0, venv.prefix.clone());
-            } else {
-                prefixes = vec![venv.prefix.clone()];
-                user_enabled = false;
-            }
+            user_enabled &= venv.system_site;
         }
+        let mut prefixes = prefixes(interpreter);
         if user_enabled {
             if let Mode::Ordinary(Some(user_base)) = mode {
                 let directory = interpreter.abi().directory();
@@ -116,7 +131,7 @@ impl<'r> Builder<'r> {
                 }
             }
             if interpreter.rules.local_first {
-                prefixes.insert(0, PathBuf::from("/usr/local"));
+                prefixes.insert(0, PathBuf::from(LOCAL));
             }
         }
         self.add_site_packages(interpreter, &prefixes);
