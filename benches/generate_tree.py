@@ -178,7 +178,9 @@ def main():
     started = time.monotonic()
     found = generate(options.directory, options.count, options.seed)
     print(json.dumps(found))
-    print(f"{time.monotonic() - started:.1f} s", file=sys.stderr)
+    elapsed = time.monotonic() - started
+    if elapsed > 1:
+        print(f"{elapsed:.1f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """The rival of `epcache query GROUP`: `importlib.metadata.entry_points(group=GROUP)`.
 
-In:  GROUP, then search directories, which take the place of the interpreter's own site-packages.
+In:  GROUP, then search directories, which take the place of site-packages (run it with python -S).
 Out: one line for each entry point.
 """
 
 import sys
 
-sys.path[:] = [entry for entry in sys.path if not entry.endswith("-packages")] + sys.argv[2:]
+sys.path += sys.argv[2:]
 
 from importlib.metadata import entry_points  # noqa: E402  (the import is part of the cost)
 

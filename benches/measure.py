@@ -151,15 +151,16 @@ def summarise(values):
     return Summary(len(values), median, q1, q3, min(values), max(values))
 
 
-def paired(program, baseline, combine):
-    """`combine(program, baseline)` of the wall times, round by round, over the rounds both ran in."""
-    return summarise([combine(sample.wall_ms, baseline.rounds[number].wall_ms)
+def paired(program, baseline, combine, what):
+    """`combine(program, baseline)`, round by round, over the rounds in which both ran."""
+    return summarise([combine(getattr(sample, what), getattr(baseline.rounds[number], what))
                       for number, sample in program.rounds.items() if number in baseline.rounds])
 
 
-def ratio(program, baseline):
-    return paired(program, baseline, lambda a, b: a / b)
+def ratio(program, baseline, what="wall_ms"):
+    # Very short CPU times may be accounted as none at all.
+    return paired(program, baseline, lambda a, b: a / max(b, 0.001), what)
 
 
-def difference(program, baseline):
-    return paired(program, baseline, lambda a, b: a - b)
+def difference(program, baseline, what="wall_ms"):
+    return paired(program, baseline, lambda a, b: a - b, what)
