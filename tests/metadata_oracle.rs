@@ -1,9 +1,10 @@
 //! Holds `epcache::metadata` against Python: the same inputs, thousands of them, to both.
 //!
 //! The inputs come from a fixed seed and from alphabets chosen to hurt. One Python process answers
-//! all of them. It is the newest that is found, or `$EPCACHE_TEST_PYTHON`; where
-//! `$EPCACHE_TEST_IMPORTLIB_METADATA` names a directory with importlib_metadata, that is asked too.
-//! Without any Python the test is left out, unless `$EPCACHE_TEST_REQUIRE_ALL` is `1`.
+//! all of them. It is the newest that is found, or `$EPCACHE_TEST_PYTHON`. Its standard library is
+//! asked, and importlib_metadata from `$EPCACHE_TEST_IMPORTLIB_METADATA` or from `tests/setup`; if
+//! packaging lies beside that, it is asked about versions. What is not there is left out, unless
+//! `$EPCACHE_TEST_REQUIRE_ALL` is `1`.
 
 #![allow(
     clippy::unwrap_used,
@@ -347,7 +348,7 @@ fn python_gives_the_same_answers() {
     let Some(python) = newest_python() else {
         return left_out("python_gives_the_same_answers", "no python3 found");
     };
-    for library in libraries() {
+    for library in libraries(&python) {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         let mut cases = Vec::new();
         let kinds = [
@@ -438,16 +439,36 @@ fn python_sees_the_same_spaces_line_ends_and_words() {
     }
 }
 
-/// What to ask: the standard library, and importlib_metadata where the environment names one.
-fn libraries() -> Vec<Option<PathBuf>> {
+/// What to ask: the standard library, and importlib_metadata where there is one.
+fn libraries(python: &Python) -> Vec<Option<PathBuf>> {
     let named = env::var_os("EPCACHE_TEST_IMPORTLIB_METADATA").map(PathBuf::from);
-    if named.is_none() {
+    let found = named.or_else(|| library_of_setup(python));
+    if found.is_none() {
         left_out(
             "importlib_metadata",
-            "EPCACHE_TEST_IMPORTLIB_METADATA is not set",
+            "neither the environment nor tests/setup has one",
         );
     }
-    std::iter::once(None).chain(named.map(Some)).collect()
+    std::iter::once(None).chain(found.map(Some)).collect()
+}
+
+/// The importlib_metadata that `tests/setup` has installed for `python`, by its table of trees.
+fn library_of_setup(python: &Python) -> Option<PathBuf> {
+    let directory = |name: &str| {
+        env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    let cache = directory("EPCACHE_TEST_CACHE")
+        .or_else(|| directory("XDG_CACHE_HOME").map(|cache| cache.join("epcache-tests")))
+        .or_else(|| directory("HOME").map(|home| home.join(".cache/epcache-tests")))?;
+    let wanted = format!("oracle-{}.{}", python.version[0], python.version[1]);
+    let trees = std::fs::read_to_string(cache.join("trees")).ok()?;
+    let found = trees.lines().filter_map(|line| line.split_once('\t'));
+    found
+        .filter(|(name, _)| *name == wanted)
+        .map(|(_, path)| PathBuf::from(path))
+        .next()
 }
 
 fn left_out(name: &str, reason: &str) {
@@ -456,9 +477,9 @@ fn left_out(name: &str, reason: &str) {
     assert!(!all, "left out although all is required: {name}: {reason}");
 }
 
-fn ask(python: &Path, library: Option<&Path>, questions: &Value) -> (String, Vec<Value>) {
+fn ask(python: &Python, library: Option<&Path>, questions: &Value) -> (String, Vec<Value>) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/metadata_oracle.py");
-    let mut child = Command::new(python)
+    let mut child = Command::new(&python.executable)
         .args(["-I", "-S", "-X", "utf8"])
         .arg(script)
         .args(library)
@@ -477,7 +498,7 @@ fn ask(python: &Path, library: Option<&Path>, questions: &Value) -> (String, Vec
     assert!(
         output.status.success(),
         "{}: {}",
-        python.display(),
+        python.executable.display(),
         output.status
     );
     let mut answer: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -485,10 +506,33 @@ fn ask(python: &Path, library: Option<&Path>, questions: &Value) -> (String, Vec
     (answer["oracle"].as_str().unwrap().to_owned(), answers)
 }
 
+/// An interpreter. Fields in the order in which the newest is the greatest.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Python {
+    version: [u32; 3],
+    executable: PathBuf,
+}
+
+impl Python {
+    fn at(executable: PathBuf) -> Option<Self> {
+        let program = "import sys; print(*sys.version_info[:3])";
+        let output = Command::new(&executable)
+            .args(["-I", "-S", "-c", program])
+            .output()
+            .ok()?;
+        let version = String::from_utf8(output.stdout).ok()?;
+        let version: Vec<u32> = version.split_whitespace().flat_map(str::parse).collect();
+        Some(Self {
+            version: version.try_into().ok()?,
+            executable,
+        })
+    }
+}
+
 /// The interpreter of the highest version, of all that pyenv and `PATH` have.
-fn newest_python() -> Option<PathBuf> {
-    if let Some(python) = env::var_os("EPCACHE_TEST_PYTHON") {
-        return Some(PathBuf::from(python));
+fn newest_python() -> Option<Python> {
+    if let Some(named) = env::var_os("EPCACHE_TEST_PYTHON") {
+        return Python::at(PathBuf::from(named));
     }
     let mut candidates = vec![PathBuf::from("/usr/bin/python3")];
     if let Some(home) = env::var_os("HOME") {
@@ -500,19 +544,10 @@ fn newest_python() -> Option<PathBuf> {
         candidates.extend((10..30).map(|minor| directory.join(format!("python3.{minor}"))));
         candidates.push(directory.join("python3"));
     }
-    let versioned = candidates
+    let found = candidates
         .into_iter()
-        .filter(|python| python.exists())
-        .filter_map(|python| {
-            let program = "import sys; print(*sys.version_info[:3])";
-            let output = Command::new(&python)
-                .args(["-I", "-S", "-c", program])
-                .output()
-                .ok()?;
-            let version = String::from_utf8(output.stdout).ok()?;
-            let version: Vec<u32> = version.split_whitespace().flat_map(str::parse).collect();
-            // Prepared and Lookup are those of today from 3.10 on.
-            (version.len() == 3 && version[..] >= [3, 10][..]).then_some((version, python))
-        });
-    versioned.max().map(|(_, python)| python)
+        .filter(|path| path.exists())
+        .filter_map(Python::at);
+    // Prepared and Lookup are those of today from 3.10 on.
+    found.filter(|python| python.version >= [3, 10, 0]).max()
 }

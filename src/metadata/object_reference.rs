@@ -62,7 +62,14 @@ pub fn parse(value: &str) -> Option<ObjectReference<'_>> {
 
 /// The longest prefix that `[\w.]+` takes, and the rest; [`None`] where it takes nothing.
 fn split_word(s: &str) -> Option<(&str, &str)> {
-    let end = s.find(|c| !is_word(c)).unwrap_or(s.len());
+    let ascii = s
+        .bytes()
+        .position(|byte| !is_ascii_word(byte))
+        .unwrap_or(s.len());
+    let end = match s.as_bytes().get(ascii) {
+        None | Some(..=0x7f) => ascii,
+        Some(_) => s.find(|c| !is_word(c)).unwrap_or(s.len()),
+    };
     if end == 0 {
         None
     } else {
@@ -76,11 +83,15 @@ fn skip_spaces(s: &str) -> &str {
 
 /// `[\w.]`
 fn is_word(c: char) -> bool {
-    match c {
-        '.' | '_' | '0'..='9' | 'a'..='z' | 'A'..='Z' => true,
-        '\0'..='\x7f' => false,
+    match u8::try_from(c) {
+        Ok(byte @ ..=0x7f) => is_ascii_word(byte),
         _ => c.is_alphanumeric() && !is_alphabetic_mark(c),
     }
+}
+
+/// `[\w.]` for ASCII; false for any byte beyond it.
+fn is_ascii_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_')
 }
 
 #[cfg(test)]
