@@ -1,12 +1,32 @@
 //! epcache: `updatedb` and `locate` for Python entry points.
 //!
-//! The rooms, in the order in which data flows. Each calls only rooms below it.
+//! A small program, started by the system's package manager, reads the metadata of every installed
+//! Python distribution as data and publishes one read-only index. Any program then finds plugins and
+//! console scripts by opening one file instead of hundreds.
+//!
+//! The library is the program's rooms; data flows through them one way, and each calls only rooms
+//! below it in this list:
+//!
+//! - [`cli`]: arguments in, exit status out; `commands` wires the rooms below, one file a subcommand;
+//! - [`worker`]: a request becomes the bytes of an index, with no printing and no writing;
+//! - [`lookup`]: which record answers for an entry of `sys.path`, and what they say together;
+//! - [`layout`]: which search directories exist; [`config`]: which the administrator adds;
+//! - [`scan`]: one search directory becomes one record;
+//! - [`freshness`]: is a record still true;
+//! - [`metadata`]: the grammars; [`index`]: the format; [`publish`]: one file in place of another;
+//! - [`rooted`]: the file tree, below a root.
 
-#![deny(unsafe_code)]
-
+pub mod cli;
+mod commands;
+pub mod config;
+pub mod environment;
 pub mod freshness;
 pub mod index;
 pub mod layout;
+pub mod lookup;
 pub mod metadata;
+pub mod publish;
 pub mod rooted;
 pub mod scan;
+mod terminal;
+pub mod worker;

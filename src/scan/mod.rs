@@ -7,6 +7,7 @@
 
 mod distribution;
 mod order;
+mod purpose;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -19,7 +20,7 @@ use crate::index::{Damage, Distribution, Record, Source, Stamp};
 use crate::metadata::directory_name::{egg_base, recognise};
 use crate::rooted::Directory;
 
-pub use order::Order;
+pub use purpose::Purpose;
 
 /// A metadata directory or file that could not be used as it should be, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,20 +71,21 @@ pub fn directory<S: Source>(
     directory: &Directory<'_>,
     mut listing: Listing,
     old: Option<&Record<'_, S>>,
-    order: Order,
+    purpose: Purpose,
     progress: &mut dyn FnMut(),
 ) -> Result<Scanned, Damage> {
-    order.arrange(&mut listing);
+    purpose.arrange(&mut listing);
     let path = directory.path();
     let base = egg_base(path.as_os_str().as_bytes());
     let mut scan = Scan::new(directory, old)?;
     let mut drafts = Vec::with_capacity(listing.sightings.len());
     for sighting in &listing.sightings {
         progress();
-        let draft = match (sighting.same_as, old) {
+        let mut draft = match (sighting.same_as, old) {
             (Some(number), Some(old)) => scan.reuse(old, number)?,
             _ => scan.read(sighting, base, old)?,
         };
+        draft.entry_points_file.mtime = purpose.mtime(draft.entry_points_file.mtime);
         drafts.push(draft);
     }
     scan.note_removed(&listing, old)?;
@@ -100,7 +102,7 @@ pub fn directory<S: Source>(
     if is_silent(&listing) {
         flags |= record_flag::SILENT;
     }
-    if order == Order::Sorted {
+    if purpose != Purpose::Running {
         flags |= record_flag::SORTED;
     }
     if drafts

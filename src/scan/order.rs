@@ -7,31 +7,10 @@
 
 use std::collections::HashMap;
 
-use crate::freshness::Listing;
 use crate::index::format::distribution_flag;
 use crate::index::write::DistributionDraft;
 use crate::metadata::directory_name::{Kind, MetadataName};
 use crate::metadata::precedence::{self, Candidate};
-
-/// In which order a directory's names are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
-    /// As the directory lists them, which is CPython's order.
-    #[default]
-    AsListed,
-    /// Sorted bytewise, so that an image is the same wherever it is built.
-    Sorted,
-}
-
-impl Order {
-    pub(super) fn arrange(self, listing: &mut Listing) {
-        if self == Self::Sorted {
-            listing
-                .sightings
-                .sort_by(|a, b| a.file_name.cmp(&b.file_name));
-        }
-    }
-}
 
 /// Where each draft goes.
 pub(super) struct Arrangement {

@@ -1,0 +1,294 @@
+//! The command line: arguments in, exit status out.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+use crate::freshness::Level;
+use crate::terminal::escape;
+
+/// Exit status: something went wrong, or the arguments were not understood.
+const FAILURE: u8 = 2;
+
+/// The other name of the program, which means `epcache refresh`.
+const REFRESH_NAME: &str = "refresh-entrypoints-cache";
+
+/// An index of the entry points of every installed Python distribution.
+#[derive(Debug, Parser)]
+#[command(name = "epcache", version, about, propagate_version = true)]
+#[command(disable_help_subcommand = true)]
+struct Cli {
+    /// Say more (-v: what was noticed; -vv: what was done)
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read the metadata of installed distributions and publish the index
+    Refresh(RefreshArgs),
+    /// Look up entry points; without a group, list the groups
+    Query(QueryArgs),
+    /// Say what is fresh, stale or missing (exit status 0 or 3)
+    Status(StatusArgs),
+    /// Check every byte of an index (exit status 0, 1 if it is damaged)
+    Verify(VerifyArgs),
+    /// Write out all of an index
+    Export(ExportArgs),
+}
+
+/// `epcache refresh`.
+#[derive(Debug, Args)]
+pub struct RefreshArgs {
+    /// The whole system's search directories (default for root)
+    #[arg(long, group = "scope")]
+    pub system: bool,
+    /// Your own search directories (default for others, outside of a virtual environment)
+    #[arg(long, group = "scope")]
+    pub user: bool,
+    /// The search directories of the virtual environment DIR (default: the active one)
+    #[arg(long, value_name = "DIR", group = "scope")]
+    pub venv: Option<PathBuf>,
+    /// These search directories, in sys.path order (needs --output)
+    #[arg(long, value_name = "DIR", num_args = 1.., group = "scope", requires = "output")]
+    pub path: Vec<PathBuf>,
+    /// Take DIR for the root of the file system
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Write the index to FILE instead of its usual place
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Read everything anew, whatever an older index says
+    #[arg(long)]
+    pub full: bool,
+    /// Make an index for an image: the same wherever it is built
+    #[arg(long)]
+    pub image: bool,
+    /// Do everything but write
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print a summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `epcache query`.
+#[derive(Debug, Args)]
+pub struct QueryArgs {
+    /// The group, such as console_scripts
+    pub group: Option<String>,
+    /// The name in the group
+    pub name: Option<String>,
+    /// Search these directories, in sys.path order
+    #[arg(long, value_name = "DIR", num_args = 1.., group = "what")]
+    pub path: Vec<PathBuf>,
+    /// Search as the Python of the virtual environment DIR does
+    #[arg(long, value_name = "DIR", group = "what")]
+    pub venv: Option<PathBuf>,
+    /// Search as Python VERSION does (3.12; or the path of an interpreter)
+    #[arg(long, value_name = "VERSION", group = "what")]
+    pub python: Option<OsString>,
+    /// Take DIR for the root of the file system
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Ask these indexes instead of those in the usual places
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub index: Vec<PathBuf>,
+    /// How hard to look for changes since the index was written
+    #[arg(long, value_name = "LEVEL", default_value = "auto")]
+    pub freshness: FreshnessArg,
+    /// Print JSON: an array of objects
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `epcache status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Take DIR for the root of the file system
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `epcache verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The index (default: every one in the usual places)
+    pub file: Option<PathBuf>,
+}
+
+/// `epcache export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The format
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    pub format: ExportFormat,
+    /// The index (default: the first one in the usual places)
+    #[arg(long, value_name = "FILE")]
+    pub index: Option<PathBuf>,
+}
+
+/// The formats of `epcache export`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Everything.
+    Json,
+    /// The entry points, as in an entry_points.txt.
+    Ini,
+}
+
+/// [`Level`] by the words of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FreshnessArg {
+    /// The directory, and in small ones each metadata directory
+    Auto,
+    /// The directory alone
+    Fast,
+    /// The directory and each metadata directory
+    Strict,
+    /// Nothing
+    Trust,
+}
+
+impl From<FreshnessArg> for Level {
+    fn from(argument: FreshnessArg) -> Self {
+        match argument {
+            FreshnessArg::Auto => Self::Auto,
+            FreshnessArg::Fast => Self::Fast,
+            FreshnessArg::Strict => Self::Strict,
+            FreshnessArg::Trust => Self::Trust,
+        }
+    }
+}
+
+/// Runs the program with these arguments, its own name first.
+#[must_use]
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(renamed(arguments)) {
+        Ok(cli) => cli,
+        Err(error) => return report_usage(&error),
+    };
+    start_log(cli.verbose, cli.quiet);
+    let done = match cli.command {
+        Command::Refresh(arguments) => commands::refresh::run(&arguments),
+        Command::Query(arguments) => commands::query::run(&arguments),
+        Command::Status(arguments) => commands::status::run(&arguments),
+        Command::Verify(arguments) => commands::verify::run(&arguments),
+        Command::Export(arguments) => commands::export::run(&arguments),
+    };
+    match done {
+        Ok(status) => ExitCode::from(status),
+        // Whoever reads has seen enough.
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+/// Under its other name, the program is `epcache refresh`.
+fn renamed(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let name = arguments.first().map(Path::new).and_then(Path::file_name);
+    if name.is_some_and(|name| name == REFRESH_NAME) {
+        arguments.insert(1, "refresh".into());
+    }
+    arguments
+}
+
+/// Help goes to standard output as it is; a mistake is one line that says what would be right.
+fn report_usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        return match error.print() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(FAILURE),
+        };
+    }
+    let text = error.render().to_string();
+    let mut words = Vec::new();
+    let (mut message, mut usage) = (text.as_str(), None);
+    if let Some((before, after)) = text.split_once("\nUsage: ") {
+        message = before;
+        usage = after.lines().next();
+    }
+    for line in message
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
+        if !line.starts_with("For more information") {
+            words.push(line.trim_start_matches("error: "));
+        }
+    }
+    let usage = usage.map_or_else(
+        || "epcache --help".to_owned(),
+        |usage| usage.trim().to_owned(),
+    );
+    eprintln!(
+        "epcache: error: {} (usage: {usage})",
+        escape(&words.join(" "))
+    );
+    ExitCode::from(FAILURE)
+}
+
+/// Warnings and errors go to standard error, one line each. `EPCACHE_LOG` has env_logger's syntax.
+fn start_log(verbose: u8, quiet: bool) {
+    use std::io::Write;
+    let level = match (quiet, verbose) {
+        (true, _) => log::LevelFilter::Error,
+        (_, 0) => log::LevelFilter::Warn,
+        (_, 1) => log::LevelFilter::Info,
+        (..) => log::LevelFilter::Debug,
+    };
+    env_logger::Builder::new()
+        .filter_level(level)
+        .parse_env("EPCACHE_LOG")
+        .format(|target, record| {
+            let level = match record.level() {
+                log::Level::Error => "error: ",
+                log::Level::Warn => "warning: ",
+                _ => "",
+            };
+            writeln!(
+                target,
+                "epcache: {level}{}",
+                escape(&record.args().to_string())
+            )
+        })
+        .init();
+}
+
+/// Why a command could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Its result could not be written to standard output.
+    #[error("standard output: {0}")]
+    Output(#[from] io::Error),
+    /// Anything else, in words for the user.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl CommandError {
+    fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// The command line's definition, for man pages and completions.
+#[must_use]
+pub fn definition() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}

@@ -1,0 +1,195 @@
+//! `epcache export`: all of an index, for programs that do not read its format.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::{Done, SUCCESS, failed};
+use crate::cli::{CommandError, ExportArgs, ExportFormat};
+use crate::environment::Environment;
+use crate::index::format::distribution_flag;
+use crate::index::{Damage, Distribution, Index, Record};
+use crate::lookup::{AnySource, places};
+use crate::rooted::Root;
+use crate::terminal::Output;
+
+pub(crate) fn run(arguments: &ExportArgs) -> Done {
+    let root = Root::system();
+    let path = match &arguments.index {
+        Some(path) => path.clone(),
+        None => usual_index(&root)?,
+    };
+    let named = |damage: Damage| failed(format!("{}: {damage}", path.display()));
+    let (file, _) = root.open_file(&path).map_err(|error| named(error.into()))?;
+    let index = Index::open(Box::new(file) as AnySource).map_err(named)?;
+    let directories = (0..index.record_count())
+        .map(|number| Directory::of(&index, number))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(named)?;
+    let mut output = Output::stdout();
+    match arguments.format {
+        ExportFormat::Json => {
+            let export = Export {
+                format: "epcache-export",
+                version: 1,
+                directories,
+            };
+            serde_json::to_writer_pretty(&mut output, &export).map_err(std::io::Error::from)?;
+            writeln!(output)?;
+        }
+        ExportFormat::Ini => print_ini(&mut output, &directories)?,
+    }
+    output.flush()?;
+    Ok(SUCCESS)
+}
+
+fn usual_index(root: &Root) -> Result<PathBuf, CommandError> {
+    let environment = Environment::of_process();
+    places(root, &environment, environment.venv.as_deref())
+        .into_iter()
+        .map(|(_, path)| path)
+        .find(|path| root.exists(path))
+        .ok_or_else(|| failed("there is no index in any of the usual places; use --index FILE"))
+}
+
+#[derive(Serialize)]
+struct Export {
+    format: &'static str,
+    version: u32,
+    directories: Vec<Directory>,
+}
+
+#[derive(Serialize)]
+struct Directory {
+    path: String,
+    aliases: Vec<String>,
+    missing: bool,
+    distributions: Vec<ExportedDistribution>,
+}
+
+#[derive(Serialize)]
+struct ExportedDistribution {
+    name: String,
+    version: String,
+    metadata_directory: String,
+    shadowed: bool,
+    has_metadata: bool,
+    unread: bool,
+    problem: bool,
+    entry_points: Vec<ExportedEntry>,
+}
+
+#[derive(Serialize)]
+struct ExportedEntry {
+    group: String,
+    name: String,
+    value: String,
+    malformed: bool,
+}
+
+impl Directory {
+    fn of(index: &Index<AnySource>, number: u32) -> Result<Self, Damage> {
+        let record = index.record(number)?;
+        let mut aliases = Vec::new();
+        for row in 0..index.directory_count() {
+            let (path, of, is_alias) = index.directory(row)?;
+            if of == number && is_alias {
+                aliases.push(text(&path));
+            }
+        }
+        let groups = record
+            .groups()
+            .map(|group| Ok(group?.name))
+            .collect::<Result<Vec<_>, Damage>>()?;
+        let distributions = record
+            .distributions()
+            .map(|distribution| ExportedDistribution::of(&record, &groups, distribution?))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            path: text(record.path()),
+            aliases,
+            missing: record.is_missing(),
+            distributions,
+        })
+    }
+}
+
+impl ExportedDistribution {
+    fn of(
+        record: &Record<'_, AnySource>,
+        groups: &[String],
+        distribution: Distribution,
+    ) -> Result<Self, Damage> {
+        let entry_points = record
+            .entries_of(&distribution)
+            .map(|entry| {
+                let entry = entry?;
+                Ok(ExportedEntry {
+                    group: groups
+                        .get(entry.group as usize)
+                        .cloned()
+                        .unwrap_or_default(),
+                    malformed: entry.is_malformed(),
+                    name: entry.name,
+                    value: entry.value,
+                })
+            })
+            .collect::<Result<Vec<_>, Damage>>()?;
+        Ok(Self {
+            name: text(&distribution.name),
+            version: text(&distribution.version),
+            metadata_directory: text(&distribution.file_name),
+            shadowed: distribution.has(distribution_flag::SHADOWED),
+            has_metadata: distribution.has(distribution_flag::HAS_METADATA),
+            unread: distribution.has(distribution_flag::UNREAD),
+            problem: distribution.has(distribution_flag::PROBLEM),
+            entry_points,
+        })
+    }
+}
+
+/// Every directory's entry points, as one entry_points.txt with remarks. Shadowed distributions have
+/// none: nobody would get them.
+fn print_ini(output: &mut Output, directories: &[Directory]) -> std::io::Result<()> {
+    for directory in directories {
+        writeln!(output, "# {}", one_line(&directory.path))?;
+        for distribution in directory
+            .distributions
+            .iter()
+            .filter(|found| !found.shadowed)
+        {
+            if distribution.entry_points.is_empty() {
+                continue;
+            }
+            let (name, version) = (
+                one_line(&distribution.name),
+                one_line(&distribution.version),
+            );
+            writeln!(output, "\n# {name} {version}")?;
+            let mut group = None;
+            for entry in &distribution.entry_points {
+                if group != Some(&entry.group) {
+                    writeln!(output, "[{}]", one_line(&entry.group))?;
+                    group = Some(&entry.group);
+                }
+                writeln!(
+                    output,
+                    "{} = {}",
+                    one_line(&entry.name),
+                    one_line(&entry.value)
+                )?;
+            }
+        }
+        writeln!(output)?;
+    }
+    Ok(())
+}
+
+fn one_line(text: &str) -> std::borrow::Cow<'_, str> {
+    crate::terminal::escape(text)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

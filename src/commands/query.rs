@@ -1,0 +1,271 @@
+//! `epcache query`: which entry points are there.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{Done, NONE_FOUND, SUCCESS, failed, open_indexes, open_root, plural};
+use crate::cli::{CommandError, QueryArgs};
+use crate::environment::Environment;
+use crate::layout::{self, Wanted};
+use crate::lookup::{Answers, EntryPoint, Stale, entry_points};
+use crate::rooted::Root;
+use crate::scan::Difference;
+use crate::terminal::{DIM, HEADING, NAME, Output, escape, escape_bytes};
+
+pub(crate) fn run(arguments: &QueryArgs) -> Done {
+    let root = open_root(arguments.root.as_deref())?;
+    let environment = Environment::of_process();
+    let (paths, venv) = search_path(arguments, &root, &environment)?;
+    let indexes = open_indexes(&root, &arguments.index, &environment, venv.as_deref());
+    let mut answers = Answers::find(&root, &paths, &indexes, arguments.freshness.into());
+    let found = loop {
+        match entry_points(
+            &answers,
+            arguments.group.as_deref(),
+            arguments.name.as_deref(),
+        ) {
+            Ok(found) => break found,
+            Err((number, damage)) => {
+                let text = damage.to_string();
+                if !answers.give_up(&root, number, damage) {
+                    return Err(failed(text));
+                }
+            }
+        }
+    };
+    for (number, damage) in &answers.damaged {
+        if let Some(index) = indexes.get(*number) {
+            log::warn!("{}: index not used: {damage}", index.path().display());
+        }
+    }
+    for warning in &answers.warnings {
+        log::warn!("{warning}");
+    }
+    for stale in &answers.stale {
+        log::warn!("{}", describe(stale));
+    }
+    let mut output = Output::stdout();
+    if arguments.json {
+        print_json(&mut output, &found)?;
+    } else if arguments.group.is_none() {
+        print_groups(&mut output, &found)?;
+    } else {
+        print_entries(&mut output, &found)?;
+    }
+    output.flush()?;
+    Ok(if found.is_empty() {
+        NONE_FOUND
+    } else {
+        SUCCESS
+    })
+}
+
+/// The search directories to look in, and the virtual environment that they are of.
+fn search_path(
+    arguments: &QueryArgs,
+    root: &Root,
+    environment: &Environment,
+) -> Result<(Vec<PathBuf>, Option<PathBuf>), CommandError> {
+    if !arguments.path.is_empty() {
+        let found = layout::given(root, &arguments.path);
+        return Ok((
+            found
+                .directories
+                .into_iter()
+                .map(|found| found.path)
+                .collect(),
+            None,
+        ));
+    }
+    let wanted = match (&arguments.venv, &arguments.python, &environment.venv) {
+        (Some(dir), ..) => Wanted::Venv(dir.clone()),
+        (_, Some(python), _) if python.as_bytes().contains(&b'/') => {
+            Wanted::Executable(PathBuf::from(python))
+        }
+        (_, Some(python), _) => Wanted::Version(python.to_string_lossy().into_owned()),
+        (None, None, Some(venv)) if root.is_system() => Wanted::Venv(venv.clone()),
+        _ => Wanted::Default,
+    };
+    let interpreter =
+        layout::find_interpreter(root, &wanted, environment.path.as_deref()).map_err(failed)?;
+    let sys_path = layout::sys_path(root, &interpreter);
+    for note in &sys_path.notes {
+        log::info!("{note}");
+    }
+    let venv = interpreter.venv.map(|venv| venv.prefix);
+    Ok((
+        sys_path
+            .entries
+            .into_iter()
+            .map(|entry| entry.path)
+            .collect(),
+        venv,
+    ))
+}
+
+/// One line about a directory that an index is wrong about.
+pub(super) fn describe(stale: &Stale) -> String {
+    const NAMED: usize = 3;
+    let mut named = Vec::new();
+    for difference in stale.differences.iter().take(NAMED) {
+        let (name, what) = match difference {
+            Difference::Added(name) => (name, "new"),
+            Difference::Removed(name) => (name, "gone"),
+            Difference::Changed(name) => (name, "changed"),
+        };
+        named.push(format!("{} {what}", String::from_utf8_lossy(name)));
+    }
+    if stale.differences.len() > NAMED {
+        named.push("…".into());
+    }
+    if named.is_empty() {
+        named.push("the directory has appeared".into());
+    }
+    format!(
+        "{}: {} differs from the index ({}); answered live, `{}` mends it",
+        stale.path.display(),
+        plural(
+            stale.differences.len().max(1),
+            "distribution",
+            "distributions"
+        ),
+        named.join(", "),
+        refresh_command(&stale.index),
+    )
+}
+
+/// The command that brings an index up to date.
+fn refresh_command(index: &Path) -> String {
+    if crate::lookup::SYSTEM_INDEXES
+        .iter()
+        .any(|system| index.ends_with(&system[1..]))
+    {
+        return "epcache refresh --system".into();
+    }
+    match index.parent() {
+        Some(folder) if folder.ends_with(".epcache") => {
+            let venv = folder.parent().unwrap_or(folder);
+            format!("epcache refresh --venv {}", venv.display())
+        }
+        _ => format!("epcache refresh --output {}", index.display()),
+    }
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    group: &'a str,
+    name: &'a str,
+    value: &'a str,
+    distribution: Box<RawValue>,
+    version: Box<RawValue>,
+    path: Box<RawValue>,
+}
+
+fn print_json(output: &mut Output, found: &[EntryPoint]) -> Result<(), CommandError> {
+    let rows: Vec<Row<'_>> = found
+        .iter()
+        .map(|entry| {
+            Ok(Row {
+                group: &entry.group,
+                name: &entry.name,
+                value: &entry.value,
+                distribution: json_string(&entry.distribution)?,
+                version: json_string(&entry.version)?,
+                path: json_string(entry.path.as_os_str().as_bytes())?,
+            })
+        })
+        .collect::<Result<_, serde_json::Error>>()
+        .map_err(std::io::Error::from)?;
+    serde_json::to_writer_pretty(&mut *output, &rows).map_err(std::io::Error::from)?;
+    writeln!(output)?;
+    Ok(())
+}
+
+/// Bytes as a JSON string. What is not UTF-8 becomes a lone surrogate, as Python's `surrogateescape`
+/// has it: `json.loads` and `os.fsencode` give back the same bytes.
+fn json_string(bytes: &[u8]) -> Result<Box<RawValue>, serde_json::Error> {
+    let mut json = String::with_capacity(bytes.len() + 2);
+    json.push('"');
+    for chunk in bytes.utf8_chunks() {
+        let valid = serde_json::to_string(chunk.valid())?;
+        let unquoted = valid
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        json.push_str(unquoted.unwrap_or_default());
+        for byte in chunk.invalid() {
+            json.push_str(&format!("\\udc{byte:02x}"));
+        }
+    }
+    json.push('"');
+    RawValue::from_string(json)
+}
+
+fn print_groups(output: &mut Output, found: &[EntryPoint]) -> Result<(), CommandError> {
+    let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
+    for entry in found {
+        *groups.entry(&entry.group).or_default() += 1;
+    }
+    if output.is_terminal() {
+        let rows: Vec<[String; 2]> = groups
+            .iter()
+            .map(|(group, count)| [count.to_string(), escape(group).into_owned()])
+            .collect();
+        let width = rows
+            .iter()
+            .map(|[count, _]| count.len())
+            .max()
+            .unwrap_or_default();
+        let rows: Vec<[String; 2]> = rows
+            .into_iter()
+            .map(|[count, group]| [format!("{count:>width$}"), group])
+            .collect();
+        output.table([DIM, HEADING], &rows)?;
+    } else {
+        for (group, count) in groups {
+            writeln!(output, "{}\t{count}", escape(group))?;
+        }
+    }
+    Ok(())
+}
+
+fn print_entries(output: &mut Output, found: &[EntryPoint]) -> Result<(), CommandError> {
+    if output.is_terminal() {
+        let rows: Vec<[String; 3]> = found
+            .iter()
+            .map(|entry| {
+                let mut value = escape(&entry.value);
+                if entry.malformed {
+                    value = Cow::Owned(format!("{value} (malformed)"));
+                }
+                let (name, version) = (
+                    escape_bytes(&entry.distribution),
+                    escape_bytes(&entry.version),
+                );
+                [
+                    escape(&entry.name).into_owned(),
+                    value.into_owned(),
+                    format!("{name} {version}"),
+                ]
+            })
+            .collect();
+        output.table([NAME, anstyle::Style::new(), DIM], &rows)?;
+    } else {
+        for entry in found {
+            let [group, name, value] = [&entry.group, &entry.name, &entry.value];
+            writeln!(
+                output,
+                "{}\t{}\t{}",
+                escape(group),
+                escape(name),
+                escape(value)
+            )?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,313 @@
+//! `epcache refresh`: scan, verify, publish.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::{Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural};
+use crate::cli::{CommandError, RefreshArgs};
+use crate::environment::Environment;
+use crate::index::{self, Index};
+use crate::lookup::SYSTEM_INDEXES;
+use crate::publish::{LOCK_PATIENCE, Outcome, Place};
+use crate::rooted::Root;
+use crate::scan::Purpose;
+use crate::terminal::Output;
+use crate::worker::{self, Product, Progress, Request, Scope};
+
+/// Nobody wants to watch what takes no longer.
+const SHOW_PROGRESS_AFTER: Duration = Duration::from_millis(500);
+
+pub(crate) fn run(arguments: &RefreshArgs) -> Done {
+    let started = Instant::now();
+    let root = open_root(arguments.root.as_deref())?;
+    let environment = Environment::of_process();
+    let scope = scope(arguments, &root, &environment)?;
+    let places = destinations(arguments, &root, &scope, &environment)?;
+    let purpose = if arguments.image {
+        Purpose::Image {
+            epoch: environment.source_date_epoch,
+        }
+    } else {
+        Purpose::Running
+    };
+    // Locked before anything is read: of two refreshes the later one has seen the later state.
+    let place = if arguments.dry_run {
+        None
+    } else {
+        Some(lock(&places)?)
+    };
+
+    let progress = Spinner::new();
+    let request = Request { scope, purpose };
+    let product = worker::run(&root, &request, &mut |state| progress.show(state));
+    progress.clear();
+    let product = product.map_err(failed)?;
+    verify(&product.index)?;
+    let (path, outcome) = match &place {
+        None => (places.first().cloned().unwrap_or_default(), None),
+        Some((path, place)) => {
+            let outcome = place.publish(&product.index).map_err(failed)?;
+            (path.clone(), Some(outcome))
+        }
+    };
+    report(arguments, &product, &path, outcome, started.elapsed())?;
+    Ok(if product.failures.is_empty() {
+        SUCCESS
+    } else {
+        INCOMPLETE
+    })
+}
+
+fn scope(
+    arguments: &RefreshArgs,
+    root: &Root,
+    environment: &Environment,
+) -> Result<Scope, CommandError> {
+    let home = || {
+        environment
+            .home
+            .clone()
+            .ok_or_else(|| failed("--user: HOME is not set"))
+    };
+    let system = || Scope::System {
+        extra: configuration(root).directories,
+    };
+    let user = || {
+        Ok(Scope::User {
+            home: home()?,
+            user_base: environment.user_base.clone(),
+        })
+    };
+    if let Some(dir) = &arguments.venv {
+        return Ok(Scope::Venv(absolute(root, dir)?));
+    }
+    if !arguments.path.is_empty() {
+        return Ok(Scope::Paths(arguments.path.clone()));
+    }
+    if arguments.user {
+        return user();
+    }
+    let is_root = nix::unistd::geteuid().is_root();
+    if arguments.system || is_root || !root.is_system() {
+        return Ok(system());
+    }
+    match &environment.venv {
+        Some(venv) => Ok(Scope::Venv(venv.clone())),
+        None => user(),
+    }
+}
+
+/// Below a root of its own, a path is one of that root, however it is written.
+fn absolute(root: &Root, path: &Path) -> Result<PathBuf, CommandError> {
+    if root.is_system() {
+        std::path::absolute(path).map_err(|error| failed(format!("{}: {error}", path.display())))
+    } else {
+        Ok(Path::new("/").join(path))
+    }
+}
+
+/// Where the index may go, in order of preference.
+fn destinations(
+    arguments: &RefreshArgs,
+    root: &Root,
+    scope: &Scope,
+    environment: &Environment,
+) -> Result<Vec<PathBuf>, CommandError> {
+    if let Some(output) = &arguments.output {
+        return Ok(vec![output.clone()]);
+    }
+    let inside = match scope {
+        Scope::System { .. } => SYSTEM_INDEXES.map(PathBuf::from).to_vec(),
+        Scope::Venv(dir) => vec![dir.join(".epcache/index")],
+        Scope::User { .. } => {
+            vec![
+                environment
+                    .user_index()
+                    .ok_or_else(|| failed("--user: HOME is not set"))?,
+            ]
+        }
+        Scope::Paths(_) => return Err(failed("--path needs --output FILE")),
+    };
+    Ok(inside.iter().map(|path| outside(root, path)).collect())
+}
+
+/// The place of a file that may be yet to be made, its links resolved within the root.
+fn outside(root: &Root, path: &Path) -> PathBuf {
+    for ancestor in path.ancestors().skip(1) {
+        if let Ok(real) = root.real_path(ancestor) {
+            let rest = path.strip_prefix(ancestor).unwrap_or(path);
+            return root.outside(&real.join(rest));
+        }
+    }
+    root.outside(path)
+}
+
+/// Takes the first place that is not on a read-only file system.
+fn lock(places: &[PathBuf]) -> Result<(PathBuf, Place), CommandError> {
+    let mut refusal = None;
+    for path in places {
+        match Place::lock(path, LOCK_PATIENCE) {
+            Ok(place) => return Ok((path.clone(), place)),
+            Err(error) if error.is_read_only() => {
+                refusal.get_or_insert(error);
+            }
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Err(refusal.map_or_else(|| failed("no place for the index"), failed))
+}
+
+/// Nothing is published that a reader would refuse.
+fn verify(bytes: &[u8]) -> Result<(), CommandError> {
+    Index::open(bytes.to_vec())
+        .and_then(|index| index::verify(&index))
+        .map_err(|damage| {
+            failed(format!(
+                "the new index is not sound, not published: {damage}"
+            ))
+        })
+}
+
+/// How far a slow refresh has got, on a terminal.
+struct Spinner {
+    started: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Spinner {
+    fn new() -> Self {
+        let watched = std::io::stderr().is_terminal() && log::log_enabled!(log::Level::Warn);
+        let bar = watched.then(|| {
+            let style = ProgressStyle::with_template("epcache: {pos} distributions read …");
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+        });
+        Self {
+            started: Instant::now(),
+            bar,
+        }
+    }
+
+    fn show(&self, state: Progress) {
+        let Some(bar) = &self.bar else { return };
+        // The clock is worth asking now and then only.
+        if state.distributions % 64 == 0 && self.started.elapsed() > SHOW_PROGRESS_AFTER {
+            if bar.is_hidden() {
+                bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+            }
+            bar.set_position(state.distributions as u64);
+        }
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// What `refresh --json` prints.
+#[derive(Serialize)]
+struct Summary<'a> {
+    directories: usize,
+    distributions: usize,
+    entry_points: usize,
+    reused: usize,
+    scanned: usize,
+    warnings: Vec<String>,
+    errors: Vec<String>,
+    notes: Vec<String>,
+    left_out: Vec<LeftOut>,
+    index: String,
+    written: bool,
+    size: usize,
+    elapsed_ms: f64,
+    sandbox: Sandbox<'a>,
+}
+
+#[derive(Serialize)]
+struct LeftOut {
+    path: String,
+    reason: String,
+}
+
+/// What was in force while package files were read.
+#[derive(Serialize)]
+struct Sandbox<'a> {
+    privileges: &'a str,
+}
+
+fn report(
+    arguments: &RefreshArgs,
+    product: &Product,
+    path: &Path,
+    outcome: Option<Outcome>,
+    elapsed: Duration,
+) -> Result<(), CommandError> {
+    for failure in &product.failures {
+        log::error!("{failure}");
+    }
+    for warning in &product.warnings {
+        log::warn!("{warning}");
+    }
+    for note in &product.notes {
+        log::info!("{note}");
+    }
+    for (path, reason) in &product.left_out {
+        log::info!("{}: left to live lookups: {reason}", path.display());
+    }
+    let milliseconds = elapsed.as_secs_f64() * 1000.0;
+    if arguments.json {
+        let summary = Summary {
+            directories: product.directories,
+            distributions: product.distributions,
+            entry_points: product.entry_points,
+            reused: product.reused,
+            scanned: product.scanned,
+            warnings: product.warnings.iter().map(ToString::to_string).collect(),
+            errors: product.failures.iter().map(ToString::to_string).collect(),
+            notes: product.notes.iter().map(ToString::to_string).collect(),
+            left_out: product
+                .left_out
+                .iter()
+                .map(|(path, reason)| LeftOut {
+                    path: path.display().to_string(),
+                    reason: reason.to_string(),
+                })
+                .collect(),
+            index: path.display().to_string(),
+            written: outcome == Some(Outcome::Written),
+            size: product.index.len(),
+            elapsed_ms: (milliseconds * 1000.0).round() / 1000.0,
+            sandbox: Sandbox { privileges: "kept" },
+        };
+        let mut output = Output::stdout();
+        serde_json::to_writer_pretty(&mut output, &summary).map_err(std::io::Error::from)?;
+        writeln!(output)?;
+        output.flush()?;
+    }
+    // The last word, for whoever did not ask for silence.
+    if log::log_enabled!(log::Level::Warn) && !arguments.json {
+        let fate = match outcome {
+            Some(Outcome::Written) => "written",
+            Some(Outcome::Unchanged) => "unchanged",
+            None => "not written (dry run)",
+        };
+        eprintln!(
+            "epcache: {} in {}, {}: {} {fate} in {milliseconds:.1} ms",
+            plural(product.entry_points, "entry point", "entry points"),
+            plural(product.distributions, "distribution", "distributions"),
+            plural(
+                product.directories,
+                "search directory",
+                "search directories"
+            ),
+            crate::terminal::escape(&path.display().to_string()),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! `epcache verify`: every byte of an index.
+
+use std::path::{Path, PathBuf};
+
+use super::{DAMAGED, Done, SUCCESS, failed};
+use crate::cli::VerifyArgs;
+use crate::environment::Environment;
+use crate::index::{Damage, Index, verify};
+use crate::lookup::{AnySource, places};
+use crate::rooted::Root;
+
+pub(crate) fn run(arguments: &VerifyArgs) -> Done {
+    let root = Root::system();
+    let files: Vec<PathBuf> = match &arguments.file {
+        Some(file) => vec![file.clone()],
+        None => {
+            let environment = Environment::of_process();
+            let places = places(&root, &environment, environment.venv.as_deref());
+            places
+                .into_iter()
+                .map(|(_, path)| path)
+                .filter(|path| root.exists(path))
+                .collect()
+        }
+    };
+    if files.is_empty() {
+        return Err(failed(
+            "there is no index in any of the usual places; name a FILE",
+        ));
+    }
+    let mut status = SUCCESS;
+    for file in &files {
+        match check(&root, file) {
+            Ok(records) => log::info!("{}: sound, {records} records", file.display()),
+            Err(Damage::Io(error)) => {
+                return Err(failed(format!("{}: {error}", file.display())));
+            }
+            Err(damage) => {
+                log::error!("{}: {damage}", file.display());
+                status = DAMAGED;
+            }
+        }
+    }
+    Ok(status)
+}
+
+fn check(root: &Root, file: &Path) -> Result<u32, Damage> {
+    let (file, _) = root.open_file(file)?;
+    let index = Index::open(Box::new(file) as AnySource)?;
+    verify(&index)?;
+    Ok(index.record_count())
+}

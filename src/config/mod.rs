@@ -1,0 +1,174 @@
+//! Configuration files: INI, read with the usual rules of the places below `/usr/lib` and `/etc`.
+//!
+//! In comes a root, out go the settings and remarks on what was not understood. `epcache.conf` in
+//! /etc comes after the one in /usr/lib and overrides single settings; then follow the files
+//! `*.conf` of `epcache/conf.d` and `epcache.conf.d`, all in the order of their names, where a file
+//! in /etc masks the one of the same name in /usr/lib (an empty one, or a link to /dev/null, is a
+//! way to say nothing). No mistake in a file is fatal.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ini::{Ini, ParseOption};
+
+use crate::rooted::Root;
+
+/// A configuration file that is larger is not one, in bytes.
+const SIZE_LIMIT: usize = 1 << 20;
+
+const FILES: [&str; 2] = ["/usr/lib/epcache/epcache.conf", "/etc/epcache.conf"];
+const DROP_INS: [&str; 2] = ["/usr/lib/epcache/conf.d", "/etc/epcache.conf.d"];
+
+/// The section that settings stand in; those in front of any section count as well.
+const SECTION: &str = "epcache";
+
+/// The settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `directories`: more search directories for the system index, joined by colons. The key may
+    /// be repeated; an empty value forgets those before.
+    pub directories: Vec<PathBuf>,
+}
+
+/// Something in a configuration file that was not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The file.
+    pub path: PathBuf,
+    /// Its line, from 1.
+    pub line: Option<usize>,
+    /// What is wrong, and what follows.
+    pub text: String,
+}
+
+impl std::fmt::Display for Remark {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.path.display())?;
+        if let Some(line) = self.line {
+            write!(formatter, ":{line}")?;
+        }
+        write!(formatter, ": {}", self.text)
+    }
+}
+
+/// Reads all configuration files below a root.
+#[must_use]
+pub fn read(root: &Root) -> (Config, Vec<Remark>) {
+    let (mut config, mut remarks) = (Config::default(), Vec::new());
+    for path in files(root) {
+        match content(root, &path) {
+            Ok(Some(text)) => config.apply(&path, &text, &mut remarks),
+            Ok(None) => {}
+            Err(error) => remarks.push(Remark {
+                path,
+                line: None,
+                text: format!("cannot be read, ignored: {error}"),
+            }),
+        }
+    }
+    (config, remarks)
+}
+
+/// The files to read, in their order.
+fn files(root: &Root) -> Vec<PathBuf> {
+    let mut drop_ins: BTreeMap<OsString, PathBuf> = BTreeMap::new();
+    for directory in DROP_INS.map(Path::new) {
+        for name in root.list(directory).unwrap_or_default() {
+            let path = directory.join(&name);
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "conf")
+            {
+                drop_ins.insert(name, path); // the later place masks the earlier
+            }
+        }
+    }
+    FILES
+        .iter()
+        .map(PathBuf::from)
+        .chain(drop_ins.into_values())
+        .collect()
+}
+
+/// The text of a file; None for what is not there or masked.
+fn content(root: &Root, path: &Path) -> io::Result<Option<String>> {
+    match root.read(path, SIZE_LIMIT) {
+        Ok(bytes) => String::from_utf8(bytes)
+            .map(Some)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8")),
+        Err(error) => match error.kind() {
+            // A link to /dev/null is no regular file, and below a root it may lead nowhere.
+            io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+impl Config {
+    fn apply(&mut self, path: &Path, text: &str, remarks: &mut Vec<Remark>) {
+        let mut remark = |line, text: String| {
+            remarks.push(Remark {
+                path: path.to_owned(),
+                line,
+                text,
+            });
+        };
+        let plain = ParseOption {
+            enabled_quote: false,
+            enabled_escape: false,
+            ..ParseOption::default()
+        };
+        let ini = match Ini::load_from_str_opt(text, plain) {
+            Ok(ini) => ini,
+            Err(error) => {
+                remark(Some(error.line), format!("{}, file ignored", error.msg));
+                return;
+            }
+        };
+        for (section, properties) in &ini {
+            if section.is_some_and(|name| name != SECTION) {
+                let name = section.unwrap_or_default();
+                let line = line_of(text, |line| line.starts_with('[') && line.contains(name));
+                remark(line, format!("unknown section [{name}], ignored"));
+                continue;
+            }
+            for (key, value) in properties.iter() {
+                match key {
+                    "directories" => self.add_directories(value),
+                    _ => {
+                        let is_key = |line: &str| {
+                            line.split(['=', ':'])
+                                .next()
+                                .is_some_and(|name| name.trim() == key)
+                        };
+                        let text_of = format!("unknown key '{key}', ignored");
+                        remark(line_of(text, is_key), text_of);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_directories(&mut self, value: &str) {
+        if value.trim().is_empty() {
+            self.directories.clear();
+        }
+        let paths = value
+            .split(':')
+            .map(str::trim)
+            .filter(|path| !path.is_empty());
+        self.directories.extend(paths.map(PathBuf::from));
+    }
+}
+
+/// The number of the first line that fits: rust-ini keeps none.
+fn line_of(text: &str, fits: impl Fn(&str) -> bool) -> Option<usize> {
+    text.lines()
+        .position(|line| fits(line.trim()))
+        .map(|position| position + 1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What the process may know from its environment variables.
+//!
+//! A privileged process (started through setuid, setgid or file capabilities) takes nothing from
+//! variables that its caller has set.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use nix::unistd::{getegid, geteuid, getgid, getuid};
+
+/// The variables that epcache listens to, empty ones left out.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// `HOME`.
+    pub home: Option<PathBuf>,
+    /// `XDG_CACHE_HOME`, where it is absolute, as the specification asks.
+    pub cache_home: Option<PathBuf>,
+    /// `VIRTUAL_ENV`.
+    pub venv: Option<PathBuf>,
+    /// `PYTHONUSERBASE`.
+    pub user_base: Option<PathBuf>,
+    /// `EPCACHE_INDEX`, split at its colons.
+    pub indexes: Vec<PathBuf>,
+    /// `PATH`.
+    pub path: Option<OsString>,
+    /// `SOURCE_DATE_EPOCH`, in seconds since 1970.
+    pub source_date_epoch: Option<i64>,
+}
+
+impl Environment {
+    /// From the process's variables; nothing at all in a privileged process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        if is_privileged() {
+            return Self::default();
+        }
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let path = |name| variable(name).map(PathBuf::from);
+        Self {
+            home: path("HOME"),
+            cache_home: path("XDG_CACHE_HOME").filter(|path| path.is_absolute()),
+            venv: path("VIRTUAL_ENV"),
+            user_base: path("PYTHONUSERBASE"),
+            indexes: variable("EPCACHE_INDEX")
+                .map(|value| std::env::split_paths(&value).collect())
+                .unwrap_or_default(),
+            path: variable("PATH"),
+            source_date_epoch: variable("SOURCE_DATE_EPOCH")
+                .and_then(|value| value.into_string().ok()?.parse().ok()),
+        }
+    }
+
+    /// The user's own index: `$XDG_CACHE_HOME/epcache/index`, by default in `~/.cache`.
+    #[must_use]
+    pub fn user_index(&self) -> Option<PathBuf> {
+        let cache = self.cache_home.clone();
+        let cache = cache.or_else(|| Some(self.home.as_ref()?.join(".cache")));
+        cache.map(|cache| cache.join("epcache/index"))
+    }
+}
+
+/// Whether the process has more rights than its caller: `secure_getenv(3)`'s question.
+fn is_privileged() -> bool {
+    getuid() != geteuid() || getgid() != getegid() || is_secure_execution()
+}
+
+/// AT_SECURE of `getauxval(3)`, from a file that the kernel keeps for every process. Whoever gained
+/// rights by file capabilities may not even read it; where /proc is missing, the ids have to do.
+fn is_secure_execution() -> bool {
+    const AT_SECURE: usize = 23;
+    const WORD: usize = size_of::<usize>();
+    match fs::read("/proc/self/auxv") {
+        Ok(vector) => vector.chunks_exact(2 * WORD).any(|pair| {
+            let (key, value) = pair.split_at(WORD);
+            let word = |bytes: &[u8]| {
+                bytes
+                    .try_into()
+                    .map(usize::from_ne_bytes)
+                    .unwrap_or_default()
+            };
+            word(key) == AT_SECURE && word(value) != 0
+        }),
+        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+    }
+}

@@ -1,0 +1,299 @@
+//! Which record answers for an entry of `sys.path`, and what the records say together.
+//!
+//! In come an ordered list of search directories and the places where indexes may lie; out comes, for
+//! each directory, the first trusted index's fresh record of it, or a record made on the spot of what
+//! is there now. A record made on the spot is a record like any other, read by the same code.
+
+mod merge;
+mod place;
+
+use std::path::{Path, PathBuf};
+
+use crate::freshness::{self, Circumstances, FreshnessError, Level, Listing, Verdict, is_missing};
+use crate::index::format::record_flag;
+use crate::index::write::{self, EncodedRecord};
+use crate::index::{Damage, Index, Record, Source};
+use crate::rooted::Root;
+use crate::scan::{self, Difference, Purpose, Scanned, Warning};
+
+pub use merge::{EntryPoint, entry_points};
+pub use place::{OpenIndex, PlaceKind, SYSTEM_INDEXES, Unusable, places};
+
+/// Any source of bytes.
+pub type AnySource = Box<dyn Source>;
+
+/// Where the answer for a search directory comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// A record of an index: its number among the indexes, and in it.
+    Index(usize, u32),
+    /// Made on the spot.
+    Live(usize),
+}
+
+/// The answers for a list of search directories.
+pub struct Answers<'p> {
+    indexes: &'p [OpenIndex],
+    live: Vec<Index<AnySource>>,
+    /// Search directory and where its answer comes from, in `sys.path` order.
+    entries: Vec<(PathBuf, Holder)>,
+    /// The directories that the indexes are wrong about.
+    pub stale: Vec<Stale>,
+    /// What could not be used of what was read on the spot.
+    pub warnings: Vec<Warning>,
+    /// The indexes that turned out to be damaged, by their numbers.
+    pub damaged: Vec<(usize, Damage)>,
+}
+
+/// A search directory that an index is wrong about.
+#[derive(Debug)]
+pub struct Stale {
+    /// The search directory.
+    pub path: PathBuf,
+    /// The index.
+    pub index: PathBuf,
+    /// What it has wrong.
+    pub differences: Vec<Difference>,
+}
+
+/// What an index's record of a directory is worth now.
+pub enum State {
+    /// True as it is.
+    Fresh,
+    /// True, but for times and order, which moved: here is the record as it would be now.
+    Moved(EncodedRecord),
+    /// Wrong: here is what is right.
+    Stale(Scanned),
+}
+
+impl<'p> Answers<'p> {
+    /// Finds an answer for each of these search directories.
+    #[must_use]
+    pub fn find(root: &Root, paths: &[PathBuf], indexes: &'p [OpenIndex], level: Level) -> Self {
+        let mut answers = Self {
+            indexes,
+            live: Vec::new(),
+            entries: Vec::with_capacity(paths.len()),
+            stale: Vec::new(),
+            warnings: Vec::new(),
+            damaged: Vec::new(),
+        };
+        for path in paths {
+            let holder = answers.answer(root, path, level);
+            answers.entries.push((path.clone(), holder));
+        }
+        answers
+    }
+
+    /// How many search directories there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The record that answers for the search directory of this number, and the directory.
+    ///
+    /// # Errors
+    /// [`Damage`] in what the lookup touched.
+    pub fn record(&self, number: usize) -> Result<(&Path, Record<'_, AnySource>), Damage> {
+        let gone = Damage::Malformed("record number");
+        let Some((path, holder)) = self.entries.get(number) else {
+            return Err(gone);
+        };
+        let record = match *holder {
+            Holder::Index(index, record) => self
+                .indexes
+                .get(index)
+                .ok_or(gone)?
+                .index()
+                .record(record)?,
+            Holder::Live(index) => self.live.get(index).ok_or(gone)?.record(0)?,
+        };
+        Ok((path, record))
+    }
+
+    /// Says that an index has turned out to be damaged only when its answer was read. It will not be
+    /// asked again, and its directories are read on the spot. False if it was none of an index's.
+    pub fn give_up(&mut self, root: &Root, number: usize, damage: Damage) -> bool {
+        let Some((_, Holder::Index(bad, _))) = self.entries.get(number).cloned() else {
+            return false;
+        };
+        self.damaged.push((bad, damage));
+        for number in 0..self.entries.len() {
+            let Some((path, Holder::Index(index, _))) = self.entries.get(number).cloned() else {
+                continue;
+            };
+            if index == bad {
+                let holder = self.answer_live(root, &path);
+                if let Some(entry) = self.entries.get_mut(number) {
+                    entry.1 = holder;
+                }
+            }
+        }
+        true
+    }
+
+    fn answer(&mut self, root: &Root, path: &Path, level: Level) -> Holder {
+        let mut first_stale = None;
+        for (number, index) in self.indexes.iter().enumerate() {
+            if self.damaged.iter().any(|(bad, _)| *bad == number) {
+                continue;
+            }
+            match self.ask(index, root, path, level) {
+                Ok(Some((record, State::Fresh))) => return Holder::Index(number, record),
+                Ok(Some((_, State::Moved(record)))) => return self.hold(record),
+                Ok(Some((_, State::Stale(scanned)))) => {
+                    first_stale.get_or_insert((number, scanned));
+                }
+                Ok(None) | Err(FreshnessError::Io(_)) => {}
+                Err(FreshnessError::Damage(damage)) => self.damaged.push((number, damage)),
+            }
+        }
+        match first_stale {
+            None => self.answer_live(root, path),
+            Some((number, scanned)) => {
+                let index = self
+                    .indexes
+                    .get(number)
+                    .map(|index| index.path().to_owned());
+                self.stale.push(Stale {
+                    path: path.to_owned(),
+                    index: index.unwrap_or_default(),
+                    differences: scanned.differences,
+                });
+                self.warnings.extend(scanned.warnings);
+                self.hold(scanned.record)
+            }
+        }
+    }
+
+    fn ask(
+        &self,
+        index: &OpenIndex,
+        root: &Root,
+        path: &Path,
+        level: Level,
+    ) -> Result<Option<(u32, State)>, FreshnessError> {
+        let Some(record) = index.find(root, path)? else {
+            return Ok(None);
+        };
+        let state = examine(&record, level, index.circumstances(), root, path)?;
+        Ok(Some((record.number(), state)))
+    }
+
+    fn answer_live(&mut self, root: &Root, path: &Path) -> Holder {
+        match scan_now(root, path) {
+            Ok(scanned) => {
+                self.warnings.extend(scanned.warnings);
+                self.hold(scanned.record)
+            }
+            Err(warning) => {
+                self.warnings.extend(warning);
+                self.hold(scan::missing(path))
+            }
+        }
+    }
+
+    fn hold(&mut self, record: EncodedRecord) -> Holder {
+        let index = write::index(std::slice::from_ref(&record), false)
+            .map_err(|_| Damage::TooLarge)
+            .and_then(|bytes| Index::open(Box::new(bytes) as AnySource));
+        match index {
+            Ok(index) => {
+                self.live.push(index);
+                Holder::Live(self.live.len() - 1)
+            }
+            // Beyond all limits: nothing can be said of it, and Answers::record reports that.
+            Err(error) => {
+                let text = format!("cannot be answered for: {error}");
+                self.warnings.push(Warning {
+                    path: record.path().to_owned(),
+                    text,
+                });
+                Holder::Live(usize::MAX)
+            }
+        }
+    }
+}
+
+/// What a record of the directory at `path` is worth now; reads what looks as if it had moved.
+///
+/// # Errors
+/// [`FreshnessError`].
+pub fn examine<S: Source>(
+    record: &Record<'_, S>,
+    level: Level,
+    circumstances: Circumstances,
+    root: &Root,
+    path: &Path,
+) -> Result<State, FreshnessError> {
+    let listing = match freshness::check(record, level, circumstances, root, path)? {
+        Verdict::Fresh => return Ok(State::Fresh),
+        Verdict::LookCloser(listing) => listing,
+    };
+    let all_same = listing
+        .sightings
+        .iter()
+        .all(|sighting| sighting.same_as.is_some());
+    let as_many = listing.sightings.len() == record.distribution_count() as usize;
+    if all_same && as_many && record.has(record_flag::SORTED) {
+        return Ok(State::Fresh);
+    }
+    let directory = match root.open_dir(path) {
+        Ok(directory) => directory,
+        Err(error) if is_missing(&error) => {
+            let differences = record
+                .distributions()
+                .map(|gone| Ok(Difference::Removed(gone?.file_name)))
+                .collect::<Result<Vec<_>, Damage>>()?;
+            let record = scan::missing(path);
+            return Ok(State::Stale(Scanned {
+                record,
+                differences,
+                ..Scanned::default()
+            }));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let scanned = scan::directory(
+        &directory,
+        listing,
+        Some(record),
+        Purpose::Running,
+        &mut || (),
+    )?;
+    let appeared = record.is_missing() && scanned.record.distribution_count() > 0;
+    if scanned.differences.is_empty() && !appeared {
+        return Ok(State::Moved(scanned.record));
+    }
+    Ok(State::Stale(scanned))
+}
+
+/// Reads a search directory that no index answers for. Nothing there is no error, and no warning.
+fn scan_now(root: &Root, path: &Path) -> Result<Scanned, Option<Warning>> {
+    let warning = |text| {
+        Some(Warning {
+            path: path.to_owned(),
+            text,
+        })
+    };
+    let mut directory = root.open_dir(path).map_err(|error| {
+        let archive = root.is_file(path);
+        match is_missing(&error) {
+            true if archive => warning("an archive, its entry points are not looked up".into()),
+            true => None,
+            false => warning(format!("cannot be read: {error}")),
+        }
+    })?;
+    let listing = Listing::now(&mut directory)
+        .map_err(|error| warning(format!("cannot be read: {error}")))?;
+    let no_old: Option<&Record<'_, Vec<u8>>> = None;
+    scan::directory(&directory, listing, no_old, Purpose::Running, &mut || ())
+        .map_err(|damage| warning(damage.to_string()))
+}

@@ -1,0 +1,201 @@
+//! Where indexes lie, and which of them are believed.
+//!
+//! A reader believes an index about a directory only if nobody could have written it who could not
+//! decide as well what runs from there: its owner is root, the reader, or the directory's owner, and
+//! neither the file nor its folder can be written by others. One that is not believed is as absent.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::stat::FileStat;
+
+use super::AnySource;
+use crate::environment::Environment;
+use crate::freshness::Circumstances;
+use crate::index::{Damage, Index, Record};
+use crate::rooted::{Root, read_only_device};
+
+/// The system's own indexes, in the order in which they are asked.
+pub const SYSTEM_INDEXES: [&str; 2] = ["/usr/lib/epcache/index", "/var/cache/epcache/index"];
+
+/// Why a place is on the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceKind {
+    /// Named on the command line.
+    Given,
+    /// In `$EPCACHE_INDEX`.
+    Environment,
+    /// The virtual environment's.
+    Venv,
+    /// The user's.
+    User,
+    /// The system's.
+    System,
+}
+
+impl PlaceKind {
+    /// The word for it in output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Environment => "environment",
+            Self::Venv => "venv",
+            Self::User => "user",
+            Self::System => "system",
+        }
+    }
+}
+
+/// The places where an index may lie, in the order in which they are asked. Below a root of its own
+/// only that root's are asked.
+#[must_use]
+pub fn places(
+    root: &Root,
+    environment: &Environment,
+    venv: Option<&Path>,
+) -> Vec<(PlaceKind, PathBuf)> {
+    let mut places = Vec::new();
+    if root.is_system() {
+        places.extend(
+            environment
+                .indexes
+                .iter()
+                .cloned()
+                .map(|at| (PlaceKind::Environment, at)),
+        );
+    }
+    places.extend(venv.map(|venv| (PlaceKind::Venv, venv.join(".epcache/index"))));
+    if root.is_system() {
+        places.extend(environment.user_index().map(|at| (PlaceKind::User, at)));
+    }
+    places.extend(SYSTEM_INDEXES.map(|at| (PlaceKind::System, PathBuf::from(at))));
+    places
+}
+
+/// Why an index is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// There is none.
+    #[error("missing")]
+    Missing,
+    /// It cannot be opened.
+    #[error("cannot be opened: {0}")]
+    Io(io::Error),
+    /// Others than its owner could have written it.
+    #[error("not trusted: {0}")]
+    Untrusted(String),
+    /// It is damaged, or no index.
+    #[error(transparent)]
+    Damage(#[from] Damage),
+}
+
+/// An index that is believed about what its owner may speak of.
+pub struct OpenIndex {
+    path: PathBuf,
+    kind: PlaceKind,
+    index: Index<AnySource>,
+    owner: u32,
+    modified: i64,
+    circumstances: Circumstances,
+}
+
+impl OpenIndex {
+    /// Opens the index at a path below `root`.
+    ///
+    /// # Errors
+    /// [`Unusable`].
+    pub fn open(root: &Root, path: &Path, kind: PlaceKind) -> Result<Self, Unusable> {
+        let missing_or = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Unusable::Missing,
+            _ => Unusable::Io(error),
+        };
+        let real = root.real_path(path).map_err(missing_or)?;
+        let folder = real.parent().unwrap_or(Path::new("/"));
+        let (file, stat) = root.open_file(&real).map_err(missing_or)?;
+        let folder_stat = root.stat(folder).map_err(missing_or)?;
+        for (what, stat) in [(real.as_path(), &stat), (folder, &folder_stat)] {
+            if stat.st_mode & 0o022 != 0 {
+                let text = format!("others can write {}", what.display());
+                return Err(Unusable::Untrusted(text));
+            }
+        }
+        if folder_stat.st_uid != stat.st_uid && folder_stat.st_uid != 0 {
+            let text = format!("{} belongs to somebody else", folder.display());
+            return Err(Unusable::Untrusted(text));
+        }
+        Self::of_file(path, kind, file, &stat)
+    }
+
+    fn of_file(
+        path: &Path,
+        kind: PlaceKind,
+        file: File,
+        stat: &FileStat,
+    ) -> Result<Self, Unusable> {
+        let read_only_device = read_only_device(&file).map_err(Unusable::Io)?;
+        let index = Index::open(Box::new(file) as AnySource)?;
+        let circumstances = Circumstances {
+            suspect: index.is_suspect(),
+            read_only_device,
+        };
+        #[allow(clippy::useless_conversion)] // its type differs between architectures
+        let modified = stat.st_mtime.into();
+        let path = path.to_owned();
+        Ok(Self {
+            path,
+            kind,
+            index,
+            owner: stat.st_uid,
+            modified,
+            circumstances,
+        })
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Why it is asked.
+    #[must_use]
+    pub fn kind(&self) -> PlaceKind {
+        self.kind
+    }
+
+    /// What is in it.
+    #[must_use]
+    pub fn index(&self) -> &Index<AnySource> {
+        &self.index
+    }
+
+    /// When it was published, in seconds since 1970.
+    #[must_use]
+    pub fn modified(&self) -> i64 {
+        self.modified
+    }
+
+    /// What the freshness of its records depends on besides them.
+    #[must_use]
+    pub fn circumstances(&self) -> Circumstances {
+        self.circumstances
+    }
+
+    /// Its record of a search directory, if it has one and may speak of that directory.
+    ///
+    /// # Errors
+    /// [`Damage`] in what the lookup touched.
+    pub fn find(&self, root: &Root, path: &Path) -> Result<Option<Record<'_, AnySource>>, Damage> {
+        let Some(record) = self.index.find(path.as_os_str().as_bytes())? else {
+            return Ok(None);
+        };
+        let owner_of = |path: &Path| root.stat(path).ok().map(|stat| stat.st_uid);
+        let trusted = self.owner == 0
+            || self.owner == nix::unistd::geteuid().as_raw()
+            || owner_of(path) == Some(self.owner);
+        Ok(trusted.then_some(record))
+    }
+}

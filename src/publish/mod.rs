@@ -1,0 +1,255 @@
+//! Publishing: one file in place of another, at once or not at all.
+//!
+//! In come bytes and a path, out goes a published file, or an error and the old file as it was. The
+//! bytes go into a temporary file in the same directory, are synced, and renamed over the old file;
+//! then the directory is synced. A reader sees the old file or the new one, over NFS too. A lock, on
+//! a file of its own that nobody else may open, keeps writers apart; readers need none.
+//!
+//! This room knows nothing of what it publishes.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag};
+
+/// How long a writer waits for another one.
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+
+const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// Why nothing was published. The file that was there before is still there, untouched.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct PublishError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl PublishError {
+    fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// Whether the place cannot be written by anyone: mounted read-only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.source.kind() == io::ErrorKind::ReadOnlyFilesystem
+    }
+
+    /// Whether another writer held the lock all the time.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.source.kind() == io::ErrorKind::TimedOut
+    }
+}
+
+/// A place to publish at, held by this writer alone until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    path: PathBuf,
+    directory: PathBuf,
+    _lock: Flock<File>,
+}
+
+/// What publishing did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The new file is in place.
+    Written,
+    /// The old one says the same already.
+    Unchanged,
+}
+
+impl Place {
+    /// Takes the place: makes its directory (0755, whatever the umask) if need be, waits up to
+    /// `patience` for other writers, and clears away what a writer that crashed has left.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub fn lock(path: &Path, patience: Duration) -> Result<Self, PublishError> {
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        make_directory(&directory).map_err(PublishError::at("create", &directory))?;
+        let lock_path = with_suffix(path, ".lock");
+        let lock = lock_file(&lock_path, patience).map_err(PublishError::at("lock", &lock_path))?;
+        let place = Self {
+            path: path.to_owned(),
+            directory,
+            _lock: lock,
+        };
+        place
+            .clear_leftovers()
+            .map_err(PublishError::at("clean up", &place.directory))?;
+        Ok(place)
+    }
+
+    /// Puts `bytes` in place, readable by everybody, writable by the owner.
+    ///
+    /// # Errors
+    /// [`PublishError`]; the old file is in place then.
+    pub fn publish(&self, bytes: &[u8]) -> Result<Outcome, PublishError> {
+        if self.holds(bytes) {
+            return Ok(Outcome::Unchanged);
+        }
+        let written = || -> io::Result<()> {
+            let mut temporary = tempfile::Builder::new()
+                .prefix(&self.temporary_prefix())
+                .suffix(TEMPORARY_SUFFIX)
+                .tempfile_in(&self.directory)?;
+            temporary.write_all(bytes)?;
+            temporary
+                .as_file()
+                .set_permissions(Permissions::from_mode(0o644))?;
+            temporary.as_file().sync_all()?;
+            temporary
+                .persist(&self.path)
+                .map_err(|failed| failed.error)?;
+            File::open(&self.directory)?.sync_all()
+        };
+        written().map_err(PublishError::at("write", &self.path))?;
+        Ok(Outcome::Written)
+    }
+
+    /// Whether the published file is these bytes already, and as accessible as it should be.
+    fn holds(&self, bytes: &[u8]) -> bool {
+        let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+        let Ok(file) = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(&self.path)
+        else {
+            return false;
+        };
+        let same_size = file.metadata().is_ok_and(|metadata| {
+            metadata.is_file()
+                && metadata.len() == bytes.len() as u64
+                && metadata.mode() & 0o7777 == 0o644
+                && metadata.uid() == nix::unistd::geteuid().as_raw()
+        });
+        let mut buffer = vec![0; 64 << 10];
+        same_size
+            && bytes
+                .chunks(buffer.len())
+                .zip(0u64..)
+                .all(|(chunk, number)| {
+                    let offset = number * (64 << 10);
+                    buffer.get_mut(..chunk.len()).is_some_and(|part| {
+                        file.read_exact_at(part, offset).is_ok() && *part == *chunk
+                    })
+                })
+    }
+
+    /// Under the lock there is no other writer: what looks like its temporary file is a leftover.
+    fn clear_leftovers(&self) -> io::Result<()> {
+        let prefix = self.temporary_prefix();
+        for entry in fs::read_dir(&self.directory)? {
+            let name = entry?.file_name();
+            let is_leftover = name.as_bytes().starts_with(prefix.as_bytes())
+                && name.as_bytes().ends_with(TEMPORARY_SUFFIX.as_bytes());
+            if is_leftover {
+                fs::remove_file(self.directory.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn temporary_prefix(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        format!(".{}.", name.to_string_lossy())
+    }
+}
+
+/// Overwrites one byte of a published file in place. It needs no space and no second file: it works
+/// on a full disk.
+///
+/// # Errors
+/// Those of opening the file and writing to it.
+pub fn overwrite_byte(path: &Path, offset: u64, byte: u8) -> io::Result<()> {
+    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+    let file = OpenOptions::new()
+        .write(true)
+        .custom_flags(flags)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        ));
+    }
+    file.write_all_at(&[byte], offset)
+}
+
+fn make_directory(directory: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o755).create(directory) {
+        Ok(()) => fs::set_permissions(directory, Permissions::from_mode(0o755)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = directory
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
+            make_directory(parent.ok_or(error)?)?;
+            make_directory(directory)
+        }
+        // On a read-only file system the kernel says so before it looks whether it is there.
+        Err(_) if directory.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Locks a file that only its owner may open: whoever can open a file can lock it for ever.
+fn lock_file(path: &Path, patience: Duration) -> io::Result<Flock<File>> {
+    let started = Instant::now();
+    loop {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+            .open(path)?;
+        loop {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => {
+                    // Somebody may have removed the file between opening and locking.
+                    let here = fs::symlink_metadata(path)
+                        .map(|metadata| metadata.ino())
+                        .ok();
+                    if here == Some(lock.metadata()?.ino()) {
+                        return Ok(lock);
+                    }
+                    break;
+                }
+                Err((back, Errno::EAGAIN | Errno::EINTR)) => file = back,
+                Err((_, errno)) => return Err(errno.into()),
+            }
+            if started.elapsed() >= patience {
+                let text = format!("another refresh has held it for {} s", patience.as_secs());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            }
+            sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+use std::os::unix::fs::symlink;
+
+use nix::sys::stat::{Mode, umask};
+
+use super::*;
+
+const SOON: Duration = Duration::from_millis(50);
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn a_published_file_is_readable_by_all_in_a_directory_open_to_all_whatever_the_umask() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a/b/index");
+    let old = umask(Mode::from_bits_truncate(0o077));
+    Place::lock(&path, SOON).unwrap().publish(b"new").unwrap();
+    umask(old);
+    assert_eq!(fs::read(&path).unwrap(), b"new");
+    assert_eq!(mode(&path), 0o644);
+    assert_eq!(mode(path.parent().unwrap()), 0o755);
+    assert_eq!(mode(path.parent().unwrap().parent().unwrap()), 0o755);
+    assert_eq!(mode(&dir.path().join("a/b/index.lock")), 0o600);
+}
+
+#[test]
+fn the_same_bytes_are_not_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let place = Place::lock(&path, SOON).unwrap();
+    assert_eq!(place.publish(b"same").unwrap(), Outcome::Written);
+    let inode = fs::metadata(&path).unwrap().ino();
+    assert_eq!(place.publish(b"same").unwrap(), Outcome::Unchanged);
+    assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+    assert_eq!(place.publish(b"some").unwrap(), Outcome::Written);
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(place.publish(b"some").unwrap(), Outcome::Written);
+    assert_eq!(mode(&path), 0o644);
+}
+
+#[test]
+fn a_second_writer_waits_no_longer_than_it_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let first = Place::lock(&path, SOON).unwrap();
+    let error = Place::lock(&path, SOON).unwrap_err();
+    assert!(error.is_busy(), "{error}");
+    assert!(error.to_string().contains("index.lock"), "{error}");
+    drop(first);
+    Place::lock(&path, SOON).unwrap();
+}
+
+#[test]
+fn leftovers_of_a_crashed_writer_are_cleared_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    for name in [
+        ".index.abc123.tmp",
+        ".index.txt",
+        ".other.abc123.tmp",
+        "index.tmp",
+    ] {
+        fs::write(dir.path().join(name), "x").unwrap();
+    }
+    Place::lock(&path, SOON).unwrap();
+    let mut left: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(
+        left,
+        [".index.txt", ".other.abc123.tmp", "index.lock", "index.tmp"]
+    );
+}
+
+#[test]
+fn a_link_in_place_of_the_file_is_replaced_and_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, victim) = (dir.path().join("index"), dir.path().join("victim"));
+    fs::write(&victim, "untouched").unwrap();
+    symlink(&victim, &path).unwrap();
+    assert!(overwrite_byte(&path, 0, 1).is_err());
+    Place::lock(&path, SOON).unwrap().publish(b"new").unwrap();
+    assert_eq!(fs::read(&victim).unwrap(), b"untouched");
+    assert_eq!(fs::read(&path).unwrap(), b"new");
+}
+
+#[test]
+fn a_link_in_place_of_the_lock_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    symlink(dir.path().join("victim"), dir.path().join("index.lock")).unwrap();
+    assert!(Place::lock(&path, SOON).is_err());
+    assert!(!dir.path().join("victim").exists());
+}
+
+#[test]
+fn what_cannot_be_published_leaves_the_old_file_and_says_which() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    fs::create_dir_all(path.join("in the way")).unwrap();
+    let error = Place::lock(&path, SOON)
+        .unwrap()
+        .publish(b"new")
+        .unwrap_err();
+    assert!(
+        error.to_string().contains(path.to_str().unwrap()),
+        "{error}"
+    );
+    assert!(path.join("in the way").is_dir());
+    let left = fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left, 2, "no temporary file is left behind");
+}
+
+#[test]
+fn one_byte_is_overwritten_in_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    fs::write(&path, "abc").unwrap();
+    let inode = fs::metadata(&path).unwrap().ino();
+    overwrite_byte(&path, 1, b'x').unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"axc");
+    assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+}

@@ -1,0 +1,51 @@
+//! What a record is made for.
+
+use crate::freshness::Listing;
+use crate::index::Stamp;
+
+/// What a record is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// The system that it is made on: in the order in which the directory lists, which is CPython's,
+    /// with all times.
+    #[default]
+    Running,
+    /// An image that is unpacked or mounted elsewhere, and the same wherever it is built: in the
+    /// order of the names, without ctimes, which every unpacking renews, and with mtimes as an
+    /// archive keeps them.
+    Image {
+        /// `SOURCE_DATE_EPOCH`: later mtimes are taken for this one, in seconds since 1970.
+        epoch: Option<i64>,
+    },
+}
+
+impl Purpose {
+    /// The listing as a record for this purpose keeps it.
+    pub(super) fn arrange(self, listing: &mut Listing) {
+        if let Self::Image { .. } = self {
+            listing
+                .sightings
+                .sort_by(|a, b| a.file_name.cmp(&b.file_name));
+            let own = std::iter::once(&mut listing.stamps);
+            let inner = listing
+                .sightings
+                .iter_mut()
+                .map(|sighting| &mut sighting.stamps);
+            for stamps in own.chain(inner) {
+                *stamps = (self.mtime(stamps.0), Stamp::UNKNOWN);
+            }
+        }
+    }
+
+    /// An mtime as a record for this purpose keeps it.
+    pub(super) fn mtime(self, mtime: Stamp) -> Stamp {
+        let Self::Image { epoch } = self else {
+            return mtime;
+        };
+        let mtime = mtime.truncated_to_seconds();
+        match epoch.map(|epoch| Stamp::new(epoch, 0)) {
+            Some(latest) if latest.raw() < mtime.raw() => latest,
+            _ => mtime,
+        }
+    }
+}

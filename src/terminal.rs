@@ -1,0 +1,137 @@
+//! Text for people: nothing that metadata contains reaches a terminal raw, and tables are aligned.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+/// Headings, names of groups.
+pub(crate) const HEADING: Style = Style::new().bold();
+/// Names of entry points.
+pub(crate) const NAME: Style = AnsiColor::Cyan.on_default();
+/// What matters less.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// All is well.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// All is not well.
+pub(crate) const BAD: Style = AnsiColor::Yellow.on_default();
+
+/// The text with control characters, and those that reorder the text around them, written out.
+pub(crate) fn escape(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            _ if !is_unprintable(c) => escaped.push(c),
+            c if u32::from(c) < 0x100 => {
+                let _ = write!(escaped, "\\x{:02x}", u32::from(c));
+            }
+            c => {
+                let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+            }
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Bytes of a file name or a name taken from one, for people.
+pub(crate) fn escape_bytes(bytes: &[u8]) -> String {
+    escape(&String::from_utf8_lossy(bytes)).into_owned()
+}
+
+/// C0, DEL and C1 (escape sequences start there), line and paragraph separators, and the controls of
+/// bidirectional text.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{61c}'
+        )
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Standard output: buffered, with colours where a terminal shows them and NO_COLOR does not forbid.
+pub(crate) struct Output {
+    stream: io::BufWriter<anstream::AutoStream<io::StdoutLock<'static>>>,
+    is_terminal: bool,
+}
+
+impl Output {
+    pub(crate) fn stdout() -> Self {
+        let stdout = io::stdout();
+        let choice = anstream::AutoStream::choice(&stdout);
+        let is_terminal = stdout.is_terminal();
+        let stream = io::BufWriter::new(anstream::AutoStream::new(stdout.lock(), choice));
+        Self {
+            stream,
+            is_terminal,
+        }
+    }
+
+    /// Whether a person reads along.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Rows of cells, the columns aligned, each in its style.
+    pub(crate) fn table<const N: usize>(
+        &mut self,
+        styles: [Style; N],
+        rows: &[[String; N]],
+    ) -> io::Result<()> {
+        let mut widths = [0; N];
+        for row in rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        for row in rows {
+            for (number, ((cell, width), style)) in row.iter().zip(widths).zip(styles).enumerate() {
+                write!(self, "{style}{cell}{style:#}")?;
+                if number + 1 < N {
+                    let padding = width - cell.chars().count() + 2;
+                    write!(self, "{:padding$}", "")?;
+                }
+            }
+            writeln!(self)?;
+        }
+        Ok(())
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_written_out() {
+        assert_eq!(escape("a\x1b[2Jb\u{9b}c\x7f"), "a\\x1b[2Jb\\x9bc\\x7f");
+        assert_eq!(escape("tab\tand\u{202e}txt"), "tab\\x09and\\u202etxt");
+    }
+
+    #[test]
+    fn other_text_stays_as_it_is() {
+        assert!(matches!(
+            escape("zażółć = gęślą.jaźń:日本"),
+            Cow::Borrowed(_)
+        ));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced() {
+        assert_eq!(escape_bytes(b"a\xff\x1b"), "a\u{fffd}\\x1b");
+    }
+}

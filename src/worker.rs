@@ -1,0 +1,193 @@
+//! A request becomes the bytes of an index: layout, scan, index, in this order.
+//!
+//! One function, with no printing and no writing in it: what it needs is in the request, what it has
+//! to say is in the product. It is what runs where nothing but reading is allowed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::freshness::{Listing, is_missing};
+use crate::index::write::{self, EncodedRecord, WriteError};
+use crate::index::{Damage, Record};
+use crate::layout::{self, Found, LayoutError, SearchDirectory};
+use crate::rooted::{FileType, Root, file_type};
+use crate::scan::{self, Purpose, Warning};
+
+/// Which search directories an index is wanted of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of every interpreter of the system, and those that the configuration adds.
+    System {
+        /// From the configuration.
+        extra: Vec<PathBuf>,
+    },
+    /// A user's own.
+    User {
+        /// The home directory.
+        home: PathBuf,
+        /// `PYTHONUSERBASE`, in place of `~/.local`.
+        user_base: Option<PathBuf>,
+    },
+    /// A virtual environment's own.
+    Venv(PathBuf),
+    /// These, in `sys.path` order.
+    Paths(Vec<PathBuf>),
+}
+
+/// What is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Of which directories.
+    pub scope: Scope,
+    /// For the running system, or for an image.
+    pub purpose: Purpose,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Product {
+    /// The index.
+    pub index: Vec<u8>,
+    /// Search directories in it, missing ones included.
+    pub directories: usize,
+    /// Metadata directories in it.
+    pub distributions: usize,
+    /// Entry points in it, without those of shadowed twins.
+    pub entry_points: usize,
+    /// Metadata directories that were read.
+    pub scanned: usize,
+    /// Metadata directories that were taken from an older index.
+    pub reused: usize,
+    /// What could not be used, and why.
+    pub warnings: Vec<Warning>,
+    /// Search directories that could not be read at all: they have no record.
+    pub failures: Vec<Warning>,
+    /// What was seen and not followed, such as import lines in `.pth` files.
+    pub notes: Vec<layout::Note>,
+    /// What is on some `sys.path` and has no record, on purpose.
+    pub left_out: Vec<(PathBuf, layout::Reason)>,
+}
+
+/// Why there is no index.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The search directories could not be told.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The records do not fit into an index.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Where the work has got to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Progress {
+    /// Search directories in all.
+    pub directories: usize,
+    /// Metadata directories read so far.
+    pub distributions: usize,
+}
+
+/// Does what is requested below `root`. `progress` hears of every metadata directory.
+///
+/// # Errors
+/// [`WorkerError`].
+pub fn run(
+    root: &Root,
+    request: &Request,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Product, WorkerError> {
+    let found = search_directories(root, &request.scope)?;
+    let mut product = Product {
+        notes: found.notes,
+        left_out: found.left_out,
+        ..Product::default()
+    };
+    let mut state = Progress {
+        directories: found.directories.len(),
+        distributions: 0,
+    };
+    let mut records = Vec::with_capacity(found.directories.len());
+    for directory in found.directories {
+        let mut step = || {
+            state.distributions += 1;
+            progress(state);
+        };
+        if let Some(record) = product.add(root, directory, request.purpose, &mut step) {
+            records.push(record);
+        }
+    }
+    product.directories = records.len();
+    product.index = write::index(&records, request.purpose != Purpose::Running)?;
+    Ok(product)
+}
+
+/// The search directories of a scope.
+///
+/// # Errors
+/// [`LayoutError`], where a virtual environment is none.
+pub fn search_directories(root: &Root, scope: &Scope) -> Result<Found, LayoutError> {
+    Ok(match scope {
+        Scope::System { extra } => layout::system(root, extra),
+        Scope::User { home, user_base } => layout::user(root, home, user_base.as_deref()),
+        Scope::Venv(dir) => layout::venv(root, dir)?,
+        Scope::Paths(paths) => layout::given(root, paths),
+    })
+}
+
+impl Product {
+    fn add(
+        &mut self,
+        root: &Root,
+        SearchDirectory { path, aliases, .. }: SearchDirectory,
+        purpose: Purpose,
+        progress: &mut dyn FnMut(),
+    ) -> Option<EncodedRecord> {
+        let record = match scan_path(root, &path, purpose, progress) {
+            Ok(scanned) => {
+                self.scanned += scanned.read;
+                self.reused += scanned.reused;
+                self.warnings.extend(scanned.warnings);
+                scanned.record
+            }
+            Err(error) if is_missing(&error) => match archive(root, &path) {
+                Some(note) => {
+                    self.notes.push(note);
+                    return None;
+                }
+                None => scan::missing(&path),
+            },
+            Err(error) => {
+                let text = format!("cannot be read, not in the index: {error}");
+                self.failures.push(Warning { path, text });
+                return None;
+            }
+        };
+        self.distributions += record.distribution_count();
+        self.entry_points += record.entry_count();
+        Some(record.with_aliases(aliases))
+    }
+}
+
+fn scan_path(
+    root: &Root,
+    path: &Path,
+    purpose: Purpose,
+    progress: &mut dyn FnMut(),
+) -> io::Result<scan::Scanned> {
+    let mut directory = root.open_dir(path)?;
+    let listing = Listing::settled(&mut directory)?;
+    let no_old: Option<&Record<'_, Vec<u8>>> = None;
+    scan::directory(&directory, listing, no_old, purpose, progress)
+        .map_err(|damage: Damage| io::Error::other(damage))
+}
+
+/// A file on `sys.path` is an archive; its entry points are read by nobody but Python.
+fn archive(root: &Root, path: &Path) -> Option<layout::Note> {
+    let stat = root.stat(path).ok()?;
+    (file_type(&stat) == FileType::Regular).then(|| layout::Note {
+        path: path.to_owned(),
+        line: None,
+        text: "an archive, its entry points are not in the index".into(),
+    })
+}
