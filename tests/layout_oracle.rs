@@ -59,16 +59,16 @@ fn machine() -> Vec<PathBuf> {
     found
 }
 
-/// `python3.X` or `python3.Xt`, X ≥ 6.
+/// `python3.X` with build flags behind it, X ≥ 6.
 fn is_versioned(path: &Path) -> bool {
     let name = path.file_name().unwrap().to_str().unwrap();
     let Some(minor) = name.strip_prefix("python3.") else {
         return false;
     };
-    minor
-        .trim_end_matches('t')
-        .parse::<u8>()
-        .is_ok_and(|minor| minor >= 6)
+    let minor = minor
+        .trim_end_matches("-dbg")
+        .trim_end_matches(['t', 'd', 'm']);
+    minor.parse::<u8>().is_ok_and(|minor| minor >= 6)
 }
 
 fn run(executable: &Path, flags: &[&str], home: &Path) -> Output {
@@ -261,6 +261,9 @@ fn write_zoo(site: &Path, outside: &Path) {
     }
     // Import lines that do nothing, and one that raises nothing either.
     fs::write(site.join("importish.pth"), "import sys\nimport\tos\n").unwrap();
+    // From 3.15 on these take the place of import lines, and are code as well.
+    fs::write(site.join("importish.start"), "os:getcwd\n").unwrap();
+    fs::write(site.join(".hidden.start"), "nonsense\n").unwrap();
     fs::create_dir(site.join("directory.pth")).unwrap();
     symlink("a.pth", site.join("linked.pth")).unwrap();
     symlink("nowhere", site.join("broken.pth")).unwrap();
@@ -385,7 +388,7 @@ fn pyvenv_cfg_by_other_hands() {
                 compare(&program);
             }
         }
-        // pyvenv.cfg beside the program rather than above it.
+        // The file beside the program rather than above it.
         let venv = dir.join("beside");
         make_venv(executable, &venv, &["--symlinks"]);
         fs::rename(venv.join("pyvenv.cfg"), venv.join("bin/pyvenv.cfg")).unwrap();

@@ -63,7 +63,8 @@ impl Abi {
 
     /// The version in the name of an executable or of a directory: `python3.13td`.
     pub(super) fn of_name(name: &str) -> Option<Self> {
-        Self::parse(name.strip_prefix("python")?)
+        let text = name.strip_prefix("python")?;
+        Self::parse(text.strip_suffix("-dbg").unwrap_or(text))
     }
 
     /// `3.12`, `3.13t`, `3.7m`: the letters are build flags, of which only `t` moves the library.
@@ -201,6 +202,7 @@ mod tests {
         assert_eq!(Abi::of_name("python3.13t"), abi((3, 13), true));
         assert_eq!(Abi::of_name("python3.13td"), abi((3, 13), true));
         assert_eq!(Abi::of_name("python3.7m"), abi((3, 7), false));
+        assert_eq!(Abi::of_name("python3.14-dbg"), abi((3, 14), false));
         for name in [
             "python3",
             "python",

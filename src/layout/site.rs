@@ -46,11 +46,13 @@ fn below_prefix(interpreter: &Interpreter, in_venv: bool) -> Vec<String> {
     if interpreter.flavour != Flavour::Debian {
         return in_libdirs("site-packages");
     }
+    // Debian's own paths leave out the `t` of free-threaded builds.
+    let (major, minor) = interpreter.version;
     let mut paths = Vec::new();
     if in_venv {
-        paths.push(format!("lib/{python}/site-packages"));
+        paths.push(format!("lib/python{major}.{minor}/site-packages"));
     }
-    paths.push(format!("local/lib/{python}/dist-packages"));
+    paths.push(format!("local/lib/python{major}.{minor}/dist-packages"));
     paths.push("lib/python3/dist-packages".to_owned());
     paths.extend(in_libdirs("dist-packages"));
     paths
