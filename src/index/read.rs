@@ -200,6 +200,12 @@ impl<S: Source> Index<S> {
         self.body_size
     }
 
+    /// The size of the directory table and the record table, in bytes.
+    pub(super) fn tables_size(&self) -> u64 {
+        u64::from(self.directories) * DIRECTORY_ROW as u64
+            + u64::from(self.records) * RECORD_ROW as u64
+    }
+
     /// The source that it reads from.
     pub fn source(&self) -> &S {
         &self.source
@@ -228,6 +234,13 @@ impl<S: Source> Index<S> {
     /// # Errors
     /// [`Damage`] in what the lookup touched.
     pub fn directory(&self, number: u32) -> Result<(Vec<u8>, u32, bool), Damage> {
+        let [offset, length, record, flags] = self.directory_row(number)?;
+        let path = self.string(0, offset, length)?;
+        Ok((path, record, flags & directory_flag::ALIAS != 0))
+    }
+
+    /// Offset and length of the path, number of the record, flags.
+    pub(super) fn directory_row(&self, number: u32) -> Result<[u32; 4], Damage> {
         if number >= self.directories {
             return Err(Damage::Malformed("directory number"));
         }
@@ -235,9 +248,7 @@ impl<S: Source> Index<S> {
             u64::from(number) * DIRECTORY_ROW as u64,
             DIRECTORY_ROW as u64,
         )?;
-        let row = Row(&row);
-        let path = self.string(0, row.u32(0), row.u32(4))?;
-        Ok((path, row.u32(8), row.u32(12) & directory_flag::ALIAS != 0))
+        Ok([0, 4, 8, 12].map(|at| Row(&row).u32(at)))
     }
 
     /// A record by its number.
@@ -255,7 +266,7 @@ impl<S: Source> Index<S> {
         )?;
         let row = RecordRow::decode(Row(&row), self.body_size)?;
         let path = self.string(0, row.path.0, row.path.1)?;
-        Ok(Record::new(self, number, row, path))
+        Ok(Record::new(self, row, path))
     }
 
     /// A string of at most [`STRING_LIMIT`] bytes at an offset from `pool`.

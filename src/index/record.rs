@@ -25,9 +25,9 @@ pub(super) struct RecordRow {
     pub(super) groups: u32,
     pub(super) entries: u32,
     pub(super) listed: u32,
-    tables: u64,
+    pub(super) tables: u64,
     pool: u64,
-    end: u64,
+    pub(super) end: u64,
 }
 
 impl RecordRow {
@@ -67,7 +67,6 @@ impl RecordRow {
 /// What the index knows of one search directory.
 pub struct Record<'i, S> {
     index: &'i Index<S>,
-    number: u32,
     pub(super) row: RecordRow,
     path: Vec<u8>,
 }
@@ -91,7 +90,7 @@ pub struct Distribution {
     pub ctime: Stamp,
     /// What is known of its entry_points.txt, where there is one.
     pub entry_points_file: Option<FileFingerprint>,
-    references: Range<u32>,
+    pub(super) references: Range<u32>,
 }
 
 impl Distribution {
@@ -161,25 +160,14 @@ impl Entry {
 }
 
 impl<'i, S: Source> Record<'i, S> {
-    pub(super) fn new(index: &'i Index<S>, number: u32, row: RecordRow, path: Vec<u8>) -> Self {
-        Self {
-            index,
-            number,
-            row,
-            path,
-        }
+    pub(super) fn new(index: &'i Index<S>, row: RecordRow, path: Vec<u8>) -> Self {
+        Self { index, row, path }
     }
 
     /// The index that it is in.
     #[must_use]
     pub fn index(&self) -> &'i Index<S> {
         self.index
-    }
-
-    /// Its number in the index.
-    #[must_use]
-    pub fn number(&self) -> u32 {
-        self.number
     }
 
     /// The search directory's path, in its main spelling.
@@ -234,8 +222,23 @@ impl<'i, S: Source> Record<'i, S> {
     pub fn distributions(
         &self,
     ) -> impl Iterator<Item = Result<Distribution, Damage>> + use<'_, 'i, S> {
+        // Each of the four lies once in the pool; two of them may share bytes.
+        let mut budget = Budget(4 * self.pool_size());
         self.rows_of(Table::Distributions, 0..self.row.distributions)
-            .map(|row| row.and_then(|row| self.decode_distribution(Row(&row))))
+            .map(move |row| {
+                let distribution = self.decode_distribution(Row(&row?))?;
+                let Distribution {
+                    file_name,
+                    key,
+                    name,
+                    version,
+                    ..
+                } = &distribution;
+                for string in [file_name, key, name, version] {
+                    budget.spend(string.len())?;
+                }
+                Ok(distribution)
+            })
     }
 
     /// A group by its name.
@@ -262,8 +265,13 @@ impl<'i, S: Source> Record<'i, S> {
     /// # Errors
     /// [`Damage`] in what the lookup touched.
     pub fn groups(&self) -> impl Iterator<Item = Result<Group, Damage>> + use<'_, 'i, S> {
+        let mut budget = Budget(self.pool_size());
         self.rows_of(Table::Groups, 0..self.row.groups)
-            .map(|row| row.and_then(|row| self.decode_group(Row(&row))))
+            .map(move |row| {
+                let group = self.decode_group(Row(&row?))?;
+                budget.spend(group.name.len())?;
+                Ok(group)
+            })
     }
 
     /// The entry points of a group: first those of distributions with core metadata, then the
@@ -275,21 +283,28 @@ impl<'i, S: Source> Record<'i, S> {
         &self,
         group: &Group,
     ) -> impl Iterator<Item = Result<Entry, Damage>> + use<'_, 'i, S> {
+        self.entries_in(group.rows.clone())
+    }
+
+    /// A run of entry points, in the order of the table.
+    pub(super) fn entries_in(
+        &self,
+        rows: Range<u32>,
+    ) -> impl Iterator<Item = Result<Entry, Damage>> + use<'_, 'i, S> {
         let mut strings_end = 0;
-        self.rows_of(Table::Entries, group.rows.clone())
-            .map(move |row| {
-                let row = row?;
-                let offset = Row(&row).u32(0);
-                // Strings of entries follow each other in the pool. Holding a file to that bounds what
-                // it can make a reader print by its own length.
-                if offset < strings_end {
-                    return Err(Damage::Malformed("strings out of order"));
-                }
-                strings_end = offset
-                    .saturating_add(Row(&row).u32(4))
-                    .saturating_add(Row(&row).u32(8));
-                self.decode_entry(Row(&row))
-            })
+        self.rows_of(Table::Entries, rows).map(move |row| {
+            let row = row?;
+            let offset = Row(&row).u32(0);
+            // Strings of entries follow each other in the pool. Holding a file to that bounds what
+            // it can make a reader print by its own length.
+            if offset < strings_end {
+                return Err(Damage::Malformed("strings out of order"));
+            }
+            strings_end = offset
+                .saturating_add(Row(&row).u32(4))
+                .saturating_add(Row(&row).u32(8));
+            self.decode_entry(Row(&row))
+        })
     }
 
     /// The entry points of a distribution, in the order of its file.
@@ -300,11 +315,14 @@ impl<'i, S: Source> Record<'i, S> {
         &self,
         distribution: &Distribution,
     ) -> impl Iterator<Item = Result<Entry, Damage>> + use<'_, 'i, S> {
+        let mut budget = Budget(self.pool_size());
         self.rows_of(Table::References, distribution.references.clone())
-            .map(|reference| {
+            .map(move |reference| {
                 let reference = reference?;
                 let row = self.row_of(Table::Entries, Row(&reference).u32(0))?;
-                self.decode_entry(Row(&row))
+                let entry = self.decode_entry(Row(&row))?;
+                budget.spend(entry.name.len() + entry.value.len())?;
+                Ok(entry)
             })
     }
 
@@ -318,23 +336,26 @@ impl<'i, S: Source> Record<'i, S> {
         while low < high {
             let middle = low + (high - low) / 2;
             let row = self.row_of(Table::Keys, middle)?;
-            if Row(&row).u32(0) < hash {
-                low = middle + 1
+            let mut here = Row(&row).u32(0).cmp(&hash);
+            if here == Ordering::Equal {
+                // Keys of one hash are sorted themselves: anybody can make up thousands.
+                let distribution = self.distribution(Row(&row).u32(4))?;
+                here = distribution.key.as_slice().cmp(key);
+                if here == Ordering::Equal {
+                    return Ok(Some(distribution));
+                }
+            }
+            if here == Ordering::Less {
+                low = middle + 1;
             } else {
-                high = middle
-            }
-        }
-        for row in self.rows_of(Table::Keys, low..self.row.keys) {
-            let row = row?;
-            if Row(&row).u32(0) != hash {
-                break;
-            }
-            let distribution = self.distribution(Row(&row).u32(4))?;
-            if distribution.key == key {
-                return Ok(Some(distribution));
+                high = middle;
             }
         }
         Ok(None)
+    }
+
+    fn pool_size(&self) -> u64 {
+        self.row.end - self.row.pool
     }
 
     pub(super) fn row_of(&self, table: Table, number: u32) -> Result<Vec<u8>, Damage> {
@@ -421,8 +442,15 @@ impl<'i, S: Source> Record<'i, S> {
         let end = start
             .checked_add(row.u32(84))
             .filter(|&end| end <= self.row.entries);
+        let file_name = string(0)?;
+        // It becomes part of paths: nothing may lead out of the search directory.
+        if matches!(file_name.as_slice(), b"" | b"." | b"..")
+            || file_name.iter().any(|byte| matches!(byte, b'/' | 0))
+        {
+            return Err(Damage::Malformed("a file name that is none"));
+        }
         Ok(Distribution {
-            file_name: string(0)?,
+            file_name,
             key: string(8)?,
             name: string(16)?,
             version: string(24)?,
@@ -483,6 +511,19 @@ pub(super) enum Table {
     Groups,
     Entries,
     References,
+}
+
+/// How many bytes of strings a pass over a table may still give out. No two rows of an honest table
+/// share a string. Holding a file to that bounds what it can make a reader keep or print by its own
+/// length.
+struct Budget(u64);
+
+impl Budget {
+    fn spend(&mut self, bytes: usize) -> Result<(), Damage> {
+        let left = self.0.checked_sub(bytes as u64);
+        self.0 = left.ok_or(Damage::Malformed("strings that overlap"))?;
+        Ok(())
+    }
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, Damage> {

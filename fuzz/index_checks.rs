@@ -1,0 +1,227 @@
+//! What must hold for every index, however hostile; beside `checks.rs`, and used in the same way.
+
+#![allow(dead_code, unreachable_pub, reason = "each user has a part of it")]
+
+use epcache::index::format::{BLOCK, HEADER, HEADER_CHECKED_FROM, MAGIC, MAJOR, checksum};
+use epcache::index::format::{distribution_flag, record_flag};
+use epcache::index::{Damage, Distribution, Entry, Group, Index, Record, Source, Stamp, verify};
+
+/// The bytes of an index: as they are, and again with all checksums made right.
+pub fn index(input: &[u8]) {
+    check(input.to_vec());
+    let mut repaired = input.to_vec();
+    if repair(&mut repaired) {
+        check(repaired);
+    }
+}
+
+fn check(bytes: Vec<u8>) {
+    let size = bytes.len() as u64;
+    let Ok(index) = Index::open(bytes) else {
+        return;
+    };
+    assert_eq!(index.size(), size);
+    let verified = verify(&index);
+    let answers = Answers::of(&index);
+    ask_for_what_is_not_there(&index);
+    if verified.is_ok() {
+        answers.expect("verified").check(&index);
+    }
+}
+
+/// Makes magic, version, size, number of blocks and every checksum right. False for what is too
+/// short to have a header.
+pub fn repair(bytes: &mut [u8]) -> bool {
+    let Some(behind_header) = bytes.len().checked_sub(HEADER) else {
+        return false;
+    };
+    let blocks = behind_header.div_ceil(BLOCK + 4);
+    if behind_header < 4 * blocks {
+        return false;
+    }
+    put(bytes, 0, &MAGIC);
+    put(bytes, 8, &MAJOR.to_le_bytes());
+    put(bytes, 24, &(bytes.len() as u64).to_le_bytes());
+    put(bytes, 32, &(blocks as u32).to_le_bytes());
+    repair_checksums(bytes);
+    true
+}
+
+/// Makes the checksums right, of the header and of as many blocks as the header says.
+pub fn repair_checksums(bytes: &mut [u8]) {
+    let count = bytes[32..36].try_into().expect("four bytes");
+    let body = HEADER + 4 * u32::from_le_bytes(count) as usize;
+    if body <= bytes.len() {
+        let (head, body) = bytes.split_at_mut(body);
+        for (slot, block) in head[HEADER..].chunks_exact_mut(4).zip(body.chunks(BLOCK)) {
+            slot.copy_from_slice(&checksum(block).to_le_bytes());
+        }
+    }
+    let header = checksum(&bytes[HEADER_CHECKED_FROM..HEADER]);
+    put(bytes, 16, &header.to_le_bytes());
+}
+
+fn put(bytes: &mut [u8], at: usize, part: &[u8]) {
+    bytes[at..at + part.len()].copy_from_slice(part);
+}
+
+/// All that an index can say.
+#[derive(Debug, PartialEq)]
+pub struct Answers {
+    pub directories: Vec<(Vec<u8>, u32, bool)>,
+    pub records: Vec<RecordAnswers>,
+}
+
+/// All that a record can say.
+#[derive(Debug, PartialEq)]
+pub struct RecordAnswers {
+    pub path: Vec<u8>,
+    /// Missing, silent, sorted, unread.
+    pub flags: [bool; 4],
+    pub stamps: (Stamp, Stamp),
+    pub entry_count: u32,
+    /// With their entry points in the order of their files.
+    pub distributions: Vec<(Distribution, Vec<Entry>)>,
+    /// With their entry points.
+    pub groups: Vec<(Group, Vec<Entry>)>,
+}
+
+impl Answers {
+    /// Walks through all of an index.
+    pub fn of<S: Source>(index: &Index<S>) -> Result<Self, Damage> {
+        let directories = (0..index.directory_count()).map(|number| index.directory(number));
+        let records =
+            (0..index.record_count()).map(|number| RecordAnswers::of(&index.record(number)?));
+        Ok(Self {
+            directories: directories.collect::<Result<_, _>>()?,
+            records: records.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Asserts that lookups find what the walk has found: only of a verified index.
+    pub fn check<S: Source>(&self, index: &Index<S>) {
+        for (path, number, alias) in &self.directories {
+            let found = index.find(path).expect("verified").expect("listed");
+            let record = &self.records[*number as usize];
+            assert_eq!(found.path(), record.path);
+            assert!(*alias || *path == record.path);
+            let mut other = path.clone();
+            other.push(0);
+            let listed = self.directories.iter().any(|(path, ..)| *path == other);
+            assert_eq!(index.find(&other).expect("verified").is_some(), listed);
+        }
+        for (number, answers) in (0..).zip(&self.records) {
+            answers.check(&index.record(number).expect("verified"));
+        }
+    }
+}
+
+impl RecordAnswers {
+    fn of<S: Source>(record: &Record<'_, S>) -> Result<Self, Damage> {
+        let flags = [
+            record_flag::MISSING,
+            record_flag::SILENT,
+            record_flag::SORTED,
+            record_flag::UNREAD,
+        ];
+        let distributions = record.distributions().map(|distribution| {
+            let distribution = distribution?;
+            let entries = record.entries_of(&distribution).collect::<Result<_, _>>()?;
+            Ok((distribution, entries))
+        });
+        let groups = record.groups().map(|group| {
+            let group = group?;
+            let entries = record.entries(&group).collect::<Result<_, _>>()?;
+            Ok((group, entries))
+        });
+        Ok(Self {
+            path: record.path().to_vec(),
+            flags: flags.map(|flag| record.has(flag)),
+            stamps: record.stamps(),
+            entry_count: record.entry_count(),
+            distributions: distributions.collect::<Result<_, Damage>>()?,
+            groups: groups.collect::<Result<_, Damage>>()?,
+        })
+    }
+
+    fn check<S: Source>(&self, record: &Record<'_, S>) {
+        let mut listed = Vec::new();
+        for (number, (group, entries)) in (0..).zip(&self.groups) {
+            assert_eq!(
+                record.group(&group.name).expect("verified").as_ref(),
+                Some(group)
+            );
+            assert_eq!(group.len() as usize, entries.len());
+            assert!(entries.is_sorted_by_key(|entry| !entry.has_metadata()));
+            for entry in entries {
+                assert_eq!(entry.group, number);
+                listed.push((entry.distribution, entry.clone()));
+            }
+        }
+        assert_eq!(listed.len(), self.entry_count as usize);
+        let mut of_chosen = Vec::new();
+        for (number, (distribution, entries)) in (0..).zip(&self.distributions) {
+            assert_eq!(distribution.entry_count() as usize, entries.len());
+            let chosen = record
+                .chosen(&distribution.key)
+                .expect("verified")
+                .expect("has a key");
+            assert_eq!(chosen.key, distribution.key);
+            assert!(!chosen.has(distribution_flag::SHADOWED));
+            if !distribution.has(distribution_flag::SHADOWED) {
+                assert_eq!(chosen, *distribution);
+                of_chosen.extend(entries.iter().map(|entry| (number, entry.clone())));
+            }
+            for entry in entries {
+                assert_eq!(entry.distribution, number);
+                assert!((entry.group as usize) < self.groups.len());
+                let flag = distribution_flag::HAS_METADATA;
+                assert_eq!(entry.has_metadata(), distribution.has(flag));
+            }
+        }
+        let sort = |entries: &mut Vec<(u32, Entry)>| {
+            entries.sort_by(|(a, x), (b, y)| {
+                let key = |of: &Entry| {
+                    (
+                        of.group,
+                        of.name.clone(),
+                        of.value.clone(),
+                        of.is_malformed(),
+                    )
+                };
+                (a, key(x)).cmp(&(b, key(y)))
+            });
+        };
+        sort(&mut listed);
+        sort(&mut of_chosen);
+        assert_eq!(listed, of_chosen);
+    }
+}
+
+/// Lookups of other things than the walk has found: an answer or an error, and nothing else.
+fn ask_for_what_is_not_there<S: Source>(index: &Index<S>) {
+    for path in [&b""[..], b"/", b"/usr/lib/python3/dist-packages", b"\xff"] {
+        let _ = index.find(path);
+    }
+    for number in [0, index.record_count(), u32::MAX] {
+        let _ = index.directory(number);
+        let Ok(record) = index.record(number) else {
+            continue;
+        };
+        for text in ["", "a", "console_scripts", "\u{10ffff}"] {
+            if let Ok(Some(group)) = record.group(text) {
+                assert_eq!(group.name, text);
+                let mut entries = 0;
+                for entry in record.entries(&group).flatten() {
+                    entries += 1;
+                    assert!(entry.name.len() + entry.value.len() <= index.size() as usize);
+                }
+                assert!(entries <= group.len());
+            }
+            if let Ok(Some(chosen)) = record.chosen(text.as_bytes()) {
+                assert_eq!(chosen.key, text.as_bytes());
+            }
+        }
+        let _ = record.distribution(u32::MAX);
+    }
+}

@@ -1,0 +1,298 @@
+//! What is written comes back: whatever the records hold, and from any source.
+
+#[path = "../fuzz/index_checks.rs"]
+mod index_checks;
+mod index_support;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use epcache::index::format::{self, distribution_flag, record_flag};
+use epcache::index::write::FileFingerprint;
+use epcache::index::{Damage, Index, Source, Stamp, verify};
+use index_checks::Answers;
+use index_support::{Directory, Dist, EntryPoint, directory, dist, many, with_crc, write};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+fn any_stamp() -> impl Strategy<Value = Stamp> {
+    prop_oneof![Just(i64::MIN), Just(0), any::<i64>()].prop_map(Stamp::from_raw)
+}
+
+fn any_stamps() -> impl Strategy<Value = (Stamp, Stamp)> {
+    (any_stamp(), any_stamp())
+}
+
+fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        Just(Vec::new()),
+        vec(any::<u8>(), 0..12),
+        "[a-z0-9._-]{0,12}".prop_map(String::into_bytes),
+    ]
+}
+
+fn any_entry() -> impl Strategy<Value = EntryPoint> {
+    let group = prop::sample::select(vec!["", "a", "console_scripts", "aa", "\u{e9}", "a\0"]);
+    (group, any::<String>(), any::<String>(), any::<bool>()).prop_map(
+        |(group, name, value, malformed)| EntryPoint {
+            group: group.into(),
+            name,
+            value,
+            malformed,
+        },
+    )
+}
+
+fn any_dist() -> impl Strategy<Value = Dist> {
+    let strings = (
+        any_bytes(),
+        0..6_u8,
+        any_bytes(),
+        any_bytes(),
+        any::<[bool; 3]>(),
+    );
+    let file = (any::<u32>(), any_stamp(), any::<[u8; 16]>());
+    // Any flags that are not the writer's own business.
+    let flags = any::<u32>().prop_map(|flags| flags & !distribution_flag::SHADOWED);
+    let entries = vec(any_entry(), 0..5);
+    (strings, flags, any_stamps(), file, 0..4_u32, entries).prop_map(
+        |((stem, key, name, version, inside), flags, stamps, file, place, entries)| {
+            let mut file_name = stem;
+            file_name.retain(|byte| !matches!(byte, b'/' | 0));
+            file_name.extend_from_slice(b"-1.dist-info");
+            let part = |other: Vec<u8>, inside: bool, from: usize| {
+                if inside {
+                    let from = from.min(file_name.len());
+                    file_name[from..].to_vec()
+                } else {
+                    other
+                }
+            };
+            Dist {
+                key: if key == 0 {
+                    Vec::new()
+                } else {
+                    vec![b'a' + key]
+                },
+                name: part(name, inside[1], 2),
+                version: part(version, inside[2], 3),
+                flags,
+                stamps,
+                file: FileFingerprint {
+                    size: file.0,
+                    mtime: file.1,
+                    digest: file.2,
+                },
+                place,
+                entries,
+                file_name,
+            }
+        },
+    )
+}
+
+fn any_directory() -> impl Strategy<Value = Directory> {
+    let paths = (any_bytes(), vec(any_bytes(), 0..3));
+    let all = (vec(any_dist(), 0..8), any::<prop::sample::Selector>());
+    (paths, any::<u32>(), any_stamps(), all).prop_map(|((path, aliases), flags, stamps, all)| {
+        let (mut distributions, selector) = all;
+        choose(&mut distributions, &selector);
+        let mut flags = flags & !(record_flag::MISSING | record_flag::UNREAD);
+        if distributions
+            .iter()
+            .any(|dist| dist.flags & distribution_flag::UNREAD != 0)
+        {
+            flags |= record_flag::UNREAD;
+        }
+        if distributions.is_empty() {
+            flags |= record_flag::MISSING;
+        }
+        Directory {
+            path,
+            aliases,
+            flags,
+            stamps,
+            distributions,
+        }
+    })
+}
+
+/// Of each key, makes all but one shadowed.
+fn choose(distributions: &mut [Dist], selector: &prop::sample::Selector) {
+    let keys: Vec<_> = distributions.iter().map(|dist| dist.key.clone()).collect();
+    for key in &keys {
+        let twins: Vec<_> = (0..keys.len()).filter(|&at| keys[at] == *key).collect();
+        let chosen = *selector.select(&twins);
+        for twin in twins {
+            let flags = &mut distributions[twin].flags;
+            *flags &= !distribution_flag::SHADOWED;
+            if twin != chosen {
+                *flags |= distribution_flag::SHADOWED;
+            }
+        }
+    }
+}
+
+/// What the documentation says that a reader finds, told from what was written.
+fn check(directories: &[Directory], index: &Index<impl Source>) {
+    verify(index).unwrap();
+    let answers = Answers::of(index).unwrap();
+    answers.check(index);
+
+    let mut found: BTreeMap<&[u8], (bool, u32)> = BTreeMap::new();
+    for (number, directory) in (0..).zip(directories) {
+        let aliases = directory.aliases.iter().map(|alias| (true, alias));
+        for (alias, path) in aliases.chain([(false, &directory.path)]) {
+            let best = found.entry(path).or_insert((alias, number));
+            *best = (*best).min((alias, number));
+        }
+    }
+    let found: Vec<_> = found
+        .into_iter()
+        .map(|(path, (alias, number))| (path.to_vec(), number, alias))
+        .collect();
+    assert_eq!(answers.directories, found);
+    assert_eq!(answers.records.len(), directories.len());
+
+    for (directory, record) in directories.iter().zip(&answers.records) {
+        assert_eq!(record.path, directory.path);
+        let flags = [1, 2, 4, 8].map(|flag| directory.flags & flag != 0);
+        assert_eq!(record.flags, flags);
+        assert_eq!(record.stamps, directory.stamps);
+        assert_eq!(record.distributions.len(), directory.distributions.len());
+        for (dist, (read, entries)) in directory.distributions.iter().zip(&record.distributions) {
+            assert_eq!(read.file_name, dist.file_name);
+            assert_eq!(read.key, dist.key);
+            assert_eq!(read.name, dist.name);
+            assert_eq!(read.version, dist.version);
+            assert_eq!(read.flags, dist.flags);
+            assert_eq!((read.mtime, read.ctime), dist.stamps);
+            let has_file = dist.flags & distribution_flag::HAS_ENTRY_POINTS != 0;
+            assert_eq!(read.entry_points_file, has_file.then_some(dist.file));
+            assert_eq!(entries.len(), dist.entries.len());
+            for (entry, read) in dist.entries.iter().zip(entries) {
+                assert_eq!(record.groups[read.group as usize].0.name, entry.group);
+                assert_eq!(read.key_hash, format::key_hash(&dist.key));
+                let read = (&read.name, &read.value, read.is_malformed());
+                assert_eq!(read, (&entry.name, &entry.value, entry.malformed));
+            }
+        }
+        check_groups(directory, record);
+    }
+}
+
+/// Groups in order; in a group those with core metadata first, by place, in the order of the file.
+fn check_groups(directory: &Directory, record: &index_checks::RecordAnswers) {
+    let mut groups: BTreeMap<&[u8], Vec<_>> = BTreeMap::new();
+    for (number, dist) in (0..).zip(&directory.distributions) {
+        for entry in &dist.entries {
+            let group = groups.entry(entry.group.as_bytes()).or_default();
+            if dist.flags & distribution_flag::SHADOWED == 0 {
+                let without = dist.flags & distribution_flag::HAS_METADATA == 0;
+                group.push((without, dist.place, number, entry.clone()));
+            }
+        }
+    }
+    assert_eq!(record.groups.len(), groups.len());
+    for ((name, mut expected), (group, entries)) in groups.into_iter().zip(&record.groups) {
+        assert_eq!(group.name.as_bytes(), name);
+        expected.sort_by_key(|&(without, place, number, _)| (without, place, number));
+        assert_eq!(group.is_empty(), expected.is_empty());
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(_, _, number, entry)| (*number, &entry.name, &entry.value))
+            .collect();
+        let read: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.distribution, &entry.name, &entry.value))
+            .collect();
+        assert_eq!(read, expected);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_comes_back(directories in vec(any_directory(), 0..5), image: bool) {
+        let bytes = write(&directories, image);
+        prop_assert_eq!(&write(&directories, image), &bytes, "same records, same bytes");
+        let index = Index::open(bytes).unwrap();
+        prop_assert_eq!(index.is_image(), image);
+        prop_assert!(!index.is_suspect());
+        check(&directories, &index);
+    }
+}
+
+#[test]
+fn what_is_written_comes_back_from_a_file() {
+    let directories = [many("/a", 700), directory("/b", Vec::new()), many("/c", 3)];
+    let bytes = write(&directories, false);
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&bytes).unwrap();
+    let index = Index::open(file).unwrap();
+    assert_eq!(index.size(), bytes.len() as u64);
+    check(&directories, &index);
+    check(&directories, &Index::open(bytes).unwrap());
+}
+
+#[test]
+fn no_records_make_an_index() {
+    let bytes = write(&[], false);
+    assert_eq!(bytes.len(), format::HEADER);
+    let index = Index::open(bytes).unwrap();
+    verify(&index).unwrap();
+    assert!(
+        index
+            .find(b"/usr/lib/python3/dist-packages")
+            .unwrap()
+            .is_none()
+    );
+    assert!(matches!(index.record(0), Err(Damage::Malformed(_))));
+    assert!(matches!(index.directory(0), Err(Damage::Malformed(_))));
+}
+
+#[test]
+fn keys_of_one_hash_are_told_apart() {
+    for count in [2, 3, 300] {
+        let keys: Vec<_> = (0..count)
+            .map(|number| with_crc(format!("key{number}").as_bytes(), 0x1234_5678))
+            .collect();
+        let dists = keys.iter().enumerate().map(|(number, key)| Dist {
+            key: key.clone(),
+            ..dist(&format!("a{number}-1.dist-info"), "", &[])
+        });
+        let directories = [directory("/a", dists.collect())];
+        let index = Index::open(write(&directories, false)).unwrap();
+        check(&directories, &index);
+        let record = index.record(0).unwrap();
+        for (number, key) in keys.iter().enumerate() {
+            assert_eq!(format::key_hash(key), 0x1234_5678);
+            let chosen = record.chosen(key).unwrap().unwrap();
+            assert_eq!(
+                chosen.file_name,
+                format!("a{number}-1.dist-info").as_bytes()
+            );
+        }
+        let absent = with_crc(b"absent", 0x1234_5678);
+        assert_eq!(record.chosen(&absent).unwrap(), None);
+        assert_eq!(record.chosen(b"absent").unwrap(), None);
+    }
+}
+
+#[test]
+fn the_checksum_is_that_of_zlib() {
+    assert_eq!(format::checksum(b"123456789"), 0xcbf4_3926);
+    assert_eq!(format::checksum(b""), 0);
+}
+
+#[test]
+fn the_suspect_byte_is_seen_whatever_its_value() {
+    let mut bytes = write(&index_support::one_of_everything(), false);
+    for value in [1, 2, 0xff] {
+        bytes[format::SUSPECT_AT as usize] = value;
+        let index = Index::open(bytes.clone()).unwrap();
+        assert!(index.is_suspect());
+        verify(&index).unwrap();
+    }
+}

@@ -1,0 +1,302 @@
+//! Records for the tests of the index, and where the tables of an index lie.
+
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+
+use std::ffi::OsString;
+use std::ops::Range;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use epcache::index::Stamp;
+use epcache::index::format::{
+    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, HEADER, KEY_ROW, RECORD_ROW,
+    REFERENCE_ROW, distribution_flag, record_flag,
+};
+use epcache::index::write::{self, DistributionDraft, EncodedRecord, EntryArena, FileFingerprint};
+
+/// A search directory in plain values.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    pub path: Vec<u8>,
+    pub aliases: Vec<Vec<u8>>,
+    pub flags: u32,
+    pub stamps: (Stamp, Stamp),
+    pub distributions: Vec<Dist>,
+}
+
+/// A metadata directory in plain values.
+#[derive(Debug, Clone)]
+pub struct Dist {
+    pub file_name: Vec<u8>,
+    pub key: Vec<u8>,
+    pub name: Vec<u8>,
+    pub version: Vec<u8>,
+    pub flags: u32,
+    pub stamps: (Stamp, Stamp),
+    pub file: FileFingerprint,
+    pub place: u32,
+    pub entries: Vec<EntryPoint>,
+}
+
+/// An entry point in plain values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EntryPoint {
+    pub group: String,
+    pub name: String,
+    pub value: String,
+    pub malformed: bool,
+}
+
+pub fn path(bytes: &[u8]) -> PathBuf {
+    OsString::from_vec(bytes.to_vec()).into()
+}
+
+impl Directory {
+    pub fn encode(&self) -> EncodedRecord {
+        let mut arena = EntryArena::default();
+        let drafts: Vec<_> = self
+            .distributions
+            .iter()
+            .map(|dist| DistributionDraft {
+                file_name: dist.file_name.clone(),
+                key: dist.key.clone(),
+                name: dist.name.clone(),
+                version: dist.version.clone(),
+                flags: dist.flags,
+                mtime: dist.stamps.0,
+                ctime: dist.stamps.1,
+                entry_points_file: dist.file,
+                entries: arena.add(dist.entries.iter().map(|entry| {
+                    let EntryPoint {
+                        group,
+                        name,
+                        value,
+                        malformed,
+                    } = entry;
+                    let bytes = str::as_bytes;
+                    (bytes(group), bytes(name), bytes(value), *malformed)
+                })),
+                place: dist.place,
+            })
+            .collect();
+        EncodedRecord::new(&path(&self.path), self.flags, self.stamps, &drafts, &arena)
+            .with_aliases(self.aliases.iter().map(|alias| path(alias)).collect())
+    }
+}
+
+pub fn write(directories: &[Directory], image: bool) -> Vec<u8> {
+    let records: Vec<_> = directories.iter().map(Directory::encode).collect();
+    write::index(&records, image).expect("within the limit")
+}
+
+pub fn stamps(seconds: i64) -> (Stamp, Stamp) {
+    (
+        Stamp::new(seconds, 123_456_789),
+        Stamp::new(seconds + 1, 987_654_321),
+    )
+}
+
+/// A distribution with core metadata, and an entry point for each `group: name = value`.
+pub fn dist(file_name: &str, key: &str, entries: &[&str]) -> Dist {
+    let mut parts = file_name.splitn(3, '-');
+    let name = parts.next().unwrap_or_default();
+    let version = parts.next().unwrap_or_default();
+    let version = version
+        .trim_end_matches(".dist-info")
+        .trim_end_matches(".egg-info");
+    let mut flags = distribution_flag::HAS_METADATA;
+    if file_name.ends_with(".egg-info") {
+        flags |= 1;
+    }
+    if !entries.is_empty() {
+        flags |= distribution_flag::HAS_ENTRY_POINTS;
+    }
+    let file = if entries.is_empty() {
+        FileFingerprint::default()
+    } else {
+        FileFingerprint {
+            size: 100,
+            mtime: Stamp::new(1_700_000_000, 0),
+            digest: *b"sixteen digits..",
+        }
+    };
+    Dist {
+        file_name: file_name.into(),
+        key: key.into(),
+        name: name.into(),
+        version: version.into(),
+        flags,
+        stamps: stamps(1_750_000_000),
+        file,
+        place: 0,
+        entries: entries
+            .iter()
+            .map(|text| {
+                let (group, rest) = text.split_once(": ").expect("a group");
+                let (name, value) = rest.split_once(" = ").expect("a value");
+                EntryPoint {
+                    group: group.into(),
+                    name: name.into(),
+                    value: value.into(),
+                    malformed: false,
+                }
+            })
+            .collect(),
+    }
+}
+
+pub fn directory(path: &str, distributions: Vec<Dist>) -> Directory {
+    Directory {
+        path: path.into(),
+        aliases: Vec::new(),
+        flags: 0,
+        stamps: stamps(1_760_000_000),
+        distributions: (0..)
+            .zip(distributions)
+            .map(|(place, dist)| Dist { place, ..dist })
+            .collect(),
+    }
+}
+
+/// One of everything, and as small as can be.
+pub fn one_of_everything() -> Vec<Directory> {
+    let mut first = directory(
+        "/usr/lib/python3/dist-packages",
+        vec![
+            dist(
+                "Alpha-1.0.dist-info",
+                "alpha",
+                &["console_scripts: alpha = alpha.cli:main", "x: b = alpha"],
+            ),
+            dist(
+                "beta-2.egg-info",
+                "beta",
+                &[
+                    "x: a = beta:obj [extra]",
+                    "console_scripts: beta = beta:main",
+                ],
+            ),
+            dist("alpha-0.9.dist-info", "alpha", &["x: old = alpha.old"]),
+            dist("gamma-3.dist-info", "gamma", &[]),
+            dist("b\u{e9}ta-1.dist-info", "b\u{e9}ta", &["x: \u{e9} = "]),
+        ],
+    );
+    first.aliases = vec![b"/lib/python3/dist-packages".into(), b"/\xff".into()];
+    first.flags = record_flag::UNREAD | record_flag::SORTED;
+    first.distributions[2].flags |= distribution_flag::SHADOWED;
+    first.distributions[3].flags |= distribution_flag::UNREAD;
+    first.distributions[3].file_name = b"gamma\xff-3.dist-info".into();
+    first.distributions[4].flags &= !distribution_flag::HAS_METADATA;
+    first.distributions[4].stamps = (Stamp::UNKNOWN, Stamp::UNKNOWN);
+    first.distributions[4].entries[0].malformed = true;
+    let mut second = directory("/usr/local/lib/python3.13/dist-packages", Vec::new());
+    second.flags = record_flag::MISSING;
+    second.stamps = (Stamp::UNKNOWN, Stamp::UNKNOWN);
+    let third = directory(
+        "/usr/lib/python3.13/site-packages",
+        vec![dist("delta-1.dist-info", "delta", &["x: d = delta"])],
+    );
+    vec![first, second, third]
+}
+
+/// A search directory of `count` distributions: each with a script, and a group of its own, and
+/// every one in `count / 3` of them with an entry point in `plugins`.
+pub fn many(path: &str, count: usize) -> Directory {
+    let step = (count / 3).max(1);
+    let dists = (0..count).map(|number| {
+        let name = format!("package{number:06}");
+        let mut entries = vec![
+            format!("console_scripts: run{number} = {name}.cli:main"),
+            format!("{name}.hooks: hook = {name}.hooks:hook"),
+        ];
+        if number % step == 0 {
+            entries.push(format!("plugins: plugin{number} = {name}.plugin:Plugin"));
+        }
+        let entries: Vec<_> = entries.iter().map(String::as_str).collect();
+        dist(&format!("{name}-1.{number}.dist-info"), &name, &entries)
+    });
+    directory(path, dists.collect())
+}
+
+/// Where the tables of one record lie in the file.
+#[derive(Debug, Clone)]
+pub struct RecordTables {
+    pub row: usize,
+    pub distributions: Range<usize>,
+    pub keys: Range<usize>,
+    pub groups: Range<usize>,
+    pub entries: Range<usize>,
+    pub references: Range<usize>,
+    pub pool: Range<usize>,
+}
+
+/// Where the tables of an index lie in the file; told from the file, without the reader.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    pub body: usize,
+    pub directories: Range<usize>,
+    pub record_rows: Range<usize>,
+    pub records: Vec<RecordTables>,
+}
+
+impl Tables {
+    pub fn of(bytes: &[u8]) -> Self {
+        let number = |at| get(bytes, at) as usize;
+        let body = HEADER + 4 * number(32);
+        let directories = body..body + number(36) * DIRECTORY_ROW;
+        let record_rows = directories.end..directories.end + number(40) * RECORD_ROW;
+        let records = record_rows.clone().step_by(RECORD_ROW).map(|row| {
+            let mut at = body + number(row);
+            let end = at + number(row + 4);
+            let mut table = |size| {
+                let start = at;
+                at += size;
+                start..at
+            };
+            RecordTables {
+                row,
+                distributions: table(number(row + 12) * DISTRIBUTION_ROW),
+                keys: table(number(row + 16) * KEY_ROW),
+                groups: table(number(row + 20) * GROUP_ROW),
+                entries: table(number(row + 24) * ENTRY_ROW),
+                references: table(number(row + 24) * REFERENCE_ROW),
+                pool: table(0).start..end,
+            }
+        });
+        Self {
+            body,
+            records: records.collect(),
+            directories,
+            record_rows,
+        }
+    }
+}
+
+pub fn get(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+pub fn set(bytes: &mut [u8], at: usize, number: u32) {
+    bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+}
+
+/// `prefix` with four bytes behind it, such that the CRC-32 of all is `wanted`.
+pub fn with_crc(prefix: &[u8], wanted: u32) -> Vec<u8> {
+    let table: Vec<u32> = (0..256)
+        .map(|byte: u32| {
+            (0..8).fold(byte, |crc, _| {
+                crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 }
+            })
+        })
+        .collect();
+    let mut register = !wanted;
+    for _ in 0..4 {
+        let byte = table
+            .iter()
+            .position(|&entry| entry >> 24 == register >> 24);
+        let byte = byte.expect("the high bytes of the table are all different");
+        register = (register ^ table[byte]) << 8 | byte as u32;
+    }
+    let patch = register ^ !epcache::index::format::key_hash(prefix);
+    [prefix, &patch.to_le_bytes()].concat()
+}
