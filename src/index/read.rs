@@ -266,7 +266,7 @@ impl<S: Source> Index<S> {
         )?;
         let row = RecordRow::decode(Row(&row), self.body_size)?;
         let path = self.string(0, row.path.0, row.path.1)?;
-        Ok(Record::new(self, row, path))
+        Ok(Record::new(self, number, row, path))
     }
 
     /// A string of at most [`STRING_LIMIT`] bytes at an offset from `pool`.

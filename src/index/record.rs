@@ -67,6 +67,7 @@ impl RecordRow {
 /// What the index knows of one search directory.
 pub struct Record<'i, S> {
     index: &'i Index<S>,
+    number: u32,
     pub(super) row: RecordRow,
     path: Vec<u8>,
 }
@@ -160,14 +161,25 @@ impl Entry {
 }
 
 impl<'i, S: Source> Record<'i, S> {
-    pub(super) fn new(index: &'i Index<S>, row: RecordRow, path: Vec<u8>) -> Self {
-        Self { index, row, path }
+    pub(super) fn new(index: &'i Index<S>, number: u32, row: RecordRow, path: Vec<u8>) -> Self {
+        Self {
+            index,
+            number,
+            row,
+            path,
+        }
     }
 
     /// The index that it is in.
     #[must_use]
     pub fn index(&self) -> &'i Index<S> {
         self.index
+    }
+
+    /// Its number in the index.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// The search directory's path, in its main spelling.
