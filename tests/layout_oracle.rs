@@ -9,15 +9,15 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test's helpers are tests too
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use epcache::layout::{
-    Interpreter, Mode, SysPath, Wanted, find_interpreter, sys_path, sys_path_as,
+    Found, Interpreter, Mode, SysPath, Wanted, find_interpreter, sys_path, sys_path_as, system,
 };
 use epcache::rooted::Root;
 
@@ -495,4 +495,123 @@ fn a_line_with_nul_and_a_file_that_is_not_utf_8() {
             "{notes:?}"
         );
     });
+}
+
+#[test]
+fn scripts_on_path_are_passed_over() {
+    for_each(|executable, dir| {
+        for name in ["shims", "bin", "empty"] {
+            fs::create_dir(dir.join(name)).unwrap();
+        }
+        let versioned = executable.file_name().unwrap().to_str().unwrap();
+        for name in ["python3", versioned] {
+            let shim = dir.join("shims").join(name);
+            fs::write(&shim, "#!/bin/sh\nexec false\n").unwrap();
+            fs::set_permissions(&shim, Permissions::from_mode(0o755)).unwrap();
+            symlink(executable, dir.join("bin").join(name)).unwrap();
+        }
+        let path = ["empty", "shims", "bin"].map(|name| dir.join(name));
+        let path = std::env::join_paths(path).unwrap();
+        let find = |wanted: Wanted| {
+            find_interpreter(&Root::system(), &wanted, Some(&path))
+                .unwrap()
+                .executable
+                .unwrap()
+        };
+        assert_eq!(find(Wanted::Default), dir.join("bin/python3"));
+        assert_eq!(find(Wanted::Version("3".into())), dir.join("bin/python3"));
+        let version = versioned
+            .trim_start_matches("python")
+            .trim_end_matches("-dbg");
+        let found = find(Wanted::Version(version.to_owned()));
+        let directory = versioned
+            .trim_end_matches("-dbg")
+            .trim_end_matches(['d', 'm']);
+        if versioned == directory {
+            assert_eq!(found, dir.join("bin").join(versioned));
+        }
+    });
+}
+
+/// Every entry of every list is either in the records or left out of them for a reason.
+#[track_caller]
+fn assert_covered(root: &Root, found: &Found, list: &[PathBuf]) {
+    for path in list {
+        let recorded = found.directories.iter().any(|directory| {
+            directory.path.as_os_str() == path.as_os_str() || directory.aliases.contains(path)
+        });
+        let left_out = found.left_out.iter().any(|(other, _)| other == path);
+        assert!(
+            recorded || left_out,
+            "{} below {}",
+            path.display(),
+            root.path().display()
+        );
+    }
+}
+
+/// Whole systems to compare below a root of their own: those of `tests/setup`, and those named in
+/// `$EPCACHE_TEST_ROOTS`. They are entered with chroot(1), so it takes root.
+fn trees() -> Vec<PathBuf> {
+    let named = std::env::var_os("EPCACHE_TEST_ROOTS").unwrap_or_default();
+    let mut trees: Vec<PathBuf> = std::env::split_paths(&named)
+        .filter(|path| !path.as_os_str().is_empty())
+        .collect();
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let cache = variable("EPCACHE_TEST_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|dir| dir.join("epcache-tests")))
+        .or_else(|| variable("HOME").map(|dir| dir.join(".cache/epcache-tests")));
+    let listed = cache.and_then(|cache| fs::read_to_string(cache.join("trees")).ok());
+    for line in listed.unwrap_or_default().lines() {
+        if let Some((name, path)) = line.split_once('\t') {
+            trees.extend(name.starts_with("debian-").then(|| PathBuf::from(path)));
+        }
+    }
+    trees
+}
+
+#[test]
+fn whole_systems_below_a_root_are_as_they_are_from_within() {
+    let system_root = Root::system();
+    let found = system(&system_root, &[]);
+    for executable in machine().iter().filter(|path| path.starts_with("/usr")) {
+        let output = run(executable, &["-I"], Path::new("/nonexistent"));
+        assert_covered(&system_root, &found, &list(&output));
+    }
+    let trees = trees();
+    let is_root = fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0);
+    if trees.is_empty() || !is_root {
+        println!("left out: whole systems below a root: no tree, or not root");
+        return;
+    }
+    for tree in &trees {
+        let root = Root::at(tree).unwrap();
+        let found = system(&root, &[]);
+        let mut names: Vec<_> = fs::read_dir(tree.join("usr/bin"))
+            .unwrap()
+            .map(|entry| PathBuf::from(entry.unwrap().file_name()))
+            .filter(|name| is_versioned(name) || name == Path::new("python3"))
+            .collect();
+        names.sort();
+        for executable in names
+            .iter()
+            .flat_map(|name| ["/usr/bin", "/bin"].map(|d| Path::new(d).join(name)))
+        {
+            let output = Command::new("chroot")
+                .args([tree, &executable])
+                .args(["-I", "-c", PRINT])
+                .env_clear()
+                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+                .env("LC_ALL", "C.UTF-8")
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{output:?}");
+            let theirs = list(&output);
+            let interpreter = Interpreter::of_executable(&root, &executable).unwrap();
+            let what = format!("{} below {}", executable.display(), tree.display());
+            assert_same(&strings(sys_path(&root, &interpreter)), &theirs, &what);
+            assert_covered(&root, &found, &theirs);
+        }
+        println!("{}: {names:?}", tree.display());
+    }
 }

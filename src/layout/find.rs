@@ -56,9 +56,12 @@ fn default(root: &Root, path_env: Option<&OsStr>) -> Option<Interpreter> {
 }
 
 fn of_version(root: &Root, version: &str, path_env: Option<&OsStr>) -> Option<Interpreter> {
-    let abi = Abi::parse(version)?;
-    on_path(root, &abi.directory(), path_env)
-        .filter(|found| found.abi() == abi)
+    let abi = Abi::of_name(&format!("python{version}"))?;
+    // By the name as given first: `3.14d`, `3.14-dbg`.
+    [format!("python{version}"), abi.directory()]
+        .iter()
+        .filter_map(|name| on_path(root, name, path_env))
+        .find(|found| found.abi() == abi)
         .or_else(|| {
             interpreters(root)
                 .into_iter()

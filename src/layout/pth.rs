@@ -77,3 +77,61 @@ fn import_remark(line: &str) -> String {
     let more = if quoted.len() < line.len() { "…" } else { "" };
     format!("code that each interpreter runs when it starts, not run here: {quoted:?}{more}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(content: &str, version: (u8, u8)) -> Vec<(usize, String)> {
+        let rules = SiteRules::of_version(version);
+        PthFile::parse(content.as_bytes(), rules, false).paths
+    }
+
+    fn lines(expected: &[(usize, &str)]) -> Vec<(usize, String)> {
+        let own = |&(number, text): &(usize, &str)| (number, text.to_owned());
+        expected.iter().map(own).collect()
+    }
+
+    #[test]
+    fn lines_are_split_as_the_version_splits_them() {
+        let content = "\u{feff}a\x0cb \r\n#c\n\n d";
+        let old = lines(&[(1, "\u{feff}a\x0cb"), (4, " d")]);
+        assert_eq!(paths(content, (3, 11)), old);
+        let new = lines(&[(1, "a"), (2, "b"), (5, " d")]);
+        assert_eq!(paths(content, (3, 13)), new);
+        let newest = lines(&[(1, "a"), (2, "b"), (5, "d")]);
+        assert_eq!(paths(content, (3, 15)), newest);
+    }
+
+    #[test]
+    fn import_lines_are_reported_and_never_paths() {
+        let content = b"import a; b()\nimport\tc\nimportant\n import d\n";
+        let old = PthFile::parse(content, SiteRules::of_version((3, 14)), false);
+        assert_eq!(old.paths, lines(&[(3, "important"), (4, " import d")]));
+        let numbers: Vec<_> = old.remarks.iter().map(|(line, _)| *line).collect();
+        assert_eq!(numbers, [Some(1), Some(2)]);
+        assert!(
+            old.remarks
+                .iter()
+                .all(|(_, text)| text.contains("not run here"))
+        );
+        let new = PthFile::parse(content, SiteRules::of_version((3, 15)), false);
+        assert_eq!(new.paths, lines(&[(3, "important")]));
+        assert_eq!(new.remarks.len(), 3);
+        let replaced = PthFile::parse(content, SiteRules::of_version((3, 15)), true);
+        assert_eq!(replaced.remarks, []);
+    }
+
+    #[test]
+    fn a_nul_costs_the_line_or_the_rest_of_the_file() {
+        assert_eq!(paths("a\nb\0\nc\n", (3, 8)), lines(&[(1, "a"), (3, "c")]));
+        assert_eq!(paths("a\nb\0\nc\n", (3, 7)), lines(&[(1, "a")]));
+    }
+
+    #[test]
+    fn long_import_lines_are_quoted_in_part() {
+        let content = format!("import {}", "é".repeat(5000));
+        let file = PthFile::parse(content.as_bytes(), SiteRules::of_version((3, 13)), false);
+        assert!(file.remarks[0].1.len() < 400, "{:?}", file.remarks);
+    }
+}

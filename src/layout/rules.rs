@@ -101,3 +101,36 @@ impl SiteRules {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flavour(text: &str) -> Flavour {
+        SiteRules::of_source(text, (3, 12)).flavour
+    }
+
+    #[test]
+    fn the_patches_of_distributions_are_recognized() {
+        let upstream = "PREFIXES = [sys.prefix, sys.exec_prefix]\n# like /usr/local here\n";
+        assert_eq!(flavour(upstream), Flavour::Upstream);
+        let local = "PREFIXES = [sys.prefix, sys.exec_prefix, '/usr/local']\n";
+        assert_eq!(flavour(local), Flavour::OpenSuse);
+        let first = "        PREFIXES.insert(0, \"/usr/local\")\n";
+        assert_eq!(flavour(first), Flavour::Fedora);
+        let both = SiteRules::of_source(&format!("{local}{first}"), (3, 10));
+        assert!(both.local_first && both.local_last);
+        assert_eq!(
+            flavour("\"python3\",\n\"dist-packages\"))\n"),
+            Flavour::Debian
+        );
+    }
+
+    #[test]
+    fn fixes_in_patch_releases_are_seen_in_the_text() {
+        let old = SiteRules::of_source("io.TextIOWrapper(io.open_code(fullname))", (3, 12));
+        assert!(!old.whole_file && !old.skip_hidden);
+        let hidden = "if name.endswith(\".pth\") and not name.startswith(\".\")]";
+        assert!(SiteRules::of_source(hidden, (3, 9)).skip_hidden);
+    }
+}
