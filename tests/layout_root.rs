@@ -6,7 +6,7 @@
 //! 00251, openSUSE's python-3.3.0b1-localpath). What is expected was worked out from the patches'
 //! text, not observed.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test's helpers are tests too
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test's helpers are tests too
 
 use std::fs;
 use std::os::unix::fs::symlink;
