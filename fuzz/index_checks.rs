@@ -15,7 +15,8 @@ pub fn index(input: &[u8]) {
     }
 }
 
-fn check(bytes: Vec<u8>) {
+/// The bytes of an index, as they are.
+pub fn check(bytes: Vec<u8>) {
     let size = bytes.len() as u64;
     let Ok(index) = Index::open(bytes) else {
         return;

@@ -238,18 +238,9 @@ impl<'i, S: Source> Record<'i, S> {
         let mut budget = Budget(4 * self.pool_size());
         self.rows_of(Table::Distributions, 0..self.row.distributions)
             .map(move |row| {
-                let distribution = self.decode_distribution(Row(&row?))?;
-                let Distribution {
-                    file_name,
-                    key,
-                    name,
-                    version,
-                    ..
-                } = &distribution;
-                for string in [file_name, key, name, version] {
-                    budget.spend(string.len())?;
-                }
-                Ok(distribution)
+                let row = row?;
+                budget.spend([4, 12, 20, 28].map(|at| Row(&row).u32(at)))?;
+                self.decode_distribution(Row(&row))
             })
     }
 
@@ -280,9 +271,9 @@ impl<'i, S: Source> Record<'i, S> {
         let mut budget = Budget(self.pool_size());
         self.rows_of(Table::Groups, 0..self.row.groups)
             .map(move |row| {
-                let group = self.decode_group(Row(&row?))?;
-                budget.spend(group.name.len())?;
-                Ok(group)
+                let row = row?;
+                budget.spend([Row(&row).u32(4)])?;
+                self.decode_group(Row(&row))
             })
     }
 
@@ -332,9 +323,8 @@ impl<'i, S: Source> Record<'i, S> {
             .map(move |reference| {
                 let reference = reference?;
                 let row = self.row_of(Table::Entries, Row(&reference).u32(0))?;
-                let entry = self.decode_entry(Row(&row))?;
-                budget.spend(entry.name.len() + entry.value.len())?;
-                Ok(entry)
+                budget.spend([4, 8].map(|at| Row(&row).u32(at)))?;
+                self.decode_entry(Row(&row))
             })
     }
 
@@ -531,8 +521,9 @@ pub(super) enum Table {
 struct Budget(u64);
 
 impl Budget {
-    fn spend(&mut self, bytes: usize) -> Result<(), Damage> {
-        let left = self.0.checked_sub(bytes as u64);
+    /// To be called before the strings are copied.
+    fn spend<const N: usize>(&mut self, lengths: [u32; N]) -> Result<(), Damage> {
+        let left = self.0.checked_sub(lengths.map(u64::from).iter().sum());
         self.0 = left.ok_or(Damage::Malformed("strings that overlap"))?;
         Ok(())
     }
