@@ -46,7 +46,7 @@ const REFERENCES: &[&str] = &[
 #[rustfmt::skip]
 const HEADERS: &[&str] = &[
     "Name", "name", "NAME", "Version", "version", "Summary", "From ", "From", ":", ": ", ":\t",
-    "Name: a", "Version: 1", "Name:", "a", "b c", "é", "\n", "\n", "\n", "\n", "\r\n", "\r", " ",
+    "Name: a", "Version: 1", "\nX\x7f:", "\n!9;~:", "\nName:", "a", "b c", "é", "\n", "\n", "\n", "\n", "\r\n", "\r", " ",
     "  ", "\t", "        ", "\n        ", "\n        ", "\n         b", "\n ", "\n\t", "\n\n",
     "\x0b", "\x0c", "\x1c", "\x7f", "\0", "\u{85}", "\u{a0}", "\u{2028}", "\u{feff}", "!", "~",
 ];

@@ -287,6 +287,9 @@ mod tests {
         assert_eq!(name("Name : a\n"), None);
         assert_eq!(name("N\u{e9}: x\nName: a\n"), None);
         assert_eq!(name("\u{feff}Name: a\n"), None);
+        assert_eq!(name("X\x7f: x\nName: a\n"), None);
+        assert_eq!(name("X\x1f: x\nName: a\n"), None);
+        assert_eq!(name("!9;~: x\nName: a\n"), some("a"));
         assert_eq!(name(""), None);
     }
 
