@@ -1,18 +1,19 @@
 """What importlib.metadata answers for a sys.path: the oracle that epcache is compared with.
 
-    pythonX.Y -I -X utf8 oracle.py [--backport DIR] [--twins] PATH...
-    pythonX.Y -I -X utf8 oracle.py [--backport DIR] [--twins] --batch < array-of-arrays-of-PATH.json
+    pythonX.Y -I -X utf8 oracle.py [--libraries DIR] [--backport] [--twins] PATH...
+    pythonX.Y -I -X utf8 oracle.py [--libraries DIR] [--backport] [--twins] --batch < array-of-arrays-of-PATH.json
 
 Prints a JSON array of {group, name, value, distribution, version, path}, one object for each entry point of
 every group, in the order of entry_points() when sys.path is exactly the PATHs. `distribution` and `version` are
 null where the library gives none or raises. `path` is the metadata directory. Where entry_points() itself
 raises: {"error": "..."}, exit status 0. With --batch, an array with one such answer for each sys.path asked for.
 
---backport DIR  asks the importlib_metadata that is installed in DIR instead of the interpreter's own library.
---twins         first applies epcache's decision 2: of several metadata directories of one distribution in one
-                search directory, one is chosen by rule, not by luck. Done by letting the directory list the
-                chosen one where it listed the first of them, and that one in its place: all else is the library's
-                own doing. PEP 440 comes from `packaging`, which must be in DIR.
+--libraries DIR  where importlib_metadata and packaging are installed; the options below need them.
+--backport       asks importlib_metadata instead of the interpreter's own library.
+--twins          first applies epcache's decision 2: of several metadata directories of one distribution in one
+                 search directory, one is chosen by rule, not by luck. Done by letting the directory list the
+                 chosen one where it listed the first of them, and that one in its place: all else is the
+                 library's own doing. `packaging` is the reference for PEP 440.
 """
 
 import argparse
@@ -21,16 +22,19 @@ import os
 import sys
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--backport", metavar="DIR")
+parser.add_argument("--libraries", metavar="DIR")
+parser.add_argument("--backport", action="store_true")
 parser.add_argument("--twins", action="store_true")
 parser.add_argument("--batch", action="store_true")
 parser.add_argument("path", nargs="*")
 arguments = parser.parse_args()
 
-if arguments.backport:
-    sys.path.insert(0, arguments.backport)
-    import importlib_metadata as library
+if arguments.libraries:
+    sys.path.insert(0, arguments.libraries)
+if arguments.twins:
     from packaging.version import InvalidVersion, Version
+if arguments.backport:
+    import importlib_metadata as library
 else:
     import importlib.metadata as library
 
@@ -49,21 +53,26 @@ def attribute(distribution, name):
     return value if value is None else str(value)
 
 
+def describe(distribution):
+    """What every entry point of a distribution shares. Asked once for each: the library parses all of it anew."""
+    return {
+        "distribution": attribute(distribution, "name"),
+        "version": attribute(distribution, "version"),
+        "path": str(distribution._path).encode(errors="surrogateescape").decode(errors="replace"),
+    }
+
+
 def entry_points(path):
     """All entry points for this sys.path. Raises what the library raises."""
     saved, sys.path[:] = sys.path[:], path
     try:
-        return [
-            {
-                "group": ep.group,
-                "name": ep.name,
-                "value": ep.value,
-                "distribution": attribute(ep.dist, "name"),
-                "version": attribute(ep.dist, "version"),
-                "path": str(ep.dist._path).encode(errors="surrogateescape").decode(errors="replace"),
-            }
-            for ep in library.entry_points()
-        ]
+        found, described = [], {}
+        for ep in library.entry_points():
+            if id(ep.dist) not in described:
+                # The distribution is kept as well, so that no other one can get its id.
+                described[id(ep.dist)] = ep.dist, describe(ep.dist)
+            found.append({"group": ep.group, "name": ep.name, "value": ep.value, **described[id(ep.dist)][1]})
+        return found
     finally:
         sys.path[:] = saved
 
@@ -86,8 +95,11 @@ def preference(search_directory, name):
     distribution = library.PathDistribution(library.FastPath(search_directory).joinpath(name))
     if hasattr(distribution, "_has_metadata"):
         has_metadata = distribution._has_metadata()
-    else:  # before importlib_metadata 10
-        has_metadata = attribute(distribution, "metadata") is not None
+    else:  # before importlib_metadata 10, and in CPython up to 3.13
+        try:
+            has_metadata = distribution.metadata is not None
+        except Exception:
+            has_metadata = False
     version = attribute(distribution, "version") or ""
     try:
         version = (1, Version(version))
@@ -107,8 +119,17 @@ class Smallest(bytes):
 
 
 def choose_twins(listdir):
+    """A replacement for os.listdir."""
+
     def listed(directory="."):
         names = listdir(directory)
+        try:
+            return choose(directory, names)
+        except Exception as error:
+            # The library takes any exception here for an empty directory, which would be a wrong answer.
+            sys.exit(f"choosing twins in {directory!r}: {error!r}")
+
+    def choose(directory, names):
         twins = {}
         for position, name in enumerate(names):
             if name.lower().endswith((".dist-info", ".egg-info")):
