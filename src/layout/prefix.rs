@@ -124,13 +124,15 @@ pub(super) fn search(
     abi: Abi,
     wide: bool,
 ) -> Option<Prefixes> {
-    let (prefix, platlibdir) = upwards(start)
-        .chain(origin.into_iter().flat_map(upwards))
-        .chain(BUILT_IN.iter().map(PathBuf::from))
-        .find_map(|prefix| {
-            let platlibdir = platlibdir(root, &prefix, abi, wide)?;
-            Some((prefix, platlibdir))
-        })?;
+    let (prefix, platlibdir) = by_archive(root, start, abi).or_else(|| {
+        upwards(start)
+            .chain(origin.into_iter().flat_map(upwards))
+            .chain(BUILT_IN.iter().map(PathBuf::from))
+            .find_map(|prefix| {
+                let platlibdir = platlibdir(root, &prefix, abi, wide)?;
+                Some((prefix, platlibdir))
+            })
+    })?;
     // From 3.14 on the prefix itself is tried first.
     let nearest = (abi.version >= (3, 14)).then(|| prefix.clone());
     let exec_prefix = nearest
@@ -142,6 +144,17 @@ pub(super) fn search(
         prefix,
         exec_prefix,
         platlibdir,
+    })
+}
+
+/// From 3.11 on the archive of the standard library is looked for before the library itself.
+fn by_archive(root: &Root, start: &Path, abi: Abi) -> Option<(PathBuf, &'static str)> {
+    let start = Some(start).filter(|_| abi.version >= (3, 11))?;
+    upwards(start).find_map(|prefix| {
+        let libdir = ["lib64", "lib"]
+            .into_iter()
+            .find(|libdir| root.is_file(&joined(&joined(&prefix, libdir), abi.zip())))?;
+        Some((prefix, libdir))
     })
 }
 
@@ -172,9 +185,9 @@ pub(super) fn dynload(exec_prefix: &Path, platlibdir: &str, abi: Abi) -> PathBuf
 pub(super) fn platlibdir(root: &Root, prefix: &Path, abi: Abi, wide: bool) -> Option<&'static str> {
     let has = |libdir| {
         let stdlib = stdlib(prefix, libdir, abi);
-        let found = root.is_file(&joined(&stdlib, "os.py"))
-            || root.is_file(&joined(&stdlib, "os.pyc"))
-            || root.is_file(&joined(&joined(prefix, libdir), abi.zip()));
+        let found = ["os.py", "os.pyc"]
+            .iter()
+            .any(|landmark| root.is_file(&joined(&stdlib, landmark)));
         found.then(|| root.real_path(&stdlib).ok())
     };
     match (has("lib64"), has("lib")) {
