@@ -1,5 +1,6 @@
 //! Reading: the header, checked blocks of the body, the directory table.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -26,6 +27,11 @@ pub trait Source {
     /// # Errors
     /// Those of `pread(2)`; [`io::ErrorKind::UnexpectedEof`] where there are not so many.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// All bytes, where they lie in memory anyway.
+    fn as_slice(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 impl Source for File {
@@ -51,6 +57,10 @@ impl Source for Vec<u8> {
         buffer.copy_from_slice(part);
         Ok(())
     }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        Some(self)
+    }
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
@@ -60,6 +70,10 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         (**self).read_at(buffer, offset)
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        (**self).as_slice()
     }
 }
 
@@ -196,8 +210,44 @@ impl<S: Source> Index<S> {
         self.body_offset + self.body_size
     }
 
-    pub(super) fn body_size(&self) -> u64 {
-        self.body_size
+    /// All of the body, every block of it checked.
+    pub(super) fn body(&self) -> Result<Cow<'_, [u8]>, Damage> {
+        let start = usize::try_from(self.body_offset).unwrap_or(usize::MAX);
+        let mut checksums = vec![0; start.saturating_sub(HEADER)];
+        self.source.read_at(&mut checksums, HEADER as u64)?;
+        let body = match self.source.as_slice() {
+            Some(bytes) => Cow::Borrowed(bytes.get(start..).unwrap_or_default()),
+            None => {
+                let mut bytes = vec![0; usize::try_from(self.body_size).unwrap_or_default()];
+                self.source.read_at(&mut bytes, self.body_offset)?;
+                Cow::Owned(bytes)
+            }
+        };
+        let whole = body
+            .chunks(BLOCK)
+            .zip(checksums.chunks_exact(4))
+            .all(|(block, recorded)| checksum(block).to_le_bytes() == *recorded);
+        if whole {
+            Ok(body)
+        } else {
+            Err(Damage::Checksum("a block"))
+        }
+    }
+
+    /// Offset and length of the path, number of the record, flags.
+    pub(super) fn directory_row_in(&self, body: &[u8], number: u32) -> Result<[u32; 4], Damage> {
+        let row = row_in(body, 0, number, self.directories, DIRECTORY_ROW);
+        let row = row.ok_or(Damage::Malformed("directory number"))?;
+        Ok([0, 4, 8, 12].map(|at| row.u32(at)))
+    }
+
+    pub(super) fn record_row(&self, body: &[u8], number: u32) -> Result<RecordRow, Damage> {
+        let table = self.directories as usize * DIRECTORY_ROW;
+        let row = row_in(body, table, number, self.records, RECORD_ROW);
+        RecordRow::decode(
+            row.ok_or(Damage::Malformed("record number"))?,
+            self.body_size,
+        )
     }
 
     /// The size of the directory table and the record table, in bytes.
@@ -362,11 +412,13 @@ impl<S: Source> Index<S> {
         self.blocks.borrow_mut().insert(number, block.into());
         Ok(())
     }
+}
 
-    /// Forgets the blocks read so far: what is read once and in order need not be kept.
-    pub(super) fn forget_blocks(&self) {
-        self.blocks.borrow_mut().clear();
-    }
+fn row_in(body: &[u8], table: usize, number: u32, count: u32, size: usize) -> Option<Row<'_>> {
+    let start = table.checked_add((number as usize).checked_mul(size)?)?;
+    body.get(start..start.checked_add(size)?)
+        .filter(|_| number < count)
+        .map(Row)
 }
 
 fn checksums_in(first: &[u8], body_offset: u64) -> Vec<u8> {

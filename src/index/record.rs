@@ -31,6 +31,10 @@ pub(super) struct RecordRow {
 }
 
 impl RecordRow {
+    pub(super) fn has(&self, flags: u32) -> bool {
+        self.flags & flags == flags
+    }
+
     pub(super) fn decode(row: Row<'_>, body_size: u64) -> Result<Self, Damage> {
         let (tables, length) = (u64::from(row.u32(0)), u64::from(row.u32(4)));
         let [distributions, keys, groups, entries, listed] = [
@@ -191,7 +195,7 @@ impl<'i, S: Source> Record<'i, S> {
     /// Whether all these flags of [`record_flag`] are set.
     #[must_use]
     pub fn has(&self, flags: u32) -> bool {
-        self.row.flags & flags == flags
+        self.row.has(flags)
     }
 
     /// Whether there was no such directory.
@@ -234,8 +238,7 @@ impl<'i, S: Source> Record<'i, S> {
     pub fn distributions(
         &self,
     ) -> impl Iterator<Item = Result<Distribution, Damage>> + use<'_, 'i, S> {
-        // Each of the four lies once in the pool; two of them may share bytes.
-        let mut budget = Budget(4 * self.pool_size());
+        let mut budget = Budget::of_distributions(self.pool_size());
         self.rows_of(Table::Distributions, 0..self.row.distributions)
             .map(move |row| {
                 let row = row?;
@@ -268,7 +271,7 @@ impl<'i, S: Source> Record<'i, S> {
     /// # Errors
     /// [`Damage`] in what the lookup touched.
     pub fn groups(&self) -> impl Iterator<Item = Result<Group, Damage>> + use<'_, 'i, S> {
-        let mut budget = Budget(self.pool_size());
+        let mut budget = Budget::of(self.pool_size());
         self.rows_of(Table::Groups, 0..self.row.groups)
             .map(move |row| {
                 let row = row?;
@@ -318,7 +321,7 @@ impl<'i, S: Source> Record<'i, S> {
         &self,
         distribution: &Distribution,
     ) -> impl Iterator<Item = Result<Entry, Damage>> + use<'_, 'i, S> {
-        let mut budget = Budget(self.pool_size());
+        let mut budget = Budget::of(self.pool_size());
         self.rows_of(Table::References, distribution.references.clone())
             .map(move |reference| {
                 let reference = reference?;
@@ -446,9 +449,7 @@ impl<'i, S: Source> Record<'i, S> {
             .filter(|&end| end <= self.row.entries);
         let file_name = string(0)?;
         // It becomes part of paths: nothing may lead out of the search directory.
-        if matches!(file_name.as_slice(), b"" | b"." | b"..")
-            || file_name.iter().any(|byte| matches!(byte, b'/' | 0))
-        {
+        if !is_file_name(&file_name) {
             return Err(Damage::Malformed("a file name that is none"));
         }
         Ok(Distribution {
@@ -518,15 +519,30 @@ pub(super) enum Table {
 /// How many bytes of strings a pass over a table may still give out. No two rows of an honest table
 /// share a string. Holding a file to that bounds what it can make a reader keep or print by its own
 /// length.
-struct Budget(u64);
+pub(super) struct Budget(u64);
 
 impl Budget {
+    /// For a pass over a table each of whose rows has strings of its own in the pool.
+    pub(super) fn of(pool_size: u64) -> Self {
+        Self(pool_size)
+    }
+
+    /// For a pass over the distributions: each of the four strings lies once in the pool, and two of
+    /// them may share bytes.
+    pub(super) fn of_distributions(pool_size: u64) -> Self {
+        Self(4 * pool_size)
+    }
+
     /// To be called before the strings are copied.
-    fn spend<const N: usize>(&mut self, lengths: [u32; N]) -> Result<(), Damage> {
+    pub(super) fn spend<const N: usize>(&mut self, lengths: [u32; N]) -> Result<(), Damage> {
         let left = self.0.checked_sub(lengths.map(u64::from).iter().sum());
         self.0 = left.ok_or(Damage::Malformed("strings that overlap"))?;
         Ok(())
     }
+}
+
+pub(super) fn is_file_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.iter().any(|byte| matches!(byte, b'/' | 0))
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, Damage> {

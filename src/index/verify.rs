@@ -1,11 +1,14 @@
 //! The full check: every byte, every row, every rule of the format that a writer keeps.
 //!
-//! It takes time and memory in proportion to the file, whatever the file says: no two rows may name
-//! the same bytes, so that nothing is looked at twice.
+//! It works on the bytes in place, and takes time and memory in proportion to the file, whatever the
+//! file says: no two rows may name the same bytes, so that nothing is looked at twice.
 
-use super::format::{Row, directory_flag, distribution_flag, entry_flag, key_hash, record_flag};
+use super::format::{
+    DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, KEY_ROW, REFERENCE_ROW, Row, STRING_LIMIT,
+    directory_flag, distribution_flag, entry_flag, key_hash, record_flag,
+};
 use super::read::{Damage, Index, Source};
-use super::record::{Record, Table};
+use super::record::{Budget, RecordRow, is_file_name};
 
 /// Checks all of an index: every block's checksum, every row's references, every order.
 /// `docs/format.md`, "Verification", lists the rules.
@@ -13,98 +16,207 @@ use super::record::{Record, Table};
 /// # Errors
 /// The first [`Damage`] found.
 pub fn verify<S: Source>(index: &Index<S>) -> Result<(), Damage> {
-    directories_are_sound(index)?;
+    let body = index.body()?;
+    directories_are_sound(index, &body)?;
     let mut end = index.tables_size();
     for number in 0..index.record_count() {
-        let record = index.record(number)?;
-        if record.row.tables < end {
+        let row = index.record_row(&body, number)?;
+        if row.tables < end {
             return Err(Damage::Malformed("records that overlap"));
         }
-        end = record.row.end;
+        end = row.end;
+        let record = Tables::of(&body, row)?;
         distributions_are_sound(&record)?;
         keys_are_sound(&record)?;
         groups_are_sound(&record)?;
         entries_are_sound(&record)?;
         references_are_sound(&record)?;
-        index.forget_blocks();
     }
-    every_block_is_whole(index)
+    Ok(())
 }
 
-fn directories_are_sound<S: Source>(index: &Index<S>) -> Result<(), Damage> {
-    let mut previous: Option<Vec<u8>> = None;
+/// The tables of a record and its string pool.
+struct Tables<'a> {
+    row: RecordRow,
+    distributions: Table<'a, DISTRIBUTION_ROW>,
+    keys: Table<'a, KEY_ROW>,
+    groups: Table<'a, GROUP_ROW>,
+    entries: Table<'a, ENTRY_ROW>,
+    references: Table<'a, REFERENCE_ROW>,
+    pool: &'a [u8],
+}
+
+/// Rows of `N` bytes.
+#[derive(Clone, Copy)]
+struct Table<'a, const N: usize>(&'a [u8]);
+
+impl<'a, const N: usize> Table<'a, N> {
+    fn rows(self) -> impl Iterator<Item = Row<'a>> {
+        self.0.chunks_exact(N).map(Row)
+    }
+
+    fn row(self, number: u32) -> Result<Row<'a>, Damage> {
+        let start = (number as usize).checked_mul(N);
+        let row = start.and_then(|start| self.0.get(start..start.checked_add(N)?));
+        row.map(Row)
+            .ok_or(Damage::Malformed("a row number beyond its table"))
+    }
+}
+
+impl<'a> Tables<'a> {
+    fn of(body: &'a [u8], row: RecordRow) -> Result<Self, Damage> {
+        let beyond = Damage::Malformed("a record longer than its place");
+        let (Ok(start), Ok(end)) = (usize::try_from(row.tables), usize::try_from(row.end)) else {
+            return Err(beyond);
+        };
+        let Some(mut rest) = body.get(start..end) else {
+            return Err(beyond);
+        };
+        let mut take = |count: u32, size: usize| {
+            let length = count as usize * size;
+            let (table, after) = rest.split_at_checked(length)?;
+            rest = after;
+            Some(table)
+        };
+        let tables = (
+            take(row.distributions, DISTRIBUTION_ROW),
+            take(row.keys, KEY_ROW),
+            take(row.groups, GROUP_ROW),
+            take(row.entries, ENTRY_ROW),
+            take(row.entries, REFERENCE_ROW),
+        );
+        let (Some(distributions), Some(keys), Some(groups), Some(entries), Some(references)) =
+            tables
+        else {
+            return Err(beyond);
+        };
+        Ok(Self {
+            row,
+            distributions: Table(distributions),
+            keys: Table(keys),
+            groups: Table(groups),
+            entries: Table(entries),
+            references: Table(references),
+            pool: rest,
+        })
+    }
+
+    fn string(&self, offset: u32, length: u32) -> Result<&'a [u8], Damage> {
+        let start = offset as usize;
+        let string = start
+            .checked_add(length as usize)
+            .and_then(|end| self.pool.get(start..end));
+        string.ok_or(Damage::Malformed("a string beyond its pool"))
+    }
+
+    /// A string of a distribution: the number of one of the four.
+    fn string_of(&self, row: Row<'_>, number: usize) -> Result<&'a [u8], Damage> {
+        let (offset, length) = (row.u32(8 * number), row.u32(8 * number + 4));
+        if length as usize > STRING_LIMIT {
+            return Err(Damage::Malformed("a string beyond the limit"));
+        }
+        self.string(offset, length)
+    }
+
+    fn key(&self, distribution: Row<'_>) -> Result<&'a [u8], Damage> {
+        self.string_of(distribution, 1)
+    }
+}
+
+fn directories_are_sound<S: Source>(index: &Index<S>, body: &[u8]) -> Result<(), Damage> {
+    let mut previous: Option<&[u8]> = None;
     let mut strings_end = u32::try_from(index.tables_size()).unwrap_or(u32::MAX);
+    let path_at = |offset: u32, length: u32| {
+        if length as usize > STRING_LIMIT {
+            return Err(Damage::Malformed("a string beyond the limit"));
+        }
+        let start = offset as usize;
+        let path = start
+            .checked_add(length as usize)
+            .and_then(|end| body.get(start..end));
+        path.ok_or(Damage::Malformed("an offset beyond the end"))
+    };
     for number in 0..index.directory_count() {
-        let [offset, length, record, flags] = index.directory_row(number)?;
+        let [offset, length, record, flags] = index.directory_row_in(body, number)?;
         if offset < strings_end {
             return Err(Damage::Malformed("strings out of order"));
         }
         strings_end = offset.saturating_add(length);
-        let path = index.string(0, offset, length)?;
-        if previous.as_ref().is_some_and(|previous| *previous >= path) {
+        let path = path_at(offset, length)?;
+        if previous.is_some_and(|previous| previous >= path) {
             return Err(Damage::Malformed("directories out of order"));
         }
-        let record = index.record(record)?;
-        if flags & directory_flag::ALIAS == 0 && record.path() != path {
+        let row = index.record_row(body, record)?;
+        if flags & directory_flag::ALIAS == 0 && path_at(row.path.0, row.path.1)? != path {
             return Err(Damage::Malformed("a directory with another's record"));
         }
         previous = Some(path);
     }
-    index.forget_blocks();
+    for number in 0..index.record_count() {
+        let row = index.record_row(body, number)?;
+        path_at(row.path.0, row.path.1)?;
+    }
     Ok(())
 }
 
-fn distributions_are_sound<S: Source>(record: &Record<'_, S>) -> Result<(), Damage> {
-    let mut next = 0;
+fn distributions_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
+    let mut next = 0u32;
     let mut unread = false;
-    let rows = record.rows_of(Table::Distributions, 0..record.row.distributions);
-    for (row, distribution) in rows.zip(record.distributions()) {
-        let (row, distribution) = (row?, distribution?);
-        if Row(&row).u32(80) != next {
+    let mut budget = Budget::of_distributions(record.pool.len() as u64);
+    for row in record.distributions.rows() {
+        budget.spend([4, 12, 20, 28].map(|at| row.u32(at)))?;
+        for number in 0..4 {
+            record.string_of(row, number)?;
+        }
+        if !is_file_name(record.string_of(row, 0)?) {
+            return Err(Damage::Malformed("a file name that is none"));
+        }
+        if row.u32(80) != next {
             return Err(Damage::Malformed(
                 "a distribution's entry points out of order",
             ));
         }
-        if Row(&row).u32(88) != key_hash(&distribution.key) {
+        if row.u32(88) != key_hash(record.key(row)?) {
             return Err(Damage::Malformed("a distribution's key hash"));
         }
-        next += distribution.entry_count();
-        unread |= distribution.has(distribution_flag::UNREAD);
+        let end = next
+            .checked_add(row.u32(84))
+            .filter(|&end| end <= record.row.entries);
+        next = end.ok_or(Damage::Malformed("a distribution's entry points"))?;
+        unread |= row.u32(32) & distribution_flag::UNREAD != 0;
     }
     if next != record.row.entries {
         return Err(Damage::Malformed("entry points without a distribution"));
     }
-    if unread != record.has(record_flag::UNREAD) {
+    if unread != record.row.has(record_flag::UNREAD) {
         return Err(Damage::Malformed("a record's unread flag"));
     }
-    if record.is_missing() && record.row.distributions != 0 {
+    if record.row.has(record_flag::MISSING) && record.row.distributions != 0 {
         return Err(Damage::Malformed("distributions in a missing directory"));
     }
     Ok(())
 }
 
 /// The key table has exactly the chosen distributions, and each of the others has a chosen twin.
-fn keys_are_sound<S: Source>(record: &Record<'_, S>) -> Result<(), Damage> {
-    let mut previous: Option<(u32, Vec<u8>)> = None;
-    for row in record.rows_of(Table::Keys, 0..record.row.keys) {
-        let row = row?;
-        let distribution = record.distribution(Row(&row).u32(4))?;
-        if distribution.has(distribution_flag::SHADOWED) {
+fn keys_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
+    let mut previous: Option<(u32, &[u8])> = None;
+    for row in record.keys.rows() {
+        let distribution = record.distributions.row(row.u32(4))?;
+        if is_shadowed(distribution) {
             return Err(Damage::Malformed("a shadowed distribution's key"));
         }
-        let here = (key_hash(&distribution.key), distribution.key);
-        if here.0 != Row(&row).u32(0) || previous.as_ref().is_some_and(|earlier| *earlier >= here) {
+        let here = (distribution.u32(88), record.key(distribution)?);
+        if here.0 != row.u32(0) || previous.is_some_and(|earlier| earlier >= here) {
             return Err(Damage::Malformed("keys out of order"));
         }
         previous = Some(here);
     }
     // The keys differ, so that each row is another distribution: to count them is enough.
     let mut chosen = 0;
-    for distribution in record.distributions() {
-        let distribution = distribution?;
-        if !distribution.has(distribution_flag::SHADOWED) {
+    for row in record.distributions.rows() {
+        if !is_shadowed(row) {
             chosen += 1;
-        } else if record.chosen(&distribution.key)?.is_none() {
+        } else if !has_key(record, row.u32(88), record.key(row)?)? {
             return Err(Damage::Malformed("a distribution shadowed by none"));
         }
     }
@@ -115,34 +227,60 @@ fn keys_are_sound<S: Source>(record: &Record<'_, S>) -> Result<(), Damage> {
     }
 }
 
-fn groups_are_sound<S: Source>(record: &Record<'_, S>) -> Result<(), Damage> {
-    let mut previous: Option<String> = None;
-    let mut next = 0;
-    for (number, group) in (0..).zip(record.groups()) {
-        let group = group?;
-        if previous
-            .as_ref()
-            .is_some_and(|previous| *previous >= group.name)
-        {
+fn has_key(record: &Tables<'_>, hash: u32, key: &[u8]) -> Result<bool, Damage> {
+    let (mut low, mut high) = (0, record.row.keys);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let row = record.keys.row(middle)?;
+        let here = (
+            row.u32(0),
+            record.key(record.distributions.row(row.u32(4))?)?,
+        );
+        match here.cmp(&(hash, key)) {
+            std::cmp::Ordering::Less => low = middle + 1,
+            std::cmp::Ordering::Greater => high = middle,
+            std::cmp::Ordering::Equal => return Ok(true),
+        }
+    }
+    Ok(false)
+}
+
+fn is_shadowed(distribution: Row<'_>) -> bool {
+    distribution.u32(32) & distribution_flag::SHADOWED != 0
+}
+
+fn groups_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
+    let mut previous: Option<&[u8]> = None;
+    let mut next = 0u32;
+    let mut budget = Budget::of(record.pool.len() as u64);
+    for (number, group) in (0..).zip(record.groups.rows()) {
+        budget.spend([group.u32(4)])?;
+        let name = record.string(group.u32(0), group.u32(4))?;
+        is_utf8(name)?;
+        if previous.is_some_and(|previous| previous >= name) {
             return Err(Damage::Malformed("groups out of order"));
         }
-        if group.rows.start != next {
+        if group.u32(8) != next {
             return Err(Damage::Malformed("groups that overlap"));
         }
-        next = group.rows.end;
+        let end = next
+            .checked_add(group.u32(12))
+            .filter(|&end| end <= record.row.listed);
+        let end = end.ok_or(Damage::Malformed("a group's entry points"))?;
         let mut with_metadata = true;
-        for row in record.rows_of(Table::Entries, group.rows.clone()) {
-            let row = row?;
-            if Row(&row).u32(16) != number {
+        for entry in next..end {
+            let row = record.entries.row(entry)?;
+            if row.u32(16) != number {
                 return Err(Damage::Malformed("an entry point in another's group"));
             }
-            let has_metadata = Row(&row).u32(24) & entry_flag::HAS_METADATA != 0;
+            let has_metadata = row.u32(24) & entry_flag::HAS_METADATA != 0;
             if has_metadata && !with_metadata {
                 return Err(Damage::Malformed("a group's entry points out of order"));
             }
             with_metadata = has_metadata;
         }
-        previous = Some(group.name);
+        next = end;
+        previous = Some(name);
     }
     if next == record.row.listed {
         Ok(())
@@ -151,18 +289,30 @@ fn groups_are_sound<S: Source>(record: &Record<'_, S>) -> Result<(), Damage> {
     }
 }
 
-fn entries_are_sound<S: Source>(record: &Record<'_, S>) -> Result<(), Damage> {
-    for (number, entry) in (0..).zip(record.entries_in(0..record.row.entries)) {
-        let entry = entry?;
-        let row = record.row_of(Table::Distributions, entry.distribution)?;
-        let (flags, hash) = (Row(&row).u32(32), Row(&row).u32(88));
-        if entry.key_hash != hash {
+fn entries_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
+    let mut strings_end = 0;
+    for (number, entry) in (0..).zip(record.entries.rows()) {
+        let (offset, name_length, value_length) = (entry.u32(0), entry.u32(4), entry.u32(8));
+        if offset < strings_end {
+            return Err(Damage::Malformed("strings out of order"));
+        }
+        is_utf8(record.string(offset, name_length)?)?;
+        let value_offset = offset.checked_add(name_length);
+        let value_offset = value_offset.ok_or(Damage::Malformed("a string beyond its pool"))?;
+        is_utf8(record.string(value_offset, value_length)?)?;
+        strings_end = value_offset.saturating_add(value_length);
+        if entry.u32(16) >= record.row.groups || entry.u32(12) >= record.row.distributions {
+            return Err(Damage::Malformed("an entry point of nothing"));
+        }
+        let distribution = record.distributions.row(entry.u32(12))?;
+        if entry.u32(20) != distribution.u32(88) {
             return Err(Damage::Malformed("an entry point's key hash"));
         }
-        if entry.has_metadata() != (flags & distribution_flag::HAS_METADATA != 0) {
+        let has_metadata = distribution.u32(32) & distribution_flag::HAS_METADATA != 0;
+        if (entry.u32(24) & entry_flag::HAS_METADATA != 0) != has_metadata {
             return Err(Damage::Malformed("an entry point's flags"));
         }
-        if (number < record.row.listed) != (flags & distribution_flag::SHADOWED == 0) {
+        if (number < record.row.listed) == is_shadowed(distribution) {
             return Err(Damage::Malformed(
                 "an entry point of a shadowed distribution",
             ));
@@ -172,13 +322,13 @@ fn entries_are_sound<S: Source>(record: &Record<'_, S>) -> Result<(), Damage> {
 }
 
 /// Each entry point is referred to once, by its own distribution.
-fn references_are_sound<S: Source>(record: &Record<'_, S>) -> Result<(), Damage> {
+fn references_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
     let mut seen = vec![false; record.row.entries as usize];
-    for (number, distribution) in (0..).zip(record.distributions()) {
-        for reference in record.rows_of(Table::References, distribution?.references) {
-            let entry = Row(&reference?).u32(0);
-            let row = record.row_of(Table::Entries, entry)?;
-            if Row(&row).u32(12) != number {
+    for (number, distribution) in (0..).zip(record.distributions.rows()) {
+        let start = distribution.u32(80);
+        for reference in start..start.saturating_add(distribution.u32(84)) {
+            let entry = record.references.row(reference)?.u32(0);
+            if record.entries.row(entry)?.u32(12) != number {
                 return Err(Damage::Malformed("an entry point of another distribution"));
             }
             match seen.get_mut(entry as usize) {
@@ -190,15 +340,9 @@ fn references_are_sound<S: Source>(record: &Record<'_, S>) -> Result<(), Damage>
     Ok(())
 }
 
-fn every_block_is_whole<S: Source>(index: &Index<S>) -> Result<(), Damage> {
-    const PIECE: u64 = 1 << 20;
-    let body = index.body_size();
-    let mut offset = 0;
-    while offset < body {
-        let length = PIECE.min(body - offset);
-        index.bytes(offset, length)?;
-        index.forget_blocks();
-        offset += length;
+fn is_utf8(bytes: &[u8]) -> Result<(), Damage> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Damage::Malformed("a string that is not UTF-8")),
     }
-    Ok(())
 }
