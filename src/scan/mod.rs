@@ -231,7 +231,10 @@ impl<'d> Scan<'d> {
             .path()
             .join(OsStr::from_bytes(&draft.file_name));
         for (file, text) in report.problems {
-            let path = metadata_directory.join(file);
+            let path = match file {
+                "" => metadata_directory.clone(),
+                _ => metadata_directory.join(file),
+            };
             self.warnings.push(Warning { path, text });
         }
         if let Some(old) = old {
