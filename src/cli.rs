@@ -5,11 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
+use crate::environment::Environment;
 use crate::freshness::Level;
-use crate::terminal::escape;
+use crate::terminal::{escape, say};
 
 /// Exit status: something went wrong, or the arguments were not understood.
 const FAILURE: u8 = 2;
@@ -22,11 +24,12 @@ const REFRESH_NAME: &str = "refresh-entrypoints-cache";
 #[command(name = "epcache", version, about, propagate_version = true)]
 #[command(disable_help_subcommand = true)]
 struct Cli {
-    /// Say more (-v: what was noticed; -vv: what was done)
+    /// Say more
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(display_order = 100)]
     verbose: u8,
     /// Say nothing but errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 100)]
     quiet: bool,
     #[command(subcommand)]
     command: Command,
@@ -48,6 +51,10 @@ enum Command {
 
 /// `epcache refresh`.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "epcache refresh [--system|--user|--venv DIR|--path DIR...] [--root DIR] \
+                      [--output FILE] [--full] [--image] [--dry-run] [--json]"
+)]
 pub struct RefreshArgs {
     /// The whole system's search directories (default for root)
     #[arg(long, group = "scope")]
@@ -83,6 +90,10 @@ pub struct RefreshArgs {
 
 /// `epcache query`.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "epcache query [GROUP [NAME]] [--path DIR...|--venv DIR|--python VERSION] \
+                      [--root DIR] [--index FILE...] [--freshness auto|fast|strict|trust] [--json]"
+)]
 pub struct QueryArgs {
     /// The group, such as console_scripts
     pub group: Option<String>,
@@ -113,6 +124,7 @@ pub struct QueryArgs {
 
 /// `epcache status`.
 #[derive(Debug, Args)]
+#[command(override_usage = "epcache status [--root DIR] [--json]")]
 pub struct StatusArgs {
     /// Take DIR for the root of the file system
     #[arg(long, value_name = "DIR")]
@@ -124,6 +136,7 @@ pub struct StatusArgs {
 
 /// `epcache verify`.
 #[derive(Debug, Args)]
+#[command(override_usage = "epcache verify [FILE]")]
 pub struct VerifyArgs {
     /// The index (default: every one in the usual places)
     pub file: Option<PathBuf>,
@@ -131,6 +144,7 @@ pub struct VerifyArgs {
 
 /// `epcache export`.
 #[derive(Debug, Args)]
+#[command(override_usage = "epcache export [--format json|ini] [--index FILE]")]
 pub struct ExportArgs {
     /// The format
     #[arg(long, value_name = "FORMAT", default_value = "json")]
@@ -176,9 +190,10 @@ impl From<FreshnessArg> for Level {
 /// Runs the program with these arguments, its own name first.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(renamed(arguments)) {
+    let arguments = renamed(arguments);
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return report_usage(&error),
+        Err(error) => return report_usage(&error, &arguments),
     };
     start_log(cli.verbose, cli.quiet);
     let done = match cli.command {
@@ -209,38 +224,59 @@ fn renamed(mut arguments: Vec<OsString>) -> Vec<OsString> {
 }
 
 /// Help goes to standard output as it is; a mistake is one line that says what would be right.
-fn report_usage(error: &clap::Error) -> ExitCode {
+fn report_usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if !error.use_stderr() {
         return match error.print() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::from(FAILURE),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(FAILURE),
+            _ => ExitCode::SUCCESS,
         };
     }
-    let text = error.render().to_string();
-    let mut words = Vec::new();
-    let (mut message, mut usage) = (text.as_str(), None);
-    if let Some((before, after)) = text.split_once("\nUsage: ") {
-        message = before;
-        usage = after.lines().next();
-    }
-    for line in message
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-    {
-        if !line.starts_with("For more information") {
-            words.push(line.trim_start_matches("error: "));
+    let mut definition = definition();
+    definition.build();
+    let named = arguments
+        .iter()
+        .skip(1)
+        .find_map(|argument| definition.find_subcommand(argument));
+    let right = match named {
+        Some(command) => command.clone().render_usage().to_string(),
+        None => {
+            let names: Vec<_> = definition
+                .get_subcommands()
+                .map(clap::Command::get_name)
+                .collect();
+            format!("the commands are {}; see epcache --help", names.join(", "))
         }
-    }
-    let usage = usage.map_or_else(
-        || "epcache --help".to_owned(),
-        |usage| usage.trim().to_owned(),
-    );
-    eprintln!(
-        "epcache: error: {} (usage: {usage})",
-        escape(&words.join(" "))
-    );
+    };
+    let message = match error.kind() {
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            "a command is missing".to_owned()
+        }
+        _ => first_lines(&error.render().to_string()),
+    };
+    say(&format!(
+        "error: {message} ({})",
+        right.replacen("Usage: ", "usage: ", 1)
+    ));
     ExitCode::from(FAILURE)
+}
+
+/// What a message of clap's says before it comes to the usage, as one line.
+fn first_lines(text: &str) -> String {
+    let mut message = String::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("Usage: ") || line.starts_with("For more information") {
+            break;
+        }
+        let (separator, words) = match line.strip_prefix("tip: ") {
+            Some(tip) => ("; ", tip),
+            None => (" ", line.trim_start_matches("error: ")),
+        };
+        if !message.is_empty() && !words.is_empty() {
+            message.push_str(separator);
+        }
+        message.push_str(words);
+    }
+    message
 }
 
 /// Warnings and errors go to standard error, one line each. `EPCACHE_LOG` has env_logger's syntax.
@@ -254,7 +290,7 @@ fn start_log(verbose: u8, quiet: bool) {
     };
     env_logger::Builder::new()
         .filter_level(level)
-        .parse_env("EPCACHE_LOG")
+        .parse_filters(&Environment::of_process().log.unwrap_or_default())
         .format(|target, record| {
             let level = match record.level() {
                 log::Level::Error => "error: ",
@@ -291,4 +327,26 @@ impl CommandError {
 #[must_use]
 pub fn definition() -> clap::Command {
     <Cli as clap::CommandFactory>::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usage_of_each_command_names_all_of_its_options() {
+        for command in definition().get_subcommands_mut() {
+            let usage = command.render_usage().to_string();
+            for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+                assert!(usage.contains(&format!("--{option}")), "{usage}: {option}");
+            }
+            let synopsis = usage.replace(['[', ']', '|'], " ");
+            for word in synopsis.split_whitespace() {
+                if let Some(option) = word.strip_prefix("--") {
+                    let is_there = |arg: &clap::Arg| arg.get_long() == Some(option);
+                    assert!(command.get_arguments().any(is_there), "{usage}: {option}");
+                }
+            }
+        }
+    }
 }

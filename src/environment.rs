@@ -27,6 +27,8 @@ pub struct Environment {
     pub path: Option<OsString>,
     /// `SOURCE_DATE_EPOCH`, in seconds since 1970.
     pub source_date_epoch: Option<i64>,
+    /// `EPCACHE_LOG`, in env_logger's syntax.
+    pub log: Option<String>,
 }
 
 impl Environment {
@@ -44,11 +46,16 @@ impl Environment {
             venv: path("VIRTUAL_ENV"),
             user_base: path("PYTHONUSERBASE"),
             indexes: variable("EPCACHE_INDEX")
-                .map(|value| std::env::split_paths(&value).collect())
+                .map(|value| {
+                    std::env::split_paths(&value)
+                        .filter(|path| !path.as_os_str().is_empty())
+                        .collect()
+                })
                 .unwrap_or_default(),
             path: variable("PATH"),
             source_date_epoch: variable("SOURCE_DATE_EPOCH")
                 .and_then(|value| value.into_string().ok()?.parse().ok()),
+            log: variable("EPCACHE_LOG").and_then(|value| value.into_string().ok()),
         }
     }
 

@@ -3,8 +3,13 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+/// No column of a table is made wider for one long cell; what is longer juts out.
+const WIDEST: usize = 40;
 
 /// Headings, names of groups.
 pub(crate) const HEADING: Style = Style::new().bold();
@@ -53,6 +58,22 @@ fn is_unprintable(c: char) -> bool {
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A path as a word of a shell's command line, for a command that a person may copy.
+pub(crate) fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// One line to standard error, for people. That it cannot be written is nobody's failure.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "epcache: {}", escape(text));
+}
+
 /// Standard output: buffered, with colours where a terminal shows them and NO_COLOR does not forbid.
 pub(crate) struct Output {
     stream: io::BufWriter<anstream::AutoStream<io::StdoutLock<'static>>>,
@@ -76,6 +97,23 @@ impl Output {
         self.is_terminal
     }
 
+    /// A value as JSON. What must not reach a terminal raw is written as an escape of JSON's own.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(value)?;
+        let mut rest = text.as_str();
+        while let Some(at) = rest.find(|c| c != '\n' && is_unprintable(c)) {
+            let (before, from) = rest.split_at(at);
+            self.write_all(before.as_bytes())?;
+            let mut following = from.chars();
+            // All of them are in the basic multilingual plane.
+            for c in following.by_ref().take(1) {
+                write!(self, "\\u{:04x}", u32::from(c))?;
+            }
+            rest = following.as_str();
+        }
+        writeln!(self, "{rest}")
+    }
+
     /// Rows of cells, the columns aligned, each in its style.
     pub(crate) fn table<const N: usize>(
         &mut self,
@@ -85,14 +123,14 @@ impl Output {
         let mut widths = [0; N];
         for row in rows {
             for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count());
+                *width = (*width).max(cell.chars().count().min(WIDEST));
             }
         }
         for row in rows {
             for (number, ((cell, width), style)) in row.iter().zip(widths).zip(styles).enumerate() {
                 write!(self, "{style}{cell}{style:#}")?;
                 if number + 1 < N {
-                    let padding = width - cell.chars().count() + 2;
+                    let padding = width.saturating_sub(cell.chars().count()) + 2;
                     write!(self, "{:padding$}", "")?;
                 }
             }
@@ -120,6 +158,15 @@ mod tests {
     fn control_characters_are_written_out() {
         assert_eq!(escape("a\x1b[2Jb\u{9b}c\x7f"), "a\\x1b[2Jb\\x9bc\\x7f");
         assert_eq!(escape("tab\tand\u{202e}txt"), "tab\\x09and\\u202etxt");
+    }
+
+    #[test]
+    fn a_path_becomes_one_word_of_a_shell() {
+        let word = |path: &str| shell_word(Path::new(path));
+        assert_eq!(word("/usr/lib/x-1.0"), "/usr/lib/x-1.0");
+        assert_eq!(word("/my venv"), "'/my venv'");
+        assert_eq!(word("it's;$(x)"), r"'it'\''s;$(x)'");
+        assert_eq!(word(""), "''");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::json::JsonText;
 use super::{Done, SUCCESS, failed};
 use crate::cli::{CommandError, ExportArgs, ExportFormat};
 use crate::environment::Environment;
@@ -12,7 +13,7 @@ use crate::index::format::distribution_flag;
 use crate::index::{Damage, Distribution, Index, Record};
 use crate::lookup::{AnySource, places};
 use crate::rooted::Root;
-use crate::terminal::Output;
+use crate::terminal::{Output, escape};
 
 pub(crate) fn run(arguments: &ExportArgs) -> Done {
     let root = Root::system();
@@ -35,8 +36,7 @@ pub(crate) fn run(arguments: &ExportArgs) -> Done {
                 version: 1,
                 directories,
             };
-            serde_json::to_writer_pretty(&mut output, &export).map_err(std::io::Error::from)?;
-            writeln!(output)?;
+            output.json(&export)?;
         }
         ExportFormat::Ini => print_ini(&mut output, &directories)?,
     }
@@ -62,17 +62,17 @@ struct Export {
 
 #[derive(Serialize)]
 struct Directory {
-    path: String,
-    aliases: Vec<String>,
+    path: JsonText,
+    aliases: Vec<JsonText>,
     missing: bool,
     distributions: Vec<ExportedDistribution>,
 }
 
 #[derive(Serialize)]
 struct ExportedDistribution {
-    name: String,
-    version: String,
-    metadata_directory: String,
+    name: JsonText,
+    version: JsonText,
+    metadata_directory: JsonText,
     shadowed: bool,
     has_metadata: bool,
     unread: bool,
@@ -95,7 +95,7 @@ impl Directory {
         for row in 0..index.directory_count() {
             let (path, of, is_alias) = index.directory(row)?;
             if of == number && is_alias {
-                aliases.push(text(&path));
+                aliases.push(JsonText(path));
             }
         }
         let groups = record
@@ -107,7 +107,7 @@ impl Directory {
             .map(|distribution| ExportedDistribution::of(&record, &groups, distribution?))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            path: text(record.path()),
+            path: JsonText(record.path().to_vec()),
             aliases,
             missing: record.is_missing(),
             distributions,
@@ -137,13 +137,13 @@ impl ExportedDistribution {
             })
             .collect::<Result<Vec<_>, Damage>>()?;
         Ok(Self {
-            name: text(&distribution.name),
-            version: text(&distribution.version),
-            metadata_directory: text(&distribution.file_name),
             shadowed: distribution.has(distribution_flag::SHADOWED),
             has_metadata: distribution.has(distribution_flag::HAS_METADATA),
             unread: distribution.has(distribution_flag::UNREAD),
             problem: distribution.has(distribution_flag::PROBLEM),
+            name: JsonText(distribution.name),
+            version: JsonText(distribution.version),
+            metadata_directory: JsonText(distribution.file_name),
             entry_points,
         })
     }
@@ -153,7 +153,7 @@ impl ExportedDistribution {
 /// none: nobody would get them.
 fn print_ini(output: &mut Output, directories: &[Directory]) -> std::io::Result<()> {
     for directory in directories {
-        writeln!(output, "# {}", one_line(&directory.path))?;
+        writeln!(output, "# {}", directory.path.shown())?;
         for distribution in directory
             .distributions
             .iter()
@@ -162,34 +162,18 @@ fn print_ini(output: &mut Output, directories: &[Directory]) -> std::io::Result<
             if distribution.entry_points.is_empty() {
                 continue;
             }
-            let (name, version) = (
-                one_line(&distribution.name),
-                one_line(&distribution.version),
-            );
+            let (name, version) = (distribution.name.shown(), distribution.version.shown());
             writeln!(output, "\n# {name} {version}")?;
             let mut group = None;
             for entry in &distribution.entry_points {
                 if group != Some(&entry.group) {
-                    writeln!(output, "[{}]", one_line(&entry.group))?;
+                    writeln!(output, "[{}]", escape(&entry.group))?;
                     group = Some(&entry.group);
                 }
-                writeln!(
-                    output,
-                    "{} = {}",
-                    one_line(&entry.name),
-                    one_line(&entry.value)
-                )?;
+                writeln!(output, "{} = {}", escape(&entry.name), escape(&entry.value))?;
             }
         }
         writeln!(output)?;
     }
     Ok(())
-}
-
-fn one_line(text: &str) -> std::borrow::Cow<'_, str> {
-    crate::terminal::escape(text)
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -1,18 +1,23 @@
 //! One file a subcommand: each wires the rooms below, and prints.
 
 pub(crate) mod export;
+mod json;
 pub(crate) mod query;
 pub(crate) mod refresh;
 pub(crate) mod status;
 pub(crate) mod verify;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::cli::CommandError;
 use crate::config::{self, Config};
 use crate::environment::Environment;
-use crate::lookup::{OpenIndex, PlaceKind, Unusable, places};
+use crate::index::Damage;
+use crate::lookup::{OpenIndex, PlaceKind, SYSTEM_INDEXES, Unusable, places};
 use crate::rooted::Root;
+use crate::terminal::shell_word;
 
 /// The exit status and nothing else, or an error for the last line.
 type Done = Result<u8, CommandError>;
@@ -75,6 +80,57 @@ fn open_indexes(
         }
     }
     indexes
+}
+
+/// The command that brings an index up to date, as a shell takes it.
+fn mending(index: &OpenIndex, root: &Root, environment: &Environment) -> String {
+    /// More search directories than this make no command that anybody wants to see.
+    const NAMED: usize = 8;
+    let path = index.path();
+    let is_system = |system: &str| {
+        let system = Path::new(system);
+        path == system || path == root.outside(system)
+    };
+    let folder = path.parent().filter(|folder| folder.ends_with(".epcache"));
+    let mut command = String::from("epcache refresh");
+    if SYSTEM_INDEXES.into_iter().any(is_system) {
+        command.push_str(" --system");
+    } else if let Some(venv) = folder.and_then(Path::parent) {
+        let venv = if venv.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            venv
+        };
+        command = format!("{command} --venv {}", shell_word(venv));
+    } else if environment.user_index().as_deref() == Some(path) {
+        command.push_str(" --user");
+    } else {
+        let directories = search_directories(index).unwrap_or_default();
+        if directories.len() <= NAMED {
+            command.push_str(" --path");
+            for directory in &directories {
+                command = format!("{command} {}", shell_word(directory));
+            }
+        } else {
+            command.push_str(" ...");
+        }
+        command = format!("{command} --output {}", shell_word(path));
+    }
+    if !root.is_system() {
+        command = format!("{command} --root {}", shell_word(root.path()));
+    }
+    command
+}
+
+/// The search directories that an index has records of, in their order.
+fn search_directories(index: &OpenIndex) -> Result<Vec<PathBuf>, Damage> {
+    let index = index.index();
+    (0..index.record_count())
+        .map(|number| {
+            let record = index.record(number)?;
+            Ok(PathBuf::from(OsStr::from_bytes(record.path())))
+        })
+        .collect()
 }
 
 fn plural(count: usize, one: &str, many: &str) -> String {

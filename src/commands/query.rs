@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
-use super::{Done, NONE_FOUND, SUCCESS, failed, open_indexes, open_root, plural};
+use super::json::JsonText;
+use super::{Done, NONE_FOUND, SUCCESS, failed, mending, open_indexes, open_root, plural};
 use crate::cli::{CommandError, QueryArgs};
 use crate::environment::Environment;
-use crate::layout::{self, Wanted};
+use crate::layout::{self, LayoutError, Wanted};
 use crate::lookup::{Answers, EntryPoint, Stale, entry_points};
 use crate::rooted::Root;
 use crate::scan::Difference;
@@ -20,6 +20,7 @@ use crate::terminal::{DIM, HEADING, NAME, Output, escape, escape_bytes};
 
 pub(crate) fn run(arguments: &QueryArgs) -> Done {
     let root = open_root(arguments.root.as_deref())?;
+    refuse_swallowed_group(arguments, &root)?;
     let environment = Environment::of_process();
     let (paths, venv) = search_path(arguments, &root, &environment)?;
     let indexes = open_indexes(&root, &arguments.index, &environment, venv.as_deref());
@@ -48,7 +49,9 @@ pub(crate) fn run(arguments: &QueryArgs) -> Done {
         log::warn!("{warning}");
     }
     for stale in &answers.stale {
-        log::warn!("{}", describe(stale));
+        let index = indexes.iter().find(|index| index.path() == stale.index);
+        let mending = index.map(|index| mending(index, &root, &environment));
+        log::warn!("{}", describe(stale, &mending.unwrap_or_default()));
     }
     let mut output = Output::stdout();
     if arguments.json {
@@ -64,6 +67,26 @@ pub(crate) fn run(arguments: &QueryArgs) -> Done {
     } else {
         SUCCESS
     })
+}
+
+/// `--path` and `--index` take every word up to the next option. A GROUP that comes after them would
+/// be taken for a path, and all groups be listed.
+fn refuse_swallowed_group(arguments: &QueryArgs, root: &Root) -> Result<(), CommandError> {
+    if arguments.group.is_some() {
+        return Ok(());
+    }
+    for (option, paths) in [("--path", &arguments.path), ("--index", &arguments.index)] {
+        if let [_, .., last] = paths.as_slice() {
+            let is_word = !last.as_os_str().as_bytes().contains(&b'/');
+            if is_word && !last.exists() && !root.exists(last) {
+                return Err(failed(format!(
+                    "{option} {}: there is no such path; GROUP and NAME go before {option}",
+                    last.display()
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The search directories to look in, and the virtual environment that they are of.
@@ -92,8 +115,16 @@ fn search_path(
         (None, None, Some(venv)) if root.is_system() => Wanted::Venv(venv.clone()),
         _ => Wanted::Default,
     };
-    let interpreter =
-        layout::find_interpreter(root, &wanted, environment.path.as_deref()).map_err(failed)?;
+    let interpreter = layout::find_interpreter(root, &wanted, environment.path.as_deref())
+        .map_err(|error| match &error {
+            LayoutError::NoSuchVersion(version) => failed(format!(
+                "--python {version}: no such Python found; name a version such as 3.12, or a path"
+            )),
+            _ if arguments.venv.is_none() && matches!(wanted, Wanted::Venv(_)) => {
+                failed(format!("VIRTUAL_ENV: {error}"))
+            }
+            _ => failed(error),
+        })?;
     let sys_path = layout::sys_path(root, &interpreter);
     for note in &sys_path.notes {
         log::info!("{note}");
@@ -110,7 +141,7 @@ fn search_path(
 }
 
 /// One line about a directory that an index is wrong about.
-pub(super) fn describe(stale: &Stale) -> String {
+fn describe(stale: &Stale, mending: &str) -> String {
     const NAMED: usize = 3;
     let mut named = Vec::new();
     for difference in stale.differences.iter().take(NAMED) {
@@ -128,7 +159,7 @@ pub(super) fn describe(stale: &Stale) -> String {
         named.push("the directory has appeared".into());
     }
     format!(
-        "{}: {} differs from the index ({}); answered live, `{}` mends it",
+        "{}: {} differs from the index ({}); answered live, `{mending}` mends it",
         stale.path.display(),
         plural(
             stale.differences.len().max(1),
@@ -136,25 +167,7 @@ pub(super) fn describe(stale: &Stale) -> String {
             "distributions"
         ),
         named.join(", "),
-        refresh_command(&stale.index),
     )
-}
-
-/// The command that brings an index up to date.
-fn refresh_command(index: &Path) -> String {
-    if crate::lookup::SYSTEM_INDEXES
-        .iter()
-        .any(|system| index.ends_with(&system[1..]))
-    {
-        return "epcache refresh --system".into();
-    }
-    match index.parent() {
-        Some(folder) if folder.ends_with(".epcache") => {
-            let venv = folder.parent().unwrap_or(folder);
-            format!("epcache refresh --venv {}", venv.display())
-        }
-        _ => format!("epcache refresh --output {}", index.display()),
-    }
 }
 
 #[derive(Serialize)]
@@ -162,51 +175,27 @@ struct Row<'a> {
     group: &'a str,
     name: &'a str,
     value: &'a str,
-    distribution: Box<RawValue>,
-    version: Box<RawValue>,
-    path: Box<RawValue>,
+    distribution: JsonText,
+    version: JsonText,
+    path: JsonText,
 }
 
-fn print_json(output: &mut Output, found: &[EntryPoint]) -> Result<(), CommandError> {
+fn print_json(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<()> {
     let rows: Vec<Row<'_>> = found
         .iter()
-        .map(|entry| {
-            Ok(Row {
-                group: &entry.group,
-                name: &entry.name,
-                value: &entry.value,
-                distribution: json_string(&entry.distribution)?,
-                version: json_string(&entry.version)?,
-                path: json_string(entry.path.as_os_str().as_bytes())?,
-            })
+        .map(|entry| Row {
+            group: &entry.group,
+            name: &entry.name,
+            value: &entry.value,
+            distribution: JsonText(entry.distribution.clone()),
+            version: JsonText(entry.version.clone()),
+            path: entry.path.as_path().into(),
         })
-        .collect::<Result<_, serde_json::Error>>()
-        .map_err(std::io::Error::from)?;
-    serde_json::to_writer_pretty(&mut *output, &rows).map_err(std::io::Error::from)?;
-    writeln!(output)?;
-    Ok(())
+        .collect();
+    output.json(&rows)
 }
 
-/// Bytes as a JSON string. What is not UTF-8 becomes a lone surrogate, as Python's `surrogateescape`
-/// has it: `json.loads` and `os.fsencode` give back the same bytes.
-fn json_string(bytes: &[u8]) -> Result<Box<RawValue>, serde_json::Error> {
-    let mut json = String::with_capacity(bytes.len() + 2);
-    json.push('"');
-    for chunk in bytes.utf8_chunks() {
-        let valid = serde_json::to_string(chunk.valid())?;
-        let unquoted = valid
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'));
-        json.push_str(unquoted.unwrap_or_default());
-        for byte in chunk.invalid() {
-            json.push_str(&format!("\\udc{byte:02x}"));
-        }
-    }
-    json.push('"');
-    RawValue::from_string(json)
-}
-
-fn print_groups(output: &mut Output, found: &[EntryPoint]) -> Result<(), CommandError> {
+fn print_groups(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<()> {
     let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
     for entry in found {
         *groups.entry(&entry.group).or_default() += 1;
@@ -234,7 +223,7 @@ fn print_groups(output: &mut Output, found: &[EntryPoint]) -> Result<(), Command
     Ok(())
 }
 
-fn print_entries(output: &mut Output, found: &[EntryPoint]) -> Result<(), CommandError> {
+fn print_entries(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<()> {
     if output.is_terminal() {
         let rows: Vec<[String; 3]> = found
             .iter()

@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use super::json::JsonText;
 use super::{Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural};
 use crate::cli::{CommandError, RefreshArgs};
 use crate::environment::Environment;
 use crate::index::{self, Index};
 use crate::lookup::SYSTEM_INDEXES;
-use crate::publish::{LOCK_PATIENCE, Outcome, Place};
+use crate::publish::{LOCK_PATIENCE, Outcome, Place, PublishError};
 use crate::rooted::Root;
 use crate::scan::Purpose;
-use crate::terminal::Output;
+use crate::terminal::{Output, say};
 use crate::worker::{self, Product, Progress, Request, Scope};
 
 /// Nobody wants to watch what takes no longer.
@@ -38,7 +39,7 @@ pub(crate) fn run(arguments: &RefreshArgs) -> Done {
     let place = if arguments.dry_run {
         None
     } else {
-        Some(lock(&places)?)
+        Some(lock(&places, &scope)?)
     };
 
     let progress = Spinner::new();
@@ -147,18 +148,38 @@ fn outside(root: &Root, path: &Path) -> PathBuf {
 }
 
 /// Takes the first place that is not on a read-only file system.
-fn lock(places: &[PathBuf]) -> Result<(PathBuf, Place), CommandError> {
+fn lock(places: &[PathBuf], scope: &Scope) -> Result<(PathBuf, Place), CommandError> {
     let mut refusal = None;
     for path in places {
-        match Place::lock(path, LOCK_PATIENCE) {
+        match lock_patiently(path) {
             Ok(place) => return Ok((path.clone(), place)),
             Err(error) if error.is_read_only() => {
                 refusal.get_or_insert(error);
+            }
+            Err(error) if error.is_forbidden() && matches!(scope, Scope::System { .. }) => {
+                return Err(failed(format!(
+                    "{error}; --system is for root, --user and --venv are for everybody"
+                )));
             }
             Err(error) => return Err(failed(error)),
         }
     }
     Err(refusal.map_or_else(|| failed("no place for the index"), failed))
+}
+
+/// Says so when there is something to wait for.
+fn lock_patiently(path: &Path) -> Result<Place, PublishError> {
+    match Place::lock(path, SHOW_PROGRESS_AFTER) {
+        Err(error) if error.is_busy() => {
+            log::warn!(
+                "{}: another refresh is at work, waiting for it for up to {} s",
+                path.display(),
+                LOCK_PATIENCE.as_secs()
+            );
+            Place::lock(path, LOCK_PATIENCE)
+        }
+        done => done,
+    }
 }
 
 /// Nothing is published that a reader would refuse.
@@ -194,8 +215,7 @@ impl Spinner {
 
     fn show(&self, state: Progress) {
         let Some(bar) = &self.bar else { return };
-        // The clock is worth asking now and then only.
-        if state.distributions % 64 == 0 && self.started.elapsed() > SHOW_PROGRESS_AFTER {
+        if self.started.elapsed() > SHOW_PROGRESS_AFTER {
             if bar.is_hidden() {
                 bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
             }
@@ -222,7 +242,7 @@ struct Summary<'a> {
     errors: Vec<String>,
     notes: Vec<String>,
     left_out: Vec<LeftOut>,
-    index: String,
+    index: JsonText,
     written: bool,
     size: usize,
     elapsed_ms: f64,
@@ -231,7 +251,7 @@ struct Summary<'a> {
 
 #[derive(Serialize)]
 struct LeftOut {
-    path: String,
+    path: JsonText,
     reason: String,
 }
 
@@ -275,19 +295,18 @@ fn report(
                 .left_out
                 .iter()
                 .map(|(path, reason)| LeftOut {
-                    path: path.display().to_string(),
+                    path: path.as_path().into(),
                     reason: reason.to_string(),
                 })
                 .collect(),
-            index: path.display().to_string(),
+            index: path.into(),
             written: outcome == Some(Outcome::Written),
             size: product.index.len(),
             elapsed_ms: (milliseconds * 1000.0).round() / 1000.0,
             sandbox: Sandbox { privileges: "kept" },
         };
         let mut output = Output::stdout();
-        serde_json::to_writer_pretty(&mut output, &summary).map_err(std::io::Error::from)?;
-        writeln!(output)?;
+        output.json(&summary)?;
         output.flush()?;
     }
     // The last word, for whoever did not ask for silence.
@@ -297,8 +316,8 @@ fn report(
             Some(Outcome::Unchanged) => "unchanged",
             None => "not written (dry run)",
         };
-        eprintln!(
-            "epcache: {} in {}, {}: {} {fate} in {milliseconds:.1} ms",
+        say(&format!(
+            "{} in {}, {}: {} {fate} in {milliseconds:.1} ms",
             plural(product.entry_points, "entry point", "entry points"),
             plural(product.distributions, "distribution", "distributions"),
             plural(
@@ -306,8 +325,8 @@ fn report(
                 "search directory",
                 "search directories"
             ),
-            crate::terminal::escape(&path.display().to_string()),
-        );
+            path.display(),
+        ));
     }
     Ok(())
 }

@@ -8,7 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::{Done, STALE, SUCCESS, configuration, failed, open_root, plural};
+use super::json::JsonText;
+use super::{Done, STALE, SUCCESS, configuration, failed, mending, open_root, plural};
 use crate::cli::StatusArgs;
 use crate::environment::Environment;
 use crate::freshness::{FreshnessError, Level};
@@ -18,7 +19,7 @@ use crate::layout::Found;
 use crate::lookup::{OpenIndex, State, Unusable, examine, places};
 use crate::rooted::Root;
 use crate::scan::Difference;
-use crate::terminal::{BAD, DIM, GOOD, HEADING, Output, escape};
+use crate::terminal::{BAD, DIM, GOOD, HEADING, Output, escape, shell_word};
 use crate::worker::{Scope, search_directories};
 
 pub(crate) fn run(arguments: &StatusArgs) -> Done {
@@ -26,38 +27,35 @@ pub(crate) fn run(arguments: &StatusArgs) -> Done {
     let environment = Environment::of_process();
     let venv = environment.venv.clone().filter(|_| root.is_system());
     let config = configuration(&root);
-    let mut wanted = search_directories(
-        &root,
-        &Scope::System {
-            extra: config.directories,
-        },
-    )
-    .map_err(failed)?;
-    if let Some(venv) = &venv {
+    let mut report = Report {
+        fresh: true,
+        ..Report::default()
+    };
+    for (kind, path) in places(&root, &environment, venv.as_deref()) {
+        let opened = OpenIndex::open(&root, &path, kind);
+        report.add_index(&root, &environment, opened, kind.word(), &path);
+    }
+    if let Some(venv) = venv {
         match search_directories(&root, &Scope::Venv(venv.clone())) {
-            Ok(mut found) => {
-                found.directories.append(&mut wanted.directories);
-                found.notes.append(&mut wanted.notes);
-                found.left_out.append(&mut wanted.left_out);
-                wanted = found;
+            Ok(found) => {
+                report.add_wanted(
+                    found,
+                    &format!("epcache refresh --venv {}", shell_word(&venv)),
+                );
             }
-            Err(error) => log::warn!("{error}"),
+            Err(error) => log::warn!("VIRTUAL_ENV: {error}"),
         }
     }
-    let mut report = Report::default();
-    for (kind, path) in places(&root, &environment, venv.as_deref()) {
-        report.add_index(
-            &root,
-            OpenIndex::open(&root, &path, kind),
-            kind.word(),
-            &path,
-        );
+    let extra = config.directories;
+    let system = search_directories(&root, &Scope::System { extra }).map_err(failed)?;
+    let mut mending = String::from("epcache refresh --system");
+    if !root.is_system() {
+        mending = format!("{mending} --root {}", shell_word(root.path()));
     }
-    report.add_wanted(&wanted);
+    report.add_wanted(system, &mending);
     let mut output = Output::stdout();
     if arguments.json {
-        serde_json::to_writer_pretty(&mut output, &report).map_err(std::io::Error::from)?;
-        writeln!(output)?;
+        output.json(&report)?;
     } else {
         report.print(&mut output)?;
     }
@@ -68,18 +66,24 @@ pub(crate) fn run(arguments: &StatusArgs) -> Done {
 /// What `status --json` prints.
 #[derive(Serialize, Default)]
 struct Report {
-    /// Whether every wanted search directory has a fresh record.
+    /// Whether every wanted search directory has a fresh record, and no index is stale or damaged.
     fresh: bool,
     indexes: Vec<IndexStatus>,
     directories: Vec<DirectoryStatus>,
     skipped: Vec<Skipped>,
+    /// The commands that make everything fresh.
+    mending: Vec<String>,
 }
 
 #[derive(Serialize)]
 struct IndexStatus {
-    path: String,
+    path: JsonText,
     kind: &'static str,
-    state: String,
+    /// `fresh`, `stale`, `missing`, or `unusable`.
+    state: &'static str,
+    /// Why it is unusable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     age_seconds: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,8 +94,11 @@ struct IndexStatus {
 
 #[derive(Serialize)]
 struct RecordStatus {
-    path: String,
+    path: JsonText,
+    /// `fresh`, `stale`, or `unreadable`.
     state: &'static str,
+    /// Whether the directory is not there, which may be as it should be.
+    missing: bool,
     why: Vec<String>,
     distributions: u32,
     entry_points: u32,
@@ -104,15 +111,18 @@ struct RecordStatus {
 /// A search directory that the system, or the active environment, has.
 #[derive(Serialize)]
 struct DirectoryStatus {
-    path: String,
+    path: JsonText,
+    /// `fresh`, `stale`, `unreadable`, or `missing` in every index.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<String>,
+    index: Option<JsonText>,
 }
 
 #[derive(Serialize)]
 struct Skipped {
-    path: String,
+    path: JsonText,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
     why: String,
 }
 
@@ -120,26 +130,37 @@ const FRESH: &str = "fresh";
 const STALE_WORD: &str = "stale";
 const MISSING: &str = "missing";
 const UNREADABLE: &str = "unreadable";
+const UNUSABLE: &str = "unusable";
+
+/// As much of a reason as a person is shown on a terminal.
+const REASON: usize = 66;
 
 impl Report {
     fn add_index(
         &mut self,
         root: &Root,
+        environment: &Environment,
         opened: Result<OpenIndex, Unusable>,
         kind: &'static str,
         path: &Path,
     ) {
         let mut status = IndexStatus {
-            path: shown(path),
+            path: path.into(),
             kind,
-            state: String::new(),
+            state: UNUSABLE,
+            why: None,
             age_seconds: None,
             size: None,
             suspect: false,
             records: Vec::new(),
         };
         match opened {
-            Err(unusable) => status.state = unusable.to_string(),
+            Err(Unusable::Missing) => status.state = MISSING,
+            Err(unusable) => {
+                // One that is not trusted is as absent, and somebody else's to mend.
+                self.fresh &= !matches!(unusable, Unusable::Damage(_));
+                status.why = Some(unusable.to_string());
+            }
             Ok(index) => {
                 status.age_seconds = Some(now().saturating_sub(index.modified()));
                 status.size = Some(index.index().size());
@@ -147,20 +168,23 @@ impl Report {
                 match record_statuses(root, &index) {
                     Ok(records) => {
                         let all_fresh = records.iter().all(|record| record.state == FRESH);
-                        let state = if all_fresh { FRESH } else { STALE_WORD };
-                        status.state = state.into();
+                        status.state = if all_fresh { FRESH } else { STALE_WORD };
                         status.records = records;
                     }
-                    Err(damage) => status.state = damage.to_string(),
+                    Err(damage) => status.why = Some(damage.to_string()),
+                }
+                if status.state != FRESH {
+                    self.fresh = false;
+                    self.add_mending(&mending(&index, root, environment));
                 }
             }
         }
         self.indexes.push(status);
     }
 
-    fn add_wanted(&mut self, wanted: &Found) {
-        self.fresh = true;
-        for directory in &wanted.directories {
+    /// Adds what some scope should have in an index; `mending` puts it there.
+    fn add_wanted(&mut self, wanted: Found, mending: &str) {
+        for directory in wanted.directories {
             let path = directory.path.as_os_str().as_bytes();
             let records = || {
                 self.indexes.iter().flat_map(|index| {
@@ -179,106 +203,138 @@ impl Report {
                 .or(records().next());
             let state = best.map_or(MISSING, |(_, record)| record.state);
             let index = best.map(|(index, _)| index.path.clone());
-            self.fresh &= state == FRESH;
             self.directories.push(DirectoryStatus {
-                path: shown(&directory.path),
+                path: directory.path.as_path().into(),
                 state,
                 index,
             });
+            self.fresh &= state == FRESH;
+            if state == MISSING {
+                self.add_mending(mending);
+            }
         }
         for (path, reason) in &wanted.left_out {
             self.skipped.push(Skipped {
-                path: shown(path),
+                path: path.as_path().into(),
+                line: None,
                 why: reason.to_string(),
             });
         }
-        for note in &wanted.notes {
-            let path = match note.line {
-                Some(line) => format!("{}:{line}", shown(&note.path)),
-                None => shown(&note.path),
-            };
+        for note in wanted.notes {
             self.skipped.push(Skipped {
-                path,
-                why: note.text.clone(),
+                path: note.path.as_path().into(),
+                line: note.line,
+                why: note.text,
             });
+        }
+    }
+
+    fn add_mending(&mut self, command: &str) {
+        if !self.mending.iter().any(|known| known == command) {
+            self.mending.push(command.to_owned());
         }
     }
 
     fn print(&self, output: &mut Output) -> std::io::Result<()> {
         for index in &self.indexes {
-            let style = if index.state == FRESH { GOOD } else { BAD };
-            let style = if index.state == MISSING { DIM } else { style };
-            write!(output, "{HEADING}{}{HEADING:#} ", escape(&index.path))?;
-            write!(
-                output,
-                "({} index): {style}{}{style:#}",
-                index.kind,
-                escape(&index.state)
-            )?;
-            if let (Some(age), Some(size)) = (index.age_seconds, index.size) {
-                write!(
-                    output,
-                    ", {} old, {} KiB",
-                    duration(age),
-                    size.div_ceil(1024)
-                )?;
-            }
-            if index.suspect {
-                write!(output, ", suspect: a later refresh has failed")?;
-            }
-            writeln!(output)?;
-            for record in &index.records {
-                record.print(output)?;
-            }
+            index.print(output)?;
         }
-        let missing: Vec<_> = self
+        let mut missing = self
             .directories
             .iter()
             .filter(|directory| directory.state == MISSING)
-            .collect();
-        if !missing.is_empty() {
+            .peekable();
+        if missing.peek().is_some() {
             writeln!(output, "{HEADING}Not in any index{HEADING:#}")?;
-            for directory in missing {
-                writeln!(output, "  {}", escape(&directory.path))?;
-            }
+        }
+        for directory in missing {
+            writeln!(output, "  {}", directory.path.shown())?;
         }
         if !self.skipped.is_empty() {
             writeln!(output, "{HEADING}Skipped{HEADING:#}")?;
-            for skipped in &self.skipped {
-                writeln!(
-                    output,
-                    "  {}: {}",
-                    escape(&skipped.path),
-                    escape(&skipped.why)
-                )?;
-            }
         }
-        if !self.fresh {
+        for skipped in &self.skipped {
+            let line = skipped.line.map(|line| format!(":{line}"));
             writeln!(
                 output,
-                "Not everything is fresh; `epcache refresh` mends that."
+                "  {}{}",
+                skipped.path.shown(),
+                line.unwrap_or_default()
+            )?;
+            let mut why = escape(&skipped.why).into_owned();
+            if output.is_terminal() {
+                if let Some((end, _)) = why.char_indices().nth(REASON) {
+                    why.truncate(end);
+                    why.push('…');
+                }
+            }
+            writeln!(output, "             {DIM}{why}{DIM:#}")?;
+        }
+        for command in &self.mending {
+            writeln!(
+                output,
+                "To mend it: {HEADING}{}{HEADING:#}",
+                escape(command)
             )?;
         }
         Ok(())
     }
 }
 
+impl IndexStatus {
+    fn print(&self, output: &mut Output) -> std::io::Result<()> {
+        let style = match self.state {
+            FRESH => GOOD,
+            MISSING => DIM,
+            _ => BAD,
+        };
+        write!(
+            output,
+            "{HEADING}{}{HEADING:#} ({} index): {style}{}{style:#}",
+            self.path.shown(),
+            self.kind,
+            self.state
+        )?;
+        if let Some(why) = &self.why {
+            write!(output, ", {}", escape(why))?;
+        }
+        if let (Some(age), Some(size)) = (self.age_seconds, self.size) {
+            write!(
+                output,
+                ", {} old, {} KiB",
+                duration(age),
+                size.div_ceil(1024)
+            )?;
+        }
+        if self.suspect {
+            write!(output, ", suspect: a later refresh has failed")?;
+        }
+        writeln!(output)?;
+        self.records
+            .iter()
+            .try_for_each(|record| record.print(output))
+    }
+}
+
 impl RecordStatus {
     fn print(&self, output: &mut Output) -> std::io::Result<()> {
         let style = if self.state == FRESH { GOOD } else { BAD };
+        let what = if self.missing {
+            "not there".to_owned()
+        } else {
+            let distributions =
+                plural(self.distributions as usize, "distribution", "distributions");
+            let entry_points = plural(self.entry_points as usize, "entry point", "entry points");
+            format!("{distributions}, {entry_points}")
+        };
         writeln!(
             output,
-            "  {style}{:<10}{style:#} {}  {DIM}{}, {}{DIM:#}",
+            "  {style}{:<10}{style:#} {}  {DIM}{what}{DIM:#}",
             self.state,
-            escape(&self.path),
-            plural(self.distributions as usize, "distribution", "distributions"),
-            plural(self.entry_points as usize, "entry point", "entry points"),
+            self.path.shown(),
         )?;
-        for why in &self.why {
+        for why in self.why.iter().chain(&self.problems) {
             writeln!(output, "             {}", escape(why))?;
-        }
-        for problem in &self.problems {
-            writeln!(output, "             {}", escape(problem))?;
         }
         Ok(())
     }
@@ -321,8 +377,9 @@ fn record_statuses(root: &Root, index: &OpenIndex) -> Result<Vec<RecordStatus>, 
             Err(FreshnessError::Damage(damage)) => return Err(damage),
         };
         statuses.push(RecordStatus {
-            path: shown(&path),
+            path: path.as_path().into(),
             state,
+            missing: record.is_missing(),
             why,
             distributions: record.distribution_count(),
             entry_points: record.entry_count(),
@@ -340,10 +397,6 @@ fn in_words(difference: &Difference) -> String {
         Difference::Changed(name) => (name, "changed since"),
     };
     format!("{}: {what}", String::from_utf8_lossy(name))
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }
 
 fn now() -> i64 {

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DAMAGED, Done, SUCCESS, failed};
+use super::{DAMAGED, Done, SUCCESS, failed, plural};
 use crate::cli::VerifyArgs;
 use crate::environment::Environment;
 use crate::index::{Damage, Index, verify};
 use crate::lookup::{AnySource, places};
 use crate::rooted::Root;
+use crate::terminal::say;
 
 pub(crate) fn run(arguments: &VerifyArgs) -> Done {
     let root = Root::system();
@@ -31,7 +32,13 @@ pub(crate) fn run(arguments: &VerifyArgs) -> Done {
     let mut status = SUCCESS;
     for file in &files {
         match check(&root, file) {
-            Ok(records) => log::info!("{}: sound, {records} records", file.display()),
+            // The last word, for whoever did not ask for silence.
+            Ok(records) if log::log_enabled!(log::Level::Warn) => say(&format!(
+                "{}: sound, {}",
+                file.display(),
+                plural(records as usize, "search directory", "search directories")
+            )),
+            Ok(_) => {}
             Err(Damage::Io(error)) => {
                 return Err(failed(format!("{}: {error}", file.display())));
             }

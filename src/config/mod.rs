@@ -127,25 +127,25 @@ impl Config {
                 return;
             }
         };
+        let mut lines = Lines::of(text);
         for (section, properties) in &ini {
+            let header = section.and_then(|name| {
+                lines.next_that(|line| line.starts_with('[') && line.contains(name))
+            });
             if section.is_some_and(|name| name != SECTION) {
                 let name = section.unwrap_or_default();
-                let line = line_of(text, |line| line.starts_with('[') && line.contains(name));
-                remark(line, format!("unknown section [{name}], ignored"));
+                remark(header, format!("unknown section [{name}], ignored"));
                 continue;
             }
             for (key, value) in properties.iter() {
+                let line = lines.next_that(|line| {
+                    line.split(['=', ':'])
+                        .next()
+                        .is_some_and(|name| name.trim() == key)
+                });
                 match key {
                     "directories" => self.add_directories(value),
-                    _ => {
-                        let is_key = |line: &str| {
-                            line.split(['=', ':'])
-                                .next()
-                                .is_some_and(|name| name.trim() == key)
-                        };
-                        let text_of = format!("unknown key '{key}', ignored");
-                        remark(line_of(text, is_key), text_of);
-                    }
+                    _ => remark(line, format!("unknown key '{key}', ignored")),
                 }
             }
         }
@@ -163,11 +163,27 @@ impl Config {
     }
 }
 
-/// The number of the first line that fits: rust-ini keeps none.
-fn line_of(text: &str, fits: impl Fn(&str) -> bool) -> Option<usize> {
-    text.lines()
-        .position(|line| fits(line.trim()))
-        .map(|position| position + 1)
+/// The lines of a file, gone through once: rust-ini keeps no line numbers, but keeps the order.
+struct Lines<'t> {
+    rest: std::iter::Zip<std::ops::RangeFrom<usize>, std::str::Lines<'t>>,
+}
+
+impl<'t> Lines<'t> {
+    fn of(text: &'t str) -> Self {
+        Self {
+            rest: (1..).zip(text.lines()),
+        }
+    }
+
+    /// The number of the next line that fits.
+    fn next_that(&mut self, fits: impl Fn(&str) -> bool) -> Option<usize> {
+        let mut ahead = self.rest.clone();
+        let found = ahead.find(|(_, line)| fits(line.trim()));
+        if found.is_some() {
+            self.rest = ahead;
+        }
+        found.map(|(number, _)| number)
+    }
 }
 
 #[cfg(test)]

@@ -48,6 +48,12 @@ impl PublishError {
         self.source.kind() == io::ErrorKind::ReadOnlyFilesystem
     }
 
+    /// Whether the place may not be written by this user.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        self.source.kind() == io::ErrorKind::PermissionDenied
+    }
+
     /// Whether another writer held the lock all the time.
     #[must_use]
     pub fn is_busy(&self) -> bool {

@@ -1,0 +1,47 @@
+//! Bytes that are mostly text, in JSON.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use serde::ser::{Error, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::terminal::escape;
+
+/// A path, or a name that may come from one. In JSON, what is not UTF-8 becomes a lone surrogate, as
+/// Python's `surrogateescape` has it: `json.loads` and `os.fsencode` give back the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct JsonText(pub(super) Vec<u8>);
+
+impl JsonText {
+    /// For people.
+    pub(super) fn shown(&self) -> String {
+        escape(&String::from_utf8_lossy(&self.0)).into_owned()
+    }
+}
+
+impl From<&Path> for JsonText {
+    fn from(path: &Path) -> Self {
+        Self(path.as_os_str().as_bytes().to_vec())
+    }
+}
+
+impl Serialize for JsonText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut json = String::with_capacity(self.0.len() + 2);
+        json.push('"');
+        for chunk in self.0.utf8_chunks() {
+            let valid = serde_json::to_string(chunk.valid()).map_err(S::Error::custom)?;
+            let unquoted = valid
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'));
+            json.push_str(unquoted.unwrap_or_default());
+            for byte in chunk.invalid() {
+                json.push_str(&format!("\\udc{byte:02x}"));
+            }
+        }
+        json.push('"');
+        let raw = RawValue::from_string(json).map_err(S::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
