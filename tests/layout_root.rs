@@ -223,6 +223,9 @@ fn fedora_free_threaded_has_directories_of_its_own() {
     );
     assert_eq!(tree.isolated("/usr/bin/python3.13t"), expected);
     assert_eq!(expected[0], "/usr/lib64/python313t.zip");
+    // `make install` installs the program once more without the `t`.
+    tree.program("/usr/bin/python3.13");
+    assert_eq!(tree.isolated("/usr/bin/python3.13"), expected);
 }
 
 #[test]

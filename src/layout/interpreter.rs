@@ -67,7 +67,7 @@ impl Interpreter {
         let start = home(root, &executable, resolved, abi.version)
             .unwrap_or_else(|| directory_of(resolved));
         let origin = nearest.and_then(|config| pyvenv::home(&config.content, (3, 11)));
-        let found =
+        let (abi, found) =
             prefix::search(root, &start, origin.as_deref(), abi, wide).ok_or_else(|| {
                 LayoutError::NoStandardLibrary {
                     path: executable.clone(),

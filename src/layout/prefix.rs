@@ -117,21 +117,37 @@ pub(super) fn is_64_bit(root: &Root, executable: &Path) -> Result<bool, LayoutEr
 /// Searches from `start` (the executable's directory, or `home` of pyvenv.cfg) upwards, then where
 /// the compiled-in prefix may be: above `origin`, the place that the program was copied from, or at
 /// the usual prefixes.
+///
+/// A free-threaded build is installed as `python3.13t`, and once more as `python3.13`: where the
+/// name's own library is not in a place, the other one may be.
 pub(super) fn search(
     root: &Root,
     start: &Path,
     origin: Option<&Path>,
     abi: Abi,
     wide: bool,
-) -> Option<Prefixes> {
-    let (prefix, platlibdir) = by_archive(root, start, abi).or_else(|| {
-        upwards(start)
-            .chain(origin.into_iter().flat_map(upwards))
-            .chain(BUILT_IN.iter().map(PathBuf::from))
-            .find_map(|prefix| {
-                let platlibdir = platlibdir(root, &prefix, abi, wide)?;
-                Some((prefix, platlibdir))
+) -> Option<(Abi, Prefixes)> {
+    let other = Abi {
+        free_threaded: !abi.free_threaded,
+        ..abi
+    };
+    let first = |mut places: Box<dyn Iterator<Item = PathBuf> + '_>, libdir: LibdirOf| {
+        places.find_map(|place| {
+            [abi, other].into_iter().find_map(|abi| {
+                let libdir = libdir(root, &place, abi, wide)?;
+                Some((abi, place.clone(), libdir))
             })
+        })
+    };
+    // From 3.11 on the archive of the library is looked for before the library itself.
+    let by_archive = (abi.version >= (3, 11))
+        .then(|| first(Box::new(upwards(start)), archive_libdir))
+        .flatten();
+    let (abi, prefix, platlibdir) = by_archive.or_else(|| {
+        let places = upwards(start)
+            .chain(origin.into_iter().flat_map(upwards))
+            .chain(BUILT_IN.iter().map(PathBuf::from));
+        first(Box::new(places), platlibdir)
     })?;
     // From 3.14 on the prefix itself is tried first.
     let nearest = (abi.version >= (3, 14)).then(|| prefix.clone());
@@ -140,22 +156,21 @@ pub(super) fn search(
         .chain(upwards(start))
         .find(|place| root.is_dir(&dynload(place, platlibdir, abi)))
         .unwrap_or_else(|| prefix.clone());
-    Some(Prefixes {
+    let found = Prefixes {
         prefix,
         exec_prefix,
         platlibdir,
-    })
+    };
+    Some((abi, found))
 }
 
-/// From 3.11 on the archive of the standard library is looked for before the library itself.
-fn by_archive(root: &Root, start: &Path, abi: Abi) -> Option<(PathBuf, &'static str)> {
-    let start = Some(start).filter(|_| abi.version >= (3, 11))?;
-    upwards(start).find_map(|prefix| {
-        let libdir = ["lib64", "lib"]
-            .into_iter()
-            .find(|libdir| root.is_file(&joined(&joined(&prefix, libdir), abi.zip())))?;
-        Some((prefix, libdir))
-    })
+/// Which of `lib64` and `lib` below a prefix has a landmark of the standard library.
+type LibdirOf = fn(&Root, &Path, Abi, bool) -> Option<&'static str>;
+
+fn archive_libdir(root: &Root, prefix: &Path, abi: Abi, _wide: bool) -> Option<&'static str> {
+    ["lib64", "lib"]
+        .into_iter()
+        .find(|libdir| root.is_file(&joined(&joined(prefix, libdir), abi.zip())))
 }
 
 /// The directories from `start` up, without `/`.
