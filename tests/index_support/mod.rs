@@ -98,12 +98,8 @@ pub fn stamps(seconds: i64) -> (Stamp, Stamp) {
 
 /// A distribution with core metadata, and an entry point for each `group: name = value`.
 pub fn dist(file_name: &str, key: &str, entries: &[&str]) -> Dist {
-    let mut parts = file_name.splitn(3, '-');
-    let name = parts.next().unwrap_or_default();
-    let version = parts.next().unwrap_or_default();
-    let version = version
-        .trim_end_matches(".dist-info")
-        .trim_end_matches(".egg-info");
+    let (stem, _) = file_name.rsplit_once('.').expect("an ending");
+    let (name, version) = stem.split_once('-').unwrap_or((stem, ""));
     let mut flags = distribution_flag::HAS_METADATA;
     if file_name.ends_with(".egg-info") {
         flags |= 1;

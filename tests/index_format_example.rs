@@ -1,0 +1,472 @@
+//! `docs/format.md` says what the writer does: its worked example is what the writer writes, and a
+//! reader in Python that was written from it alone answers as ours does.
+//!
+//! `EPCACHE_WRITE_EXAMPLE=1 cargo test --test index_format_example` puts the example into the page
+//! after a change of the format.
+
+#[path = "../fuzz/index_checks.rs"]
+mod index_checks;
+mod index_support;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use epcache::index::format::{
+    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, KEY_ROW, RECORD_ROW, REFERENCE_ROW,
+    distribution_flag,
+};
+use epcache::index::{Entry, Index, Stamp};
+use index_checks::{Answers, RecordAnswers};
+use index_support::{Directory, Tables, directory, dist, get, many, one_of_everything, write};
+
+const FIRST: &str = "/usr/local/lib/python3.13/dist-packages";
+const SECOND: &str = "/usr/lib/python3/dist-packages";
+
+/// Two search directories, three distributions, one of them shadowed, two groups.
+fn example() -> Vec<Directory> {
+    let mut first = directory(
+        FIRST,
+        vec![
+            dist(
+                "tool-2.0.dist-info",
+                "tool",
+                &[
+                    "plugins: fast = tool.fast:Plugin [speed]",
+                    "console_scripts: tool = tool.cli:main",
+                ],
+            ),
+            dist(
+                "tool-1.9.dist-info",
+                "tool",
+                &["console_scripts: tool = tool:main"],
+            ),
+        ],
+    );
+    first.distributions[1].flags |= distribution_flag::SHADOWED;
+    let second = directory(
+        SECOND,
+        vec![dist(
+            "other-1.0.dist-info",
+            "other",
+            &["plugins: other = other.plugin:Plugin"],
+        )],
+    );
+    vec![first, second]
+}
+
+/// A hex dump, each part with its meaning.
+struct Dump<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    text: String,
+}
+
+impl Dump<'_> {
+    fn part(&mut self, length: usize, meaning: &str) {
+        let part = &self.bytes[self.at..self.at + length];
+        let mut meaning = meaning.to_owned();
+        if part.is_empty() {
+            return;
+        }
+        for line in part.chunks(16) {
+            let hex: Vec<_> = line.iter().map(|byte| format!("{byte:02x}")).collect();
+            let line_text = format!("{:04x}  {:<47}  {meaning}", self.at, hex.join(" "));
+            self.text.push_str(line_text.trim_end());
+            self.text.push('\n');
+            self.at += line.len();
+            meaning.clear();
+        }
+    }
+
+    fn title(&mut self, title: &str) {
+        let _ = writeln!(self.text, "\n      {title}");
+    }
+
+    fn u32(&self) -> u32 {
+        get(self.bytes, self.at)
+    }
+
+    /// A string that is referred to here, at an offset from `pool`.
+    fn string(&mut self, what: &str, pool: usize) {
+        let (offset, length) = (self.u32() as usize, get(self.bytes, self.at + 4) as usize);
+        let string = text(&self.bytes[pool + offset..pool + offset + length]);
+        self.part(
+            8,
+            &format!("{what}: {length} bytes at {offset:#x}: {string}"),
+        );
+    }
+
+    fn number(&mut self, what: &str) {
+        let number = self.u32();
+        self.part(4, &format!("{what}: {number}"));
+    }
+
+    fn time(&mut self, what: &str) {
+        let bytes = self.bytes[self.at..self.at + 8].try_into().unwrap();
+        self.part(8, &format!("{what}: {}", i64::from_le_bytes(bytes)));
+    }
+
+    /// The part of a pool until `end`, a line for each string.
+    fn pool(&mut self, end: usize, strings: &[String]) {
+        for string in strings {
+            self.part(string.len(), string);
+        }
+        assert_eq!(self.at, end);
+    }
+}
+
+fn dump(bytes: &[u8]) -> String {
+    let tables = Tables::of(bytes);
+    let mut dump = Dump {
+        bytes,
+        at: 0,
+        text: String::new(),
+    };
+    dump.text.push_str("      header\n");
+    dump.part(8, "magic");
+    dump.part(2, "major version: 1");
+    dump.part(2, "minor version: 0");
+    dump.part(1, "suspect: no");
+    dump.part(3, "reserved");
+    dump.part(4, "CRC of 0014 to 003f");
+    dump.number("flags");
+    dump.part(8, &format!("size of the file: {}", bytes.len()));
+    dump.number("B, blocks");
+    dump.number("D, rows of the directory table");
+    dump.number("R, rows of the record table");
+    dump.part(20, "reserved");
+    dump.title("block checksums");
+    while dump.at < tables.body {
+        dump.part(4, "CRC of the body's block 0");
+    }
+    for row in tables.directories.clone().step_by(DIRECTORY_ROW) {
+        dump.title(&format!(
+            "directory table, row {}",
+            (row - tables.body) / DIRECTORY_ROW
+        ));
+        dump.string("path", tables.body);
+        dump.number("record");
+        dump.number("flags");
+    }
+    for (number, row) in tables.record_rows.clone().step_by(RECORD_ROW).enumerate() {
+        dump.title(&format!("record table, row {number}"));
+        let (offset, length) = (get(bytes, row), get(bytes, row + 4));
+        let at = tables.body + offset as usize;
+        dump.part(
+            8,
+            &format!("segment: {length} bytes at {offset:#x}, in the file {at:04x}"),
+        );
+        dump.number("flags");
+        dump.number("d, distributions");
+        dump.number("k, keys");
+        dump.number("g, groups");
+        dump.number("e, entry points");
+        dump.number("l, listed ones");
+        dump.time("mtime");
+        dump.time("ctime");
+        dump.string("path", tables.body);
+        dump.part(8, "reserved");
+    }
+    dump.title("paths: of the directory table, of the record table");
+    let paths = [SECOND, FIRST, FIRST, SECOND].map(str::to_owned);
+    dump.pool(tables.records[0].distributions.start, &paths);
+    let index = Index::open(bytes.to_vec()).unwrap();
+    let answers = Answers::of(&index).unwrap();
+    for (number, (record, answers)) in tables.records.iter().zip(&answers.records).enumerate() {
+        dump_segment(&mut dump, number, record, answers);
+    }
+    assert_eq!(dump.at, bytes.len());
+    dump.text
+}
+
+fn dump_segment(
+    dump: &mut Dump<'_>,
+    number: usize,
+    record: &index_support::RecordTables,
+    answers: &RecordAnswers,
+) {
+    let pool = record.pool.start;
+    for row in 0..record.distributions.len() / DISTRIBUTION_ROW {
+        dump.title(&format!("record {number}, distribution table, row {row}"));
+        dump.string("file name", pool);
+        dump.string("key", pool);
+        dump.string("name", pool);
+        dump.string("version", pool);
+        let flags = dump.u32();
+        let words = [
+            (16, "has metadata"),
+            (32, "shadowed"),
+            (128, "has entry points"),
+        ];
+        let words = words.into_iter().filter(|(bit, _)| flags & bit != 0);
+        let words: Vec<_> = words.map(|(_, word)| word).collect();
+        dump.part(4, &format!("flags: {}", words.join(", ")));
+        dump.number("size of entry_points.txt");
+        dump.time("mtime");
+        dump.time("ctime");
+        dump.time("mtime of entry_points.txt");
+        dump.part(16, "digest of entry_points.txt");
+        dump.number("first reference");
+        dump.number("references");
+        dump.part(4, "CRC of the key");
+        dump.part(4, "reserved");
+    }
+    dump.title(&format!("record {number}, key table"));
+    for _ in 0..record.keys.len() / KEY_ROW {
+        let distribution = get(dump.bytes, dump.at + 4);
+        dump.part(
+            KEY_ROW,
+            &format!("CRC of the key, distribution {distribution}"),
+        );
+    }
+    for row in 0..record.groups.len() / GROUP_ROW {
+        dump.title(&format!("record {number}, group table, row {row}"));
+        dump.string("name", pool);
+        dump.number("first entry point");
+        dump.number("entry points");
+    }
+    let mut strings: Vec<String> = Vec::new();
+    for (distribution, _) in &answers.distributions {
+        strings.push(text(&distribution.file_name));
+    }
+    strings.extend(answers.groups.iter().map(|(group, _)| group.name.clone()));
+    for row in 0..record.entries.len() / ENTRY_ROW {
+        dump.title(&format!("record {number}, entry table, row {row}"));
+        let [offset, name, value] = [0, 4, 8].map(|at| get(dump.bytes, dump.at + at) as usize);
+        let at = pool + offset;
+        let name = text(&dump.bytes[at..at + name]);
+        let value = text(&dump.bytes[at + name.len()..at + name.len() + value]);
+        dump.part(12, &format!("strings at {offset:#x}: {name} = {value}"));
+        dump.number("distribution");
+        dump.number("group");
+        dump.part(4, "CRC of its distribution's key");
+        dump.part(4, "flags: has metadata");
+        dump.part(4, "reserved");
+        strings.extend([name, value]);
+    }
+    dump.title(&format!("record {number}, reference table"));
+    for _ in 0..record.references.len() / REFERENCE_ROW {
+        dump.number("entry point");
+    }
+    dump.title(&format!("record {number}, pool, from {pool:04x}"));
+    dump.pool(record.pool.end, &strings);
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn docs(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("docs")
+        .join(file)
+}
+
+#[test]
+fn the_worked_example_is_what_the_writer_writes() {
+    const START: &str = "<!-- example -->\n```\n";
+    const END: &str = "```\n<!-- end of example -->";
+    let page = fs::read_to_string(docs("format.md")).unwrap();
+    let (before, rest) = page.split_once(START).unwrap();
+    let (shown, after) = rest.split_once(END).unwrap();
+    let written = dump(&write(&example(), false));
+    if env::var_os("EPCACHE_WRITE_EXAMPLE").is_some() {
+        let page = [before, START, &written, END, after].concat();
+        fs::write(docs("format.md"), page).unwrap();
+    } else {
+        assert!(shown == written, "docs/format.md should show:\n{written}");
+    }
+}
+
+/// As the reader in Python writes it.
+fn field(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, &byte| {
+        match byte {
+            b'%' => text.push_str("%25"),
+            33..=126 => text.push(char::from(byte)),
+            _ => write!(text, "%{byte:02X}").unwrap(),
+        }
+        text
+    })
+}
+
+/// All that is in an index, as the reader in Python lists it.
+fn listing(index: &Index<Vec<u8>>) -> String {
+    let answers = Answers::of(index).unwrap();
+    let flag = u32::from;
+    let mut lines = vec![format!(
+        "index\t{}\t{}",
+        flag(index.is_image()),
+        flag(index.is_suspect())
+    )];
+    for (path, record, alias) in &answers.directories {
+        lines.push(format!(
+            "directory\t{}\t{record}\t{}",
+            field(path),
+            flag(*alias)
+        ));
+    }
+    for record in &answers.records {
+        let flags = record.flags.iter().rev();
+        let flags = flags.fold(0, |flags, &set| 2 * flags + flag(set));
+        let (mtime, ctime) = record.stamps;
+        let path = field(&record.path);
+        let times = format!("{}\t{}", mtime.raw(), ctime.raw());
+        lines.push(format!(
+            "record\t{path}\t{flags}\t{times}\t{}",
+            record.entry_count
+        ));
+        for (dist, entries) in &record.distributions {
+            let strings = [&dist.file_name, &dist.key, &dist.name, &dist.version];
+            let strings = strings.map(|string| field(string)).join("\t");
+            let times = format!("{}\t{}", dist.mtime.raw(), dist.ctime.raw());
+            let file = dist.entry_points_file.map_or(String::new(), |file| {
+                let (size, mtime) = (file.size, file.mtime.raw());
+                format!("\t{size}\t{mtime}\t{}", field(&file.digest))
+            });
+            lines.push(format!(
+                "distribution\t{strings}\t{}\t{times}{file}",
+                dist.flags
+            ));
+            for entry in entries {
+                let group = field(record.groups[entry.group as usize].0.name.as_bytes());
+                let flags = flag(entry.is_malformed()) + 2 * flag(entry.has_metadata());
+                lines.push(format!("has\t{group}\t{}\t{flags}", name_and_value(entry)));
+            }
+        }
+        for (group, entries) in &record.groups {
+            lines.push(format!("group\t{}", field(group.name.as_bytes())));
+            for entry in entries {
+                lines.push(format!(
+                    "entry\t{}\t{}",
+                    name_and_value(entry),
+                    entry.distribution
+                ));
+            }
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn name_and_value(entry: &Entry) -> String {
+    format!(
+        "{}\t{}",
+        field(entry.name.as_bytes()),
+        field(entry.value.as_bytes())
+    )
+}
+
+/// The entry points of a group along all records, in the words of `importlib.metadata`: all
+/// distributions with core metadata, then those without; of one key the first; then their groups.
+fn merged(answers: &Answers, group: &str) -> String {
+    let mut first: BTreeMap<&[u8], (usize, usize)> = BTreeMap::new();
+    for with_metadata in [true, false] {
+        for (number, record) in answers.records.iter().enumerate() {
+            for (at, (dist, _)) in record.distributions.iter().enumerate() {
+                let alike = dist.has(distribution_flag::HAS_METADATA) == with_metadata;
+                if alike && !dist.has(distribution_flag::SHADOWED) {
+                    first.entry(&dist.key).or_insert((number, at));
+                }
+            }
+        }
+    }
+    let mut lines = String::new();
+    for with_metadata in [true, false] {
+        for (number, record) in answers.records.iter().enumerate() {
+            let entries = record.groups.iter().filter(|(here, _)| here.name == group);
+            for entry in entries.flat_map(|(_, entries)| entries) {
+                let (dist, _) = &record.distributions[entry.distribution as usize];
+                let counts = first[&*dist.key] == (number, entry.distribution as usize);
+                if counts && entry.has_metadata() == with_metadata {
+                    let path = [&record.path[..], b"/", &dist.file_name].concat();
+                    let line = format!("entry\t{}\t{}\n", name_and_value(entry), field(&path));
+                    lines.push_str(&line);
+                }
+            }
+        }
+    }
+    lines
+}
+
+/// What the reader in Python says; none where there is no Python.
+fn python(arguments: &[&Path]) -> Option<(bool, String)> {
+    let output = Command::new("python3")
+        .arg(docs("format_reader.py"))
+        .args(arguments)
+        .output();
+    match output {
+        Ok(output) => {
+            let errors = String::from_utf8(output.stderr).unwrap();
+            let answer = String::from_utf8(output.stdout).unwrap();
+            Some((output.status.success(), answer + &errors))
+        }
+        Err(error) => {
+            eprintln!("python3: {error}: its reader is not compared");
+            None
+        }
+    }
+}
+
+/// Directories that shadow each other in every way.
+fn shadowing() -> Vec<Directory> {
+    let with = |file_name, key, number: u32, metadata: bool| {
+        let entry = format!("x: {key}{number} = {key}");
+        let mut dist = dist(file_name, key, &[&entry]);
+        if !metadata {
+            dist.flags &= !distribution_flag::HAS_METADATA;
+        }
+        dist
+    };
+    let directories = (0..3).map(|number: u32| {
+        let keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let dists = keys.iter().enumerate().filter_map(|(at, key)| {
+            // Each of three directories has it with core metadata, or without, or not at all.
+            let digit = (at * 5 + at * at * 7) / 3_usize.pow(number) % 3;
+            (digit < 2).then(|| with("x-1.dist-info", key, number, digit == 0))
+        });
+        directory(&format!("/{number}"), dists.collect())
+    });
+    directories.collect()
+}
+
+#[test]
+fn a_reader_written_from_the_page_answers_alike() {
+    let mut large = one_of_everything();
+    large.extend([many("/m", 400), many("/n", 300)]);
+    large[0].distributions[0].stamps.1 = Stamp::from_raw(-1);
+    for (directories, image) in [
+        (example(), false),
+        (shadowing(), false),
+        (large, true),
+        (Vec::new(), false),
+    ] {
+        let bytes = write(&directories, image);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("index");
+        fs::write(&file, &bytes).unwrap();
+        let index = Index::open(bytes.clone()).unwrap();
+        let Some(said) = python(&[&file]) else { return };
+        assert!(said == (true, listing(&index)), "{}", said.1);
+        let answers = Answers::of(&index).unwrap();
+        for group in ["console_scripts", "plugins", "x", "absent"] {
+            let paths: Vec<_> = directories
+                .iter()
+                .map(|directory| index_support::path(&directory.path))
+                .collect();
+            let mut arguments = vec![file.as_path(), Path::new(group)];
+            arguments.extend(paths.iter().map(PathBuf::as_path));
+            let said = python(&arguments).unwrap();
+            assert_eq!(said, (true, merged(&answers, group)));
+        }
+        // Damage is seen.
+        let mut damaged = bytes;
+        let last = damaged.len() - 1;
+        damaged[last] ^= 1;
+        fs::write(&file, &damaged).unwrap();
+        assert!(!python(&[&file]).unwrap().0);
+    }
+}
