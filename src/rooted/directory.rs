@@ -110,29 +110,39 @@ impl<'r> Directory<'r> {
     /// # Errors
     /// Those of [`Root::open_file`].
     pub fn open_file(&self, entry: &[u8], file: &str) -> io::Result<(File, FileStat)> {
+        regular_file(self.open_any(entry, file)?)
+    }
+
+    /// Opens whatever lies at `entry/file`, for who finds out from reading what it is: `pread(2)`
+    /// says EISDIR for a directory and ESPIPE for a FIFO.
+    ///
+    /// # Errors
+    /// Those of `open(2)`.
+    pub fn open_any(&self, entry: &[u8], file: &str) -> io::Result<File> {
         if self.root.is_system() {
             let path = joined(entry, file);
             let fd = openat(self.dir.as_fd(), path.as_slice(), OPEN_FLAGS, Mode::empty())?;
-            return regular_file(fd);
+            return Ok(File::from(fd));
         }
         // Where either name is a link, O_NOFOLLOW says so and the slow, careful way is taken.
-        match self.open_plain_file(entry, file) {
+        match self.open_plain(entry, file) {
             Err(error) if leads_elsewhere(&error) => {
                 let path = self.path_of(entry);
-                self.root.open_file(&if file.is_empty() {
+                let path = if file.is_empty() {
                     path
                 } else {
                     path.join(file)
-                })
+                };
+                Ok(File::from(self.root.open(&path, OPEN_FLAGS)?))
             }
-            opened => opened,
+            opened => Ok(File::from(opened?)),
         }
     }
 
-    fn open_plain_file(&self, entry: &[u8], file: &str) -> io::Result<(File, FileStat)> {
+    fn open_plain(&self, entry: &[u8], file: &str) -> io::Result<OwnedFd> {
         let flags = OPEN_FLAGS | OFlag::O_NOFOLLOW;
         if file.is_empty() {
-            return regular_file(openat(self.dir.as_fd(), entry, flags, Mode::empty())?);
+            return Ok(openat(self.dir.as_fd(), entry, flags, Mode::empty())?);
         }
         let inner = openat(
             self.dir.as_fd(),
@@ -140,7 +150,7 @@ impl<'r> Directory<'r> {
             flags | OFlag::O_DIRECTORY,
             Mode::empty(),
         )?;
-        regular_file(openat(inner.as_fd(), file, flags, Mode::empty())?)
+        Ok(openat(inner.as_fd(), file, flags, Mode::empty())?)
     }
 
     fn path_of(&self, name: &[u8]) -> PathBuf {

@@ -103,7 +103,7 @@ impl Root {
     /// Those of `open(2)`; [`io::ErrorKind::IsADirectory`] and [`io::ErrorKind::InvalidInput`] for
     /// what is not a regular file.
     pub fn open_file(&self, path: &Path) -> io::Result<(File, FileStat)> {
-        regular_file(self.open(path, OPEN_FLAGS)?)
+        regular_file(self.open(path, OPEN_FLAGS)?.into())
     }
 
     /// `stat(2)`, links followed.
@@ -179,7 +179,7 @@ impl Root {
     /// Those of [`Root::open_file`] and of reading; [`io::ErrorKind::FileTooLarge`] beyond `limit`.
     pub fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         let (file, stat) = self.open_file(path)?;
-        read_bounded(&file, &stat, limit)
+        Ok(read_bounded(&file, &stat, limit, &mut Vec::new())?.to_vec())
     }
 
     fn open(&self, path: &Path, flags: OFlag) -> io::Result<OwnedFd> {
@@ -215,31 +215,33 @@ pub fn file_type(stat: &FileStat) -> FileType {
     }
 }
 
-/// Reads a whole file of at most `limit` bytes, in one `read` where its size is as `stat` said.
+/// Reads a whole file of at most `limit` bytes, in one `read` where its size is as `stat` said. The
+/// buffer is room that may be used again for the next file.
 ///
 /// # Errors
 /// Those of `read(2)`, and [`io::ErrorKind::FileTooLarge`] beyond `limit`.
-pub fn read_bounded(file: &File, stat: &FileStat, limit: usize) -> io::Result<Vec<u8>> {
+pub fn read_bounded<'b>(
+    file: &File,
+    stat: &FileStat,
+    limit: usize,
+    buffer: &'b mut Vec<u8>,
+) -> io::Result<&'b [u8]> {
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "larger than the limit");
     let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
     if size > limit {
         return Err(too_large());
     }
-    let mut content = Vec::new();
-    let mut wanted = size + 1;
+    let (mut filled, mut wanted) = (0, size + 1);
     loop {
-        let start = content.len();
-        content.resize(wanted, 0);
-        let read = read_part(
-            file,
-            content.get_mut(start..).unwrap_or_default(),
-            start as u64,
-        )?;
-        content.truncate(start + read);
-        if content.len() < wanted {
-            return Ok(content);
+        if buffer.len() < wanted {
+            buffer.resize(wanted, 0);
         }
-        if content.len() > limit {
+        let rest = buffer.get_mut(filled..wanted).unwrap_or_default();
+        filled += read_part(file, rest, filled as u64)?;
+        if filled < wanted {
+            return Ok(buffer.get(..filled).unwrap_or_default());
+        }
+        if filled > limit {
             return Err(too_large());
         }
         wanted = (wanted * 2).min(limit + 1);
@@ -284,10 +286,14 @@ pub fn read_only_device(fd: impl AsFd) -> io::Result<Option<u64>> {
     })
 }
 
-fn regular_file(fd: OwnedFd) -> io::Result<(File, FileStat)> {
-    let stat = fstat(fd.as_fd())?;
+/// The open file and its `stat`, if it is a regular file.
+///
+/// # Errors
+/// As [`Root::open_file`].
+pub fn regular_file(file: File) -> io::Result<(File, FileStat)> {
+    let stat = fstat(file.as_fd())?;
     match file_type(&stat) {
-        FileType::Regular => Ok((File::from(fd), stat)),
+        FileType::Regular => Ok((file, stat)),
         FileType::Directory => Err(io::Error::from(Errno::EISDIR)),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidInput,

@@ -19,7 +19,7 @@ use crate::index::write::{DistributionDraft, EntryArena, EntryRange, FileFingerp
 use crate::metadata::core_metadata::{self, Headers, Parsed};
 use crate::metadata::directory_name::{Kind, recognise};
 use crate::metadata::entry_points::{self, SIZE_LIMIT};
-use crate::rooted::{Directory, FileType, read_bounded, read_part};
+use crate::rooted::{Directory, FileType, read_bounded, read_part, regular_file};
 
 /// How much of METADATA is read at first: the headers that count are nearly always in it.
 const HEAD: usize = 4096;
@@ -59,6 +59,7 @@ impl From<io::Error> for Unusable {
             io::ErrorKind::FileTooLarge => {
                 Self::Broken(format!("larger than {} KiB", SIZE_LIMIT >> 10))
             }
+            io::ErrorKind::NotSeekable => Self::Broken("not a regular file".into()),
             _ if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
                 Self::Broken("too many levels of symbolic links".into())
             }
@@ -67,29 +68,29 @@ impl From<io::Error> for Unusable {
     }
 }
 
-/// Reads a metadata directory.
+/// Reads a metadata directory. `buffer` is room to read into, kept from one to the next.
 pub(super) fn read(
     directory: &Directory<'_>,
-    sighting: &Sighting,
+    sighting: &mut Sighting,
     egg_base: Option<&[u8]>,
     arena: &mut EntryArena,
+    buffer: &mut Vec<u8>,
     report: &mut Report,
 ) -> DistributionDraft {
     let mut draft = DistributionDraft {
-        file_name: sighting.file_name.clone(),
+        file_name: std::mem::take(&mut sighting.file_name),
         mtime: sighting.stamps.0,
         ctime: sighting.stamps.1,
         ..DistributionDraft::default()
     };
     let headers = match &sighting.found {
         Ok(FileType::Directory) => {
-            read_entry_points(directory, &mut draft, arena, report);
-            read_core_metadata(directory, &mut draft, report)
+            read_entry_points(directory, &mut draft, arena, buffer, report);
+            read_core_metadata(directory, &mut draft, buffer, report)
         }
         Ok(FileType::Regular) => {
             draft.flags |= distribution_flag::FILE | distribution_flag::HAS_METADATA;
-            let opened = directory.open_file(&draft.file_name, "");
-            headers_of(opened.map_err(Unusable::from), "", &mut draft, report).unwrap_or_default()
+            headers_of(directory, "", &mut draft, buffer, report).unwrap_or_default()
         }
         Ok(FileType::Link | FileType::Other) => {
             draft.flags |= distribution_flag::PROBLEM;
@@ -167,17 +168,18 @@ fn read_entry_points(
     directory: &Directory<'_>,
     draft: &mut DistributionDraft,
     arena: &mut EntryArena,
+    buffer: &mut Vec<u8>,
     report: &mut Report,
 ) {
     let content = directory
         .open_file(&draft.file_name, ENTRY_POINTS)
-        .and_then(|(file, stat)| Ok((read_bounded(&file, &stat, SIZE_LIMIT)?, stat)))
+        .and_then(|(file, stat)| Ok((read_bounded(&file, &stat, SIZE_LIMIT, buffer)?, stat)))
         .map_err(Unusable::from);
     match content {
         Ok((content, stat)) => {
             draft.flags |= distribution_flag::HAS_ENTRY_POINTS;
-            draft.entry_points_file = fingerprint(&content, &stat);
-            match entry_points::parse(&content) {
+            draft.entry_points_file = fingerprint(content, &stat);
+            match entry_points::parse(content) {
                 Ok(entries) => draft.entries = add(arena, &entries),
                 Err(error) => {
                     draft.flags |= distribution_flag::PROBLEM;
@@ -223,40 +225,35 @@ fn fingerprint(content: &[u8], stat: &FileStat) -> FileFingerprint {
 fn read_core_metadata(
     directory: &Directory<'_>,
     draft: &mut DistributionDraft,
+    buffer: &mut Vec<u8>,
     report: &mut Report,
 ) -> Headers {
-    for file in ["METADATA", "PKG-INFO"] {
-        let opened = directory
-            .open_file(&draft.file_name, file)
-            .map_err(Unusable::from);
-        if matches!(opened, Err(Unusable::Forbidden))
-            && directory.stat_file(&draft.file_name, file).is_ok()
-        {
-            draft.flags |= distribution_flag::HAS_METADATA;
-        }
-        if let Some(headers) = headers_of(opened, file, draft, report) {
-            return headers;
-        }
-    }
-    Headers::default()
+    let mut headers_of = |file| headers_of(directory, file, draft, buffer, report);
+    headers_of("METADATA")
+        .or_else(|| headers_of("PKG-INFO"))
+        .unwrap_or_default()
 }
 
-/// The headers of an opened file; None where it has no content to speak of.
+/// The headers of a file; None where it has no content to speak of.
 fn headers_of(
-    opened: Result<(File, FileStat), Unusable>,
+    directory: &Directory<'_>,
     file: &'static str,
     draft: &mut DistributionDraft,
+    buffer: &mut Vec<u8>,
     report: &mut Report,
 ) -> Option<Headers> {
-    let headers = opened.and_then(|(open, _)| {
+    let opened = directory.open_any(&draft.file_name, file);
+    if opened.is_ok() || exists_unreadable(directory, &opened, draft, file) {
         draft.flags |= distribution_flag::HAS_METADATA;
-        read_headers(&open).map_err(Unusable::from)
-    });
-    match headers {
+    }
+    match opened
+        .and_then(|open| read_headers(open, buffer))
+        .map_err(Unusable::from)
+    {
         Ok(headers) => headers,
         Err(Unusable::Absent) => None,
         Err(Unusable::Directory) => {
-            draft.flags |= distribution_flag::HAS_METADATA | distribution_flag::PROBLEM;
+            draft.flags |= distribution_flag::PROBLEM;
             report.add(file, "a directory, ignored");
             None
         }
@@ -272,31 +269,38 @@ fn headers_of(
     }
 }
 
+fn exists_unreadable(
+    directory: &Directory<'_>,
+    opened: &io::Result<File>,
+    draft: &DistributionDraft,
+    file: &str,
+) -> bool {
+    opened
+        .as_ref()
+        .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+        && directory.stat_file(&draft.file_name, file).is_ok()
+}
+
 /// Reads as much of a file as it takes to know both headers; None for an empty file.
-fn read_headers(file: &File) -> io::Result<Option<Headers>> {
-    let mut head = [0; HEAD];
-    let length = read_part(file, &mut head, 0)?;
-    let head = head.get(..length).unwrap_or_default();
-    if head.is_empty() {
-        return Ok(None);
-    }
-    if let Parsed::Complete(headers) = core_metadata::parse(head, length < HEAD) {
-        return Ok(Some(headers));
-    }
-    let mut content = head.to_vec();
+fn read_headers(file: File, buffer: &mut Vec<u8>) -> io::Result<Option<Headers>> {
+    let (mut filled, mut wanted) = (0, HEAD);
     loop {
-        let length = content.len();
-        content.resize((length * 4).min(HEADERS_LIMIT), 0);
-        let rest = content.get_mut(length..).unwrap_or_default();
-        let wanted = rest.len();
-        let got = read_part(file, rest, length as u64)?;
-        content.truncate(length + got);
-        let end = got < wanted || content.len() >= HEADERS_LIMIT;
-        if let Parsed::Complete(headers) = core_metadata::parse(&content, end) {
-            return Ok(Some(headers));
+        if buffer.len() < wanted {
+            buffer.resize(wanted, 0);
         }
-        if end {
-            return Ok(Some(Headers::default()));
+        let rest = buffer.get_mut(filled..wanted).unwrap_or_default();
+        filled += read_part(&file, rest, filled as u64)?;
+        let end = filled < wanted || wanted == HEADERS_LIMIT;
+        let content = buffer.get(..filled).unwrap_or_default();
+        match core_metadata::parse(content, end) {
+            // Who has a name is a file of core metadata. What else there is, a device perhaps, is
+            // worth a look.
+            Parsed::Complete(headers) if headers.name.is_some() => return Ok(Some(headers)),
+            Parsed::Complete(headers) => {
+                regular_file(file)?;
+                return Ok((!content.is_empty()).then_some(headers));
+            }
+            Parsed::NeedMore => wanted = (wanted * 4).min(HEADERS_LIMIT),
         }
     }
 }

@@ -79,7 +79,7 @@ pub fn directory<S: Source>(
     let base = egg_base(path.as_os_str().as_bytes());
     let mut scan = Scan::new(directory, old)?;
     let mut drafts = Vec::with_capacity(listing.sightings.len());
-    for sighting in &listing.sightings {
+    for sighting in &mut listing.sightings {
         progress();
         let mut draft = match (sighting.same_as, old) {
             (Some(number), Some(old)) => scan.reuse(old, number)?,
@@ -145,6 +145,8 @@ pub fn missing(path: &Path) -> EncodedRecord {
 struct Scan<'d> {
     directory: &'d Directory<'d>,
     arena: EntryArena,
+    /// Room for one file after the other.
+    buffer: Vec<u8>,
     /// The old record's groups by number.
     groups: Vec<String>,
     warnings: Vec<Warning>,
@@ -168,6 +170,7 @@ impl<'d> Scan<'d> {
         Ok(Self {
             directory,
             arena: EntryArena::default(),
+            buffer: Vec::new(),
             groups,
             warnings: Vec::new(),
             read: 0,
@@ -213,7 +216,7 @@ impl<'d> Scan<'d> {
 
     fn read<S: Source>(
         &mut self,
-        sighting: &Sighting,
+        sighting: &mut Sighting,
         egg_base: Option<&[u8]>,
         old: Option<&Record<'_, S>>,
     ) -> Result<DistributionDraft, Damage> {
@@ -224,6 +227,7 @@ impl<'d> Scan<'d> {
             sighting,
             egg_base,
             &mut self.arena,
+            &mut self.buffer,
             &mut report,
         );
         let metadata_directory = self

@@ -22,51 +22,57 @@ pub(super) struct Arrangement {
     place: Vec<usize>,
 }
 
+/// What is known of the distributions of one key.
+struct Twins {
+    chosen: usize,
+    /// The position of the first one without core metadata, and of the first with.
+    first: [Option<usize>; 2],
+}
+
 pub(super) fn arrangement(names: &[MetadataName<'_>], drafts: &[DistributionDraft]) -> Arrangement {
     let order = grouped_by_lookup_key(names);
-    let mut shadowed = vec![false; drafts.len()];
-    let mut place = vec![0; drafts.len()];
-    let mut twins: HashMap<&[u8], Vec<(usize, usize)>> = HashMap::with_capacity(drafts.len());
+    let candidate = |number: usize| {
+        let draft = drafts.get(number)?;
+        Some(Candidate {
+            has_metadata: draft.flags & distribution_flag::HAS_METADATA != 0,
+            version: &draft.version,
+            kind: names.get(number)?.kind,
+            file_name: &draft.file_name,
+        })
+    };
+    let class = |number| candidate(number).map_or(0, |twin| usize::from(twin.has_metadata));
+    let mut by_key: HashMap<&[u8], Twins> = HashMap::with_capacity(drafts.len());
     for (position, &number) in order.iter().enumerate() {
-        if let Some(draft) = drafts.get(number) {
-            twins
-                .entry(&draft.key)
-                .or_default()
-                .push((position, number));
-        }
-    }
-    for twins in twins.into_values() {
-        let candidate = |&(_, number): &(usize, usize)| {
-            let draft = drafts.get(number)?;
-            let name = names.get(number)?;
-            Some(Candidate {
-                has_metadata: draft.flags & distribution_flag::HAS_METADATA != 0,
-                version: &draft.version,
-                kind: name.kind,
-                file_name: &draft.file_name,
-            })
+        let Some(draft) = drafts.get(number) else {
+            continue;
         };
-        let best =
-            twins
-                .iter()
-                .copied()
-                .reduce(|best, twin| match (candidate(&best), candidate(&twin)) {
-                    (Some(a), Some(b)) if precedence::compare(&a, &b).is_lt() => twin,
-                    _ => best,
-                });
-        let Some((_, chosen)) = best else { continue };
-        let has_metadata =
-            |twin: &(usize, usize)| candidate(twin).is_some_and(|candidate| candidate.has_metadata);
-        let alike = has_metadata(&(0, chosen));
-        let first = twins.iter().find(|twin| has_metadata(twin) == alike);
-        for &(_, number) in &twins {
-            if let Some(slot) = shadowed.get_mut(number) {
-                *slot = number != chosen;
+        let twins = by_key.entry(&draft.key).or_insert(Twins {
+            chosen: number,
+            first: [None; 2],
+        });
+        if let (Some(best), Some(twin)) = (candidate(twins.chosen), candidate(number)) {
+            if precedence::compare(&best, &twin).is_lt() {
+                twins.chosen = number;
             }
         }
-        if let (Some(slot), Some(&(position, _))) = (place.get_mut(chosen), first) {
-            *slot = position;
+        if let Some(first) = twins.first.get_mut(class(number)) {
+            first.get_or_insert(position);
         }
+    }
+    let mut shadowed = vec![false; drafts.len()];
+    let mut place = vec![0; drafts.len()];
+    let slots = shadowed.iter_mut().zip(&mut place);
+    for (number, (draft, (shadowed, place))) in drafts.iter().zip(slots).enumerate() {
+        let Some(twins) = by_key.get(draft.key.as_slice()) else {
+            continue;
+        };
+        *shadowed = twins.chosen != number;
+        *place = twins
+            .first
+            .get(class(number))
+            .copied()
+            .flatten()
+            .unwrap_or_default();
     }
     Arrangement {
         order,
