@@ -296,3 +296,20 @@ fn the_suspect_byte_is_seen_whatever_its_value() {
         verify(&index).unwrap();
     }
 }
+
+#[test]
+fn a_path_that_no_reader_accepts_is_left_out() {
+    let long = "/x".repeat(format::STRING_LIMIT / 2);
+    let mut first = many(&long, 2);
+    first.aliases = vec![format!("{long}/").into(), b"/short".into()];
+    let directories = [many(&format!("{long}y"), 3), first];
+    let index = Index::open(write(&directories, false)).unwrap();
+    verify(&index).unwrap();
+    assert_eq!((index.record_count(), index.directory_count()), (1, 2));
+    let record = index.find(long.as_bytes()).unwrap().unwrap();
+    assert_eq!(record.distribution_count(), 2);
+    assert_eq!(
+        index.find(b"/short").unwrap().unwrap().path(),
+        long.as_bytes()
+    );
+}

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::Stamp;
 use super::format::{
     BLOCK, DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, HEADER, HEADER_CHECKED_FROM,
-    KEY_ROW, MAGIC, MAJOR, MINOR, RECORD_ROW, REFERENCE_ROW, SIZE_LIMIT, checksum, directory_flag,
-    distribution_flag, entry_flag, index_flag, key_hash,
+    KEY_ROW, MAGIC, MAJOR, MINOR, RECORD_ROW, REFERENCE_ROW, SIZE_LIMIT, STRING_LIMIT, checksum,
+    directory_flag, distribution_flag, entry_flag, index_flag, key_hash,
 };
 
 /// Why no index could be made of the records.
@@ -242,14 +242,17 @@ impl EncodedRecord {
 }
 
 /// The bytes of an index of these records. Of several records with one path the first is found.
+/// Paths beyond [`STRING_LIMIT`], which no reader accepts and no kernel opens, are left out.
 ///
 /// # Errors
 /// [`WriteError::TooLarge`].
 pub fn index(records: &[EncodedRecord], image: bool) -> Result<Vec<u8>, WriteError> {
+    let fits = |path: &Path| path_bytes(path).len() <= STRING_LIMIT;
+    let records: Vec<_> = records.iter().filter(|record| fits(&record.path)).collect();
     let mut directories: Vec<(&[u8], u32, u32)> = Vec::new();
     for (number, record) in records.iter().enumerate() {
         directories.push((path_bytes(&record.path), size(number), 0));
-        for alias in &record.aliases {
+        for alias in record.aliases.iter().filter(|alias| fits(alias)) {
             directories.push((path_bytes(alias), size(number), directory_flag::ALIAS));
         }
     }
@@ -287,7 +290,7 @@ pub fn index(records: &[EncodedRecord], image: bool) -> Result<Vec<u8>, WriteErr
         put(&mut file, &[offset, length, *record, *flags]);
     }
     let mut segment_offset = size(tables + paths);
-    for record in records {
+    for record in &records {
         let (path_offset, path_length) = place(path_bytes(&record.path));
         let length = size(record.segment.len());
         let Counts {
@@ -308,7 +311,7 @@ pub fn index(records: &[EncodedRecord], image: bool) -> Result<Vec<u8>, WriteErr
         segment_offset += length;
     }
     file.extend_from_slice(&strings);
-    for record in records {
+    for record in &records {
         file.extend_from_slice(&record.segment);
     }
 

@@ -145,7 +145,8 @@ fn name(
     }
     let mut usable = |header: Option<String>| {
         header.filter(|value| {
-            let fits = value.len() <= STRING_LIMIT;
+            // The key is in lower case, and that may be longer.
+            let fits = value.len().max(value.to_lowercase().len()) <= STRING_LIMIT;
             if !fits {
                 report.add("", "Name or Version too long, taken from the file name");
             }
@@ -302,5 +303,29 @@ fn read_headers(file: File, buffer: &mut Vec<u8>) -> io::Result<Option<Headers>>
             }
             Parsed::NeedMore => wanted = (wanted * 4).min(HEADERS_LIMIT),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_whose_key_would_be_too_long_comes_from_the_file_name() {
+        // In lower case it is half as long again, and an index with such a key cannot be read.
+        let header = "\u{130}".repeat(STRING_LIMIT / 2);
+        assert!(header.len() <= STRING_LIMIT && header.to_lowercase().len() > STRING_LIMIT);
+        let mut draft = DistributionDraft {
+            file_name: b"a-1.DIST-INFO".to_vec(),
+            ..DistributionDraft::default()
+        };
+        let headers = Headers {
+            name: Some(header),
+            ..Headers::default()
+        };
+        let mut report = Report::default();
+        name(&mut draft, headers, None, &mut report);
+        assert_eq!((&*draft.key, &*draft.name), (&b"a"[..], &b"a"[..]));
+        assert_eq!(report.problems.len(), 1);
     }
 }
