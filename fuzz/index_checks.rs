@@ -1,5 +1,12 @@
 //! What must hold for every index, however hostile; beside `checks.rs`, and used in the same way.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 #![allow(dead_code, unreachable_pub, reason = "each user has a part of it")]
 
 use epcache::index::format::{BLOCK, HEADER, HEADER_CHECKED_FROM, MAGIC, MAJOR, checksum};

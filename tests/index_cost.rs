@@ -1,6 +1,14 @@
 //! What a lookup reads: counted, not timed. Finding a group must not cost more when more is
 //! installed (decision 5): the number of blocks grows with the logarithm at most.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
 mod index_support;
 
 use std::cell::Cell;

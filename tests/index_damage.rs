@@ -1,6 +1,14 @@
 //! Damage is found: by a checksum where it is an accident, by [`verify`] where somebody made the
 //! checksums right again. It never does more than cost an answer.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
 #[path = "../fuzz/index_checks.rs"]
 mod index_checks;
 mod index_support;

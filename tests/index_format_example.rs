@@ -4,6 +4,14 @@
 //! `EPCACHE_WRITE_EXAMPLE=1 cargo test --test index_format_example` puts the example into the page
 //! after a change of the format.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
 #[path = "../fuzz/index_checks.rs"]
 mod index_checks;
 mod index_support;

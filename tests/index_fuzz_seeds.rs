@@ -4,6 +4,14 @@
 //! a change of the format. What a fuzzer has found goes beside them under a name that says what is
 //! wrong with it.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
 #[path = "../fuzz/index_checks.rs"]
 mod index_checks;
 mod index_support;

@@ -3,6 +3,13 @@
 //! Work is measured by what is allocated in all, since a reader copies what it looks at; a count,
 //! other than a time, is the same on every machine.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 #![allow(unsafe_code, reason = "a global allocator is")]
 
 #[path = "../fuzz/index_checks.rs"]

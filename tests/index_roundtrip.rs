@@ -1,5 +1,13 @@
 //! What is written comes back: whatever the records hold, and from any source.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
 #[path = "../fuzz/index_checks.rs"]
 mod index_checks;
 mod index_support;

@@ -1,5 +1,12 @@
 //! Records for the tests of the index, and where the tables of an index lie.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::ffi::OsString;
