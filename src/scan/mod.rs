@@ -82,7 +82,7 @@ pub fn directory<S: Source>(
     for sighting in &mut listing.sightings {
         progress();
         let mut draft = match (sighting.same_as, old) {
-            (Some(number), Some(old)) => scan.reuse(old, number)?,
+            (Some(number), Some(old)) => scan.reuse(sighting, old, number)?,
             _ => scan.read(sighting, base, old)?,
         };
         draft.entry_points_file.mtime = purpose.mtime(draft.entry_points_file.mtime);
@@ -179,9 +179,10 @@ impl<'d> Scan<'d> {
         })
     }
 
-    /// Takes a distribution from the old record as it is.
+    /// Takes a distribution from the old record as it is, but for its times: a copy has others.
     fn reuse<S: Source>(
         &mut self,
+        sighting: &Sighting,
         old: &Record<'_, S>,
         number: u32,
     ) -> Result<DistributionDraft, Damage> {
@@ -206,8 +207,8 @@ impl<'d> Scan<'d> {
             name: distribution.name,
             version: distribution.version,
             flags: distribution.flags & !distribution_flag::SHADOWED,
-            mtime: distribution.mtime,
-            ctime: distribution.ctime,
+            mtime: sighting.stamps.0,
+            ctime: sighting.stamps.1,
             entry_points_file: distribution.entry_points_file.unwrap_or_default(),
             entries,
             place: 0,
