@@ -248,7 +248,9 @@ impl<'d> Scan<'d> {
                     .differences
                     .push(Difference::Added(draft.file_name.clone())),
                 Some(number) => {
-                    if differs(&old.distribution(number)?, &draft) {
+                    let then = old.distribution(number)?;
+                    // That an unread one is read by those who may is no difference.
+                    if !then.has(distribution_flag::UNREAD) && differs(&then, &draft) {
                         self.differences
                             .push(Difference::Changed(draft.file_name.clone()));
                     }
