@@ -253,6 +253,9 @@ pub fn examine<S: Source>(
                 .map(|gone| Ok(Difference::Removed(gone?.file_name)))
                 .collect::<Result<Vec<_>, Damage>>()?;
             let record = scan::missing(path);
+            if differences.is_empty() {
+                return Ok(State::Moved(record)); // it was empty, or missing then as well
+            }
             return Ok(State::Stale(Scanned {
                 record,
                 differences,
