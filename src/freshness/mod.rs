@@ -16,7 +16,7 @@ use std::path::Path;
 
 use crate::index::format::{distribution_flag, record_flag};
 use crate::index::{Damage, Distribution, Record, Source, Stamp};
-use crate::rooted::{Directory, Root};
+use crate::rooted::{Directory, FileType, Root, file_type};
 
 pub use listing::{Listing, Sighting};
 
@@ -112,6 +112,8 @@ struct Times {
     /// its maker set them to. Unless the index is part of the same image.
     speak: bool,
     same_image: bool,
+    /// Whether a refresh has failed: then only times that speak are believed.
+    suspect: bool,
 }
 
 impl Times {
@@ -136,6 +138,7 @@ impl Times {
             directory_changed: !now.1.same(record.stamps().1),
             speak: same_image || !(silent || whole && device.is_some()),
             same_image,
+            suspect: circumstances.suspect,
         })
     }
 }
@@ -200,8 +203,11 @@ fn match_names<S: Source>(
         matched += usize::from(sighting.recorded_as.is_some());
     }
     let same_names = matched == recorded.len() && matched == listing.sightings.len();
-    let copied = same_names && times.directory_changed && is_copy(listing, &recorded, directory);
-    let same_image = times.same_image && mtimes_are_silent(listing);
+    let copied = same_names
+        && times.directory_changed
+        && !times.suspect
+        && is_copy(listing, &recorded, directory);
+    let of_one_time = is_of_one_time(listing);
     for sighting in &mut listing.sightings {
         let Some(number) = sighting.recorded_as else {
             continue;
@@ -213,7 +219,9 @@ fn match_names<S: Source>(
             continue; // whoever may read it reads it
         }
         let unmoved = times.speak && same(sighting.stamps, (then.mtime, then.ctime));
-        if unmoved || copied || same_image {
+        let timeless = of_one_time || is_beginning(sighting.stamps.0);
+        let same_image = times.same_image && !times.suspect;
+        if unmoved || copied || (same_image && timeless) {
             sighting.same_as = Some(number);
         }
     }
@@ -238,20 +246,32 @@ fn is_copy(listing: &Listing, recorded: &[Distribution], directory: &Directory<'
 }
 
 fn entry_points_file_is_unmoved(then: &Distribution, directory: &Directory<'_>) -> bool {
-    let Some(file) = &then.entry_points_file else {
-        return true;
-    };
-    directory
-        .stat_file(&then.file_name, "entry_points.txt")
-        .is_ok_and(|stat| {
+    if then.has(distribution_flag::UNREAD) {
+        return true; // nothing is known of it, and it is read anyway
+    }
+    let now = directory.stat_file(&then.file_name, "entry_points.txt");
+    match (&then.entry_points_file, now) {
+        (Some(file), Ok(stat)) => {
             Stamp::modified(&stat).same_second(file.mtime) && stat.st_size == i64::from(file.size)
-        })
+        }
+        (Some(_), Err(_)) => false,
+        (None, Ok(stat)) => file_type(&stat) != FileType::Regular,
+        (None, Err(_)) => true,
+    }
 }
 
-/// Whether the mtimes say nothing: all one and the same, or one of them at the beginning of time.
+/// Whether the metadata directories' mtimes do not tell a copy from an upgrade: all one and the same
+/// (of a single one nothing can be told either), or one of them at the beginning of time.
 fn mtimes_are_silent(listing: &Listing) -> bool {
-    let mtimes = || listing.sightings.iter().map(|sighting| sighting.stamps.0);
-    all_equal(std::iter::once(listing.stamps.0).chain(mtimes())) || mtimes().any(is_beginning)
+    let mut mtimes = listing.sightings.iter().map(|sighting| sighting.stamps.0);
+    let first = mtimes.clone().next();
+    mtimes.clone().any(is_beginning) || mtimes.all(|mtime| Some(mtime) == first)
+}
+
+/// Whether the directory and its metadata directories have one and the same mtime.
+fn is_of_one_time(listing: &Listing) -> bool {
+    let inner = listing.sightings.iter().map(|sighting| sighting.stamps.0);
+    all_equal(std::iter::once(listing.stamps.0).chain(inner))
 }
 
 /// Whether the ctimes of a directory say nothing. No kernel gives all its directories the same whole
