@@ -12,6 +12,7 @@ use super::{Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural}
 use crate::cli::{CommandError, RefreshArgs};
 use crate::environment::Environment;
 use crate::index::{self, Index};
+use crate::layout::LayoutError;
 use crate::lookup::SYSTEM_INDEXES;
 use crate::publish::{LOCK_PATIENCE, Outcome, Place, PublishError};
 use crate::rooted::Root;
@@ -68,11 +69,18 @@ fn scope(
     root: &Root,
     environment: &Environment,
 ) -> Result<Scope, CommandError> {
-    let home = || {
-        environment
-            .home
-            .clone()
-            .ok_or_else(|| failed("--user: HOME is not set"))
+    // What is written to is made where it is missing, so what must be there is looked for first.
+    let home = || match &environment.home {
+        Some(home) if home.is_dir() => Ok(home.clone()),
+        Some(home) => Err(failed(format!(
+            "--user: HOME is {}, which is no directory",
+            home.display()
+        ))),
+        None => Err(failed("--user: HOME is not set")),
+    };
+    let venv = |dir: PathBuf| match root.is_file(&dir.join("pyvenv.cfg")) {
+        true => Ok(Scope::Venv(dir)),
+        false => Err(LayoutError::NotAVenv(dir)),
     };
     let system = || Scope::System {
         extra: configuration(root).directories,
@@ -84,7 +92,7 @@ fn scope(
         })
     };
     if let Some(dir) = &arguments.venv {
-        return Ok(Scope::Venv(absolute(root, dir)?));
+        return venv(absolute(root, dir)?).map_err(failed);
     }
     if !arguments.path.is_empty() {
         return Ok(Scope::Paths(arguments.path.clone()));
@@ -97,7 +105,9 @@ fn scope(
         return Ok(system());
     }
     match &environment.venv {
-        Some(venv) => Ok(Scope::Venv(venv.clone())),
+        Some(dir) => {
+            venv(absolute(root, dir)?).map_err(|error| failed(format!("VIRTUAL_ENV: {error}")))
+        }
         None => user(),
     }
 }

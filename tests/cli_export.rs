@@ -1,0 +1,176 @@
+//! `epcache export` gives everything in an index to programs that do not read its format, `epcache verify` looks at
+//! every byte of one.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at what it does not expect"
+)]
+
+#[path = "support/cli.rs"]
+mod cli;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+
+use cli::{Tree, run};
+use serde_json::json;
+
+fn tree_with_an_index() -> Tree {
+    let tree = Tree::new();
+    tree.dist(
+        "site",
+        "b",
+        "[console_scripts]\nb = b:main\n[g]\nbad = not a reference\n",
+    );
+    tree.dist(
+        "site",
+        "a",
+        "[g]\nfirst = a:first\nsecond = a:second [extra]\n",
+    );
+    tree.dir("site/a-0.5.dist-info");
+    tree.refresh(&["site", "gone"], "index");
+    tree
+}
+
+#[test]
+fn export_gives_all_of_an_index_as_json() {
+    let tree = tree_with_an_index();
+    let ran = run(&mut tree.epcache(&["export", "--index", "index"]));
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let export = ran.json();
+    assert_eq!(export["format"], "epcache-export");
+    assert_eq!(export["version"], 1);
+    let directories = export["directories"].as_array().unwrap();
+    assert_eq!(directories.len(), 2);
+    assert_eq!(directories[0]["path"], tree.text("site"));
+    assert_eq!(directories[0]["missing"], false);
+    assert_eq!(directories[1]["path"], tree.text("gone"));
+    assert_eq!(directories[1]["missing"], true);
+    let distributions = directories[0]["distributions"].as_array().unwrap();
+    assert_eq!(
+        distributions.len(),
+        3,
+        "those without entry points and shadowed ones too"
+    );
+    let of = |directory: &str| {
+        let mut found = distributions
+            .iter()
+            .filter(|d| d["metadata_directory"] == directory);
+        found.next().unwrap()
+    };
+    assert_eq!(of("a-0.5.dist-info")["shadowed"], true);
+    assert_eq!(
+        *of("a-1.dist-info"),
+        json!({
+            "name": "a", "version": "1", "metadata_directory": "a-1.dist-info",
+            "shadowed": false, "has_metadata": true, "unread": false, "problem": false,
+            "entry_points": [
+                {"group": "g", "name": "first", "value": "a:first", "malformed": false},
+                {"group": "g", "name": "second", "value": "a:second [extra]", "malformed": false},
+            ],
+        })
+    );
+    assert_eq!(of("b-1.dist-info")["entry_points"][1]["malformed"], true);
+}
+
+#[test]
+fn export_gives_the_entry_points_as_ini() {
+    let tree = tree_with_an_index();
+    let ran = run(&mut tree.epcache(&["export", "--format", "ini", "--index", "index"]));
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let expected_a = "\n# a 1\n[g]\nfirst = a:first\nsecond = a:second [extra]\n";
+    assert!(ran.stdout.contains(expected_a), "{ran:?}");
+    assert!(
+        ran.stdout
+            .contains("\n# b 1\n[console_scripts]\nb = b:main\n[g]\n"),
+        "{ran:?}"
+    );
+    // It is what it says: an entry_points.txt, from which the same entry points come.
+    tree.dist("again", "all", &ran.stdout);
+    let names = |site: &str| {
+        let ran = run(&mut tree.epcache(&["query", "g", "--path", site]));
+        let mut lines: Vec<_> = ran.stdout.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(names("again"), names("site"));
+}
+
+#[test]
+fn without_a_name_the_first_index_of_the_usual_places_is_meant() {
+    let tree = tree_with_an_index();
+    for (command, complaint) in [("export", "use --index FILE"), ("verify", "name a FILE")] {
+        // (The machine that the tests run on may have a system index.)
+        if !fs::exists("/usr/lib/epcache/index").unwrap() {
+            let ran = run(&mut tree.epcache(&[command]));
+            assert_eq!(ran.code, 2);
+            assert!(ran.complaint().contains(complaint), "{ran:?}");
+        }
+        let ran = run(tree
+            .epcache(&[command])
+            .env("EPCACHE_INDEX", "nothing:index"));
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+}
+
+#[test]
+fn verify_says_in_one_line_that_an_index_is_sound() {
+    let tree = tree_with_an_index();
+    let ran = run(&mut tree.epcache(&["verify", "index"]));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert_eq!(
+        ran.complaint(),
+        "epcache: index: sound, 2 search directories"
+    );
+}
+
+#[test]
+fn verify_names_the_index_that_is_not() {
+    let tree = tree_with_an_index();
+    let sound = fs::read(tree.path("index")).unwrap();
+    for at in [0, 9, sound.len() / 2, sound.len() - 1] {
+        let mut damaged = sound.clone();
+        damaged[at] ^= 0x40;
+        tree.file("damaged", &damaged);
+        let ran = run(&mut tree.epcache(&["verify", "damaged"]));
+        assert_eq!(ran.code, 1, "byte {at}: {ran:?}");
+        assert!(
+            ran.complaint().starts_with("epcache: error: damaged: "),
+            "{ran:?}"
+        );
+    }
+    for (name, content) in [
+        ("empty", &[][..]),
+        ("short", &sound[..sound.len() - 1]),
+        ("no", b"x"),
+    ] {
+        tree.file(name, content);
+        let ran = run(&mut tree.epcache(&["verify", name]));
+        assert_eq!(ran.code, 1, "{name}: {ran:?}");
+        ran.complaint();
+        let ran = run(&mut tree.epcache(&["export", "--index", name]));
+        assert_eq!(ran.code, 2, "{name}: {ran:?}");
+        ran.complaint();
+    }
+}
+
+#[test]
+fn what_is_not_utf8_comes_through_and_what_controls_a_terminal_does_not() {
+    let tree = Tree::new();
+    let name = OsStr::from_bytes(b"na\xefve\x1b[2J-1.dist-info");
+    fs::create_dir_all(tree.dir("site").join(name)).unwrap();
+    tree.dist("site", "c", "[g]\nx\u{9b}y\u{202e} = a:b\n");
+    tree.refresh(&["site"], "index");
+    let ran = run(&mut tree.epcache(&["export", "--index", "index"]));
+    assert!(
+        ran.stdout.contains(r#""na\udcefve\u001b[2J-1.dist-info""#),
+        "{ran:?}"
+    );
+    assert!(ran.stdout.contains(r#""x\u009by\u202e""#), "{ran:?}");
+    let ran = run(&mut tree.epcache(&["export", "--format", "ini", "--index", "index"]));
+    assert!(ran.stdout.contains("x\\x9by\\u202e = a:b"), "{ran:?}");
+}
