@@ -337,7 +337,9 @@ mod tests {
     fn the_usage_of_each_command_names_all_of_its_options() {
         for command in definition().get_subcommands_mut() {
             let usage = command.render_usage().to_string();
-            for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+            let own = |arg: &&clap::Arg| !arg.is_global_set() && arg.get_id() != "help";
+            let options = command.get_arguments().filter(own);
+            for option in options.filter_map(clap::Arg::get_long) {
                 assert!(usage.contains(&format!("--{option}")), "{usage}: {option}");
             }
             let synopsis = usage.replace(['[', ']', '|'], " ");

@@ -85,7 +85,7 @@ fn progress_shows_on_a_terminal_when_it_takes_long() {
     }
     let tree = Tree::new();
     for number in 0..100 {
-        tree.dir(&format!("site/d{number}-1.dist-info"));
+        tree.file(&format!("site/d{number}-1.dist-info/METADATA"), "Name: d\n");
     }
     let refresh = "\"$EPCACHE\" refresh --path site --output index --dry-run";
     let slow = "strace -f -o /dev/null -e trace=openat -e inject=openat:delay_enter=5000";
