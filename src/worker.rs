@@ -88,7 +88,7 @@ pub struct Progress {
     pub distributions: usize,
 }
 
-/// Does what is requested below `root`. `progress` hears of every metadata directory.
+/// Does what is requested below `root`. `progress` hears now and then how far it is.
 ///
 /// # Errors
 /// [`WorkerError`].
@@ -109,8 +109,9 @@ pub fn run(
     };
     let mut records = Vec::with_capacity(found.directories.len());
     for directory in found.directories {
-        let mut step = || {
-            state.distributions += 1;
+        let before = product.scanned;
+        let mut step = |read| {
+            state.distributions = before + read;
             progress(state);
         };
         if let Some(record) = product.add(root, directory, request.purpose, &mut step) {
@@ -141,7 +142,7 @@ impl Product {
         root: &Root,
         SearchDirectory { path, aliases, .. }: SearchDirectory,
         purpose: Purpose,
-        progress: &mut dyn FnMut(),
+        progress: &mut dyn FnMut(usize),
     ) -> Option<EncodedRecord> {
         let record = match scan_path(root, &path, purpose, progress) {
             Ok(scanned) => {
@@ -173,7 +174,7 @@ fn scan_path(
     root: &Root,
     path: &Path,
     purpose: Purpose,
-    progress: &mut dyn FnMut(),
+    progress: &mut dyn FnMut(usize),
 ) -> io::Result<scan::Scanned> {
     let mut directory = root.open_dir(path)?;
     let listing = Listing::settled(&mut directory)?;

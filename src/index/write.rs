@@ -63,6 +63,15 @@ pub struct EntryRange {
 }
 
 impl EntryRange {
+    /// The same entry points, once their arena has been appended to another one.
+    #[must_use]
+    pub fn shifted(self, shift: u32) -> Self {
+        Self {
+            start: self.start.saturating_add(shift),
+            end: self.end.saturating_add(shift),
+        }
+    }
+
     /// How many entry points.
     #[must_use]
     pub fn len(self) -> usize {
@@ -125,6 +134,36 @@ impl EntryArena {
             start,
             end: size(self.entries.len()),
         }
+    }
+
+    /// Takes over another arena's entry points. Its ranges count from the returned number on: see
+    /// [`EntryRange::shifted`].
+    pub fn append(&mut self, other: Self) -> u32 {
+        let shift = size(self.entries.len());
+        if self.entries.is_empty() {
+            *self = other;
+            return shift;
+        }
+        let mut renumbered = vec![0; other.groups.len()];
+        for (name, number) in other.groups {
+            let next = size(self.groups.len());
+            if let Some(slot) = renumbered.get_mut(number as usize) {
+                *slot = *self.groups.entry(name).or_insert(next);
+            }
+        }
+        let strings = size(self.strings.len());
+        self.strings.extend_from_slice(&other.strings);
+        self.entries.extend(other.entries.into_iter().map(|entry| {
+            EntryDraft {
+                group: renumbered
+                    .get(entry.group as usize)
+                    .copied()
+                    .unwrap_or_default(),
+                offset: entry.offset.saturating_add(strings),
+                ..entry
+            }
+        }));
+        shift
     }
 
     /// How many entry points there are.
@@ -394,7 +433,8 @@ fn entry_rows(
     arena: &EntryArena,
     groups: &Groups<'_>,
 ) -> EntryRows {
-    // Sort key, then (distribution, number among all entries, distribution by distribution).
+    // One number each: shadowed, group, without metadata, place, and the number among all entries,
+    // distribution by distribution.
     let mut rows = Vec::with_capacity(arena.entries.len());
     let mut drafts = Vec::with_capacity(arena.entries.len());
     for (number, distribution) in distributions.iter().enumerate() {
@@ -405,15 +445,23 @@ fn entry_rows(
             let serial = size(drafts.len());
             let group = if shadowed { 0 } else { groups.rank_of(entry) };
             let place = if shadowed { 0 } else { distribution.place };
-            rows.push((shadowed, group, without, place, serial));
+            rows.push(
+                u128::from(shadowed) << 97
+                    | u128::from(group) << 65
+                    | u128::from(without) << 64
+                    | u128::from(place) << 32
+                    | u128::from(serial),
+            );
             drafts.push((size(number), *entry));
         }
     }
     rows.sort_unstable();
-    let listed = size(rows.partition_point(|row| !row.0));
+    let listed = size(rows.partition_point(|row| row >> 97 == 0));
     let mut order = Vec::with_capacity(rows.len());
     let mut references = vec![0; rows.len()];
-    for (position, (.., serial)) in rows.into_iter().enumerate() {
+    for (position, row) in rows.into_iter().enumerate() {
+        #[allow(clippy::cast_possible_truncation)] // the lowest 32 bits are meant
+        let serial = row as u32;
         if let Some(draft) = drafts.get(serial as usize) {
             order.push(*draft);
         }

@@ -269,7 +269,7 @@ pub fn examine<S: Source>(
         listing,
         Some(record),
         Purpose::Running,
-        &mut || (),
+        &mut |_| (),
     )?;
     let appeared = record.is_missing() && scanned.record.distribution_count() > 0;
     if scanned.differences.is_empty() && !appeared {
@@ -297,6 +297,6 @@ fn scan_now(root: &Root, path: &Path) -> Result<Scanned, Option<Warning>> {
     let listing = Listing::now(&mut directory)
         .map_err(|error| warning(format!("cannot be read: {error}")))?;
     let no_old: Option<&Record<'_, Vec<u8>>> = None;
-    scan::directory(&directory, listing, no_old, Purpose::Running, &mut || ())
+    scan::directory(&directory, listing, no_old, Purpose::Running, &mut |_| ())
         .map_err(|damage| warning(damage.to_string()))
 }

@@ -17,16 +17,17 @@ use super::{FileType, OPEN_FLAGS, Root, file_type, read_only_device, regular_fil
 pub struct Directory<'r> {
     root: &'r Root,
     path: PathBuf,
-    dir: Dir,
+    fd: OwnedFd,
 }
 
+/// A symbolic link that leads nowhere.
+#[derive(Debug, thiserror::Error)]
+#[error("a dangling symbolic link")]
+pub struct DanglingLink;
+
 impl<'r> Directory<'r> {
-    pub(super) fn new(root: &'r Root, path: &Path, fd: OwnedFd) -> io::Result<Self> {
-        Ok(Self {
-            root,
-            path: path.to_owned(),
-            dir: Dir::from_fd(fd)?,
-        })
+    pub(super) fn new(root: &'r Root, path: &Path, fd: OwnedFd) -> Self {
+        Self { root, path: path.to_owned(), fd }
     }
 
     /// The path under which it was opened, as seen from inside the root.
@@ -46,7 +47,7 @@ impl<'r> Directory<'r> {
     /// # Errors
     /// Those of `fstat(2)`.
     pub fn stat(&self) -> io::Result<FileStat> {
-        Ok(fstat(self.dir.as_fd())?)
+        Ok(fstat(self.fd.as_fd())?)
     }
 
     /// Calls `visit` for every name, in the order in which the directory lists them, `.` and `..`
@@ -54,9 +55,10 @@ impl<'r> Directory<'r> {
     ///
     /// # Errors
     /// Those of `readdir(3)`.
-    pub fn for_each_name(&mut self, mut visit: impl FnMut(&[u8])) -> io::Result<()> {
-        // The iterator rewinds the directory when it is dropped.
-        for entry in self.dir.iter() {
+    pub fn for_each_name(&self, mut visit: impl FnMut(&[u8])) -> io::Result<()> {
+        // An open of its own: the position in the listing belongs to it.
+        let flags = OPEN_FLAGS | OFlag::O_DIRECTORY;
+        for entry in Dir::openat(self.fd.as_fd(), ".", flags, Mode::empty())?.iter() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
@@ -72,9 +74,9 @@ impl<'r> Directory<'r> {
     /// Those of `stat(2)`.
     pub fn stat_entry(&self, name: &[u8]) -> io::Result<FileStat> {
         if self.root.is_system() {
-            return Ok(fstatat(self.dir.as_fd(), name, AtFlags::empty())?);
+            return Ok(fstatat(self.fd.as_fd(), name, AtFlags::empty())?);
         }
-        let stat = fstatat(self.dir.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        let stat = fstatat(self.fd.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
         match file_type(&stat) {
             FileType::Link => self.root.stat(&self.path_of(name)),
             _ => Ok(stat),
@@ -88,7 +90,7 @@ impl<'r> Directory<'r> {
     pub fn stat_file(&self, entry: &[u8], file: &str) -> io::Result<FileStat> {
         if self.root.is_system() {
             return Ok(fstatat(
-                self.dir.as_fd(),
+                self.fd.as_fd(),
                 joined(entry, file).as_slice(),
                 AtFlags::empty(),
             )?);
@@ -96,28 +98,12 @@ impl<'r> Directory<'r> {
         self.root.stat(&self.path_of(entry).join(file))
     }
 
-    /// Whether `entry/file` is itself a symbolic link, wherever that leads. Below a root of its own,
-    /// no for whatever a link as entry leads to.
-    #[must_use]
-    pub fn is_link(&self, entry: &[u8], file: &str) -> bool {
-        let is_link = |stat: FileStat| file_type(&stat) == FileType::Link;
-        let nofollow = AtFlags::AT_SYMLINK_NOFOLLOW;
-        if self.root.is_system() {
-            let path = joined(entry, file);
-            return fstatat(self.dir.as_fd(), path.as_slice(), nofollow).is_ok_and(is_link);
-        }
-        let flags = OPEN_FLAGS | OFlag::O_NOFOLLOW | OFlag::O_DIRECTORY;
-        openat(self.dir.as_fd(), entry, flags, Mode::empty())
-            .and_then(|inner| fstatat(inner.as_fd(), file, nofollow))
-            .is_ok_and(is_link)
-    }
-
     /// The device that the directory lies on, if it cannot be written there by anybody.
     ///
     /// # Errors
     /// Those of `statvfs(2)`.
     pub fn read_only_device(&self) -> io::Result<Option<u64>> {
-        read_only_device(self.dir.as_fd())
+        read_only_device(self.fd.as_fd())
     }
 
     /// Opens a regular file by the path `entry/file` below this directory: `entry` one name, `file`
@@ -133,23 +119,26 @@ impl<'r> Directory<'r> {
     /// says EISDIR for a directory and ESPIPE for a FIFO.
     ///
     /// # Errors
-    /// Those of `open(2)`.
+    /// Those of `open(2)`; for a dangling link [`DanglingLink`] in an [`io::ErrorKind::NotFound`].
     pub fn open_any(&self, entry: &[u8], file: &str) -> io::Result<File> {
-        if self.root.is_system() {
-            let path = joined(entry, file);
-            let fd = openat(self.dir.as_fd(), path.as_slice(), OPEN_FLAGS, Mode::empty())?;
-            return Ok(File::from(fd));
-        }
-        // Where either name is a link, O_NOFOLLOW says so and the slow, careful way is taken.
+        // O_NOFOLLOW tells a link from what is not there at no price. Only where there is one, a
+        // second, more careful call is made.
         match self.open_plain(entry, file) {
             Err(error) if leads_elsewhere(&error) => {
                 let path = self.path_of(entry);
-                let path = if file.is_empty() {
-                    path
+                let path = if file.is_empty() { path } else { path.join(file) };
+                let opened = if self.root.is_system() {
+                    let path = joined(entry, file);
+                    openat(&self.fd, path.as_slice(), OPEN_FLAGS, Mode::empty()).map_err(Into::into)
                 } else {
-                    path.join(file)
+                    self.root.open(&path, OPEN_FLAGS)
                 };
-                Ok(File::from(self.root.open(&path, OPEN_FLAGS)?))
+                opened.map(File::from).map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => {
+                        io::Error::new(io::ErrorKind::NotFound, DanglingLink)
+                    }
+                    _ => error,
+                })
             }
             opened => Ok(File::from(opened?)),
         }
@@ -157,15 +146,13 @@ impl<'r> Directory<'r> {
 
     fn open_plain(&self, entry: &[u8], file: &str) -> io::Result<OwnedFd> {
         let flags = OPEN_FLAGS | OFlag::O_NOFOLLOW;
-        if file.is_empty() {
-            return Ok(openat(self.dir.as_fd(), entry, flags, Mode::empty())?);
+        if self.root.is_system() || file.is_empty() {
+            // The kernel may follow a link to the entry: only the file's own name is looked at.
+            let path = joined(entry, file);
+            return Ok(openat(&self.fd, path.as_slice(), flags, Mode::empty())?);
         }
-        let inner = openat(
-            self.dir.as_fd(),
-            entry,
-            flags | OFlag::O_DIRECTORY,
-            Mode::empty(),
-        )?;
+        let directory = flags | OFlag::O_DIRECTORY;
+        let inner = openat(&self.fd, entry, directory, Mode::empty())?;
         Ok(openat(inner.as_fd(), file, flags, Mode::empty())?)
     }
 

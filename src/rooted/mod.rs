@@ -23,7 +23,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 
-pub use directory::Directory;
+pub use directory::{DanglingLink, Directory};
 
 /// What a path walk gives up at, as the kernel's `MAXSYMLINKS`.
 const MAX_LINKS: usize = 40;
@@ -94,7 +94,7 @@ impl Root {
     /// Those of `open(2)`, `ENOTDIR` where it is something else, `ELOOP` after 40 links.
     pub fn open_dir(&self, path: &Path) -> io::Result<Directory<'_>> {
         let fd = self.open(path, OPEN_FLAGS | OFlag::O_DIRECTORY)?;
-        Directory::new(self, path, fd)
+        Ok(Directory::new(self, path, fd))
     }
 
     /// Opens a regular file for reading.

@@ -19,7 +19,7 @@ use crate::index::write::{DistributionDraft, EntryArena, EntryRange, FileFingerp
 use crate::metadata::core_metadata::{self, Headers, Parsed};
 use crate::metadata::directory_name::{Kind, recognise};
 use crate::metadata::entry_points::{self, SIZE_LIMIT};
-use crate::rooted::{Directory, FileType, read_bounded, read_part, regular_file};
+use crate::rooted::{DanglingLink, Directory, FileType, read_bounded, read_part, regular_file};
 
 /// How much of METADATA is read at first: the headers that count are nearly always in it.
 const HEAD: usize = 4096;
@@ -43,6 +43,7 @@ impl Report {
 /// How a file could not be opened or read.
 enum Unusable {
     Absent,
+    Dangling,
     /// It is a directory: no content, but it exists.
     Directory,
     Forbidden,
@@ -51,6 +52,12 @@ enum Unusable {
 
 impl From<io::Error> for Unusable {
     fn from(error: io::Error) -> Self {
+        if error
+            .get_ref()
+            .is_some_and(|error| error.is::<DanglingLink>())
+        {
+            return Self::Dangling;
+        }
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Absent,
             io::ErrorKind::IsADirectory => Self::Directory,
@@ -188,11 +195,8 @@ fn read_entry_points(
                 }
             }
         }
-        Err(Unusable::Absent) => {
-            if directory.is_link(&draft.file_name, ENTRY_POINTS) {
-                report.add(ENTRY_POINTS, "a dangling symbolic link, ignored");
-            }
-        }
+        Err(Unusable::Absent) => {}
+        Err(Unusable::Dangling) => report.add(ENTRY_POINTS, "a dangling symbolic link, ignored"),
         Err(Unusable::Forbidden) => draft.flags |= distribution_flag::UNREAD,
         Err(Unusable::Directory) => {
             draft.flags |= distribution_flag::PROBLEM;
@@ -262,6 +266,10 @@ fn headers_of(
     {
         Ok(headers) => headers,
         Err(Unusable::Absent) => None,
+        Err(Unusable::Dangling) => {
+            report.add(file, "a dangling symbolic link, ignored");
+            None
+        }
         Err(Unusable::Directory) => {
             draft.flags |= distribution_flag::PROBLEM;
             report.add(file, "a directory, ignored");

@@ -8,6 +8,7 @@
 mod distribution;
 mod order;
 mod purpose;
+mod reading;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -20,7 +21,9 @@ use crate::index::{Damage, Distribution, Record, Source, Stamp};
 use crate::metadata::directory_name::{egg_base, recognise};
 use crate::rooted::Directory;
 
+use distribution::Report;
 pub use purpose::Purpose;
+use reading::Batch;
 
 /// A metadata directory or file that could not be used as it should be, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +66,8 @@ pub struct Scanned {
     pub differences: Vec<Difference>,
 }
 
-/// Scans a search directory. `progress` hears of every metadata directory.
+/// Scans a search directory. `progress` hears now and then how many metadata directories have been
+/// read.
 ///
 /// # Errors
 /// [`Damage`], where the old record is not usable after all.
@@ -72,21 +76,32 @@ pub fn directory<S: Source>(
     mut listing: Listing,
     old: Option<&Record<'_, S>>,
     purpose: Purpose,
-    progress: &mut dyn FnMut(),
+    progress: &mut dyn FnMut(usize),
 ) -> Result<Scanned, Damage> {
     purpose.arrange(&mut listing);
     let path = directory.path();
     let base = egg_base(path.as_os_str().as_bytes());
-    let mut scan = Scan::new(directory, old)?;
+    let to_read = |sighting: &&mut Sighting| sighting.same_as.is_none() || old.is_none();
+    let mut unknown: Vec<&mut Sighting> = listing.sightings.iter_mut().filter(to_read).collect();
+    let Batch {
+        drafts: read,
+        arena,
+    } = reading::read_all(directory, &mut unknown, base, progress);
+    let mut scan = Scan::new(directory, arena, old)?;
+    let mut read = read.into_iter();
     let mut drafts = Vec::with_capacity(listing.sightings.len());
-    for sighting in &mut listing.sightings {
-        progress();
-        let mut draft = match (sighting.same_as, old) {
-            (Some(number), Some(old)) => scan.reuse(sighting, old, number)?,
-            _ => scan.read(sighting, base, old)?,
+    for sighting in &listing.sightings {
+        let draft = match (sighting.same_as, old) {
+            (Some(number), Some(old)) => Some(scan.reuse(sighting, old, number)?),
+            _ => match read.next() {
+                Some((draft, report)) => Some(scan.take(draft, report, sighting, old)?),
+                None => None,
+            },
         };
-        draft.entry_points_file.mtime = purpose.mtime(draft.entry_points_file.mtime);
-        drafts.push(draft);
+        if let Some(mut draft) = draft {
+            draft.entry_points_file.mtime = purpose.mtime(draft.entry_points_file.mtime);
+            drafts.push(draft);
+        }
     }
     scan.note_removed(&listing, old)?;
 
@@ -145,8 +160,6 @@ pub fn missing(path: &Path) -> EncodedRecord {
 struct Scan<'d> {
     directory: &'d Directory<'d>,
     arena: EntryArena,
-    /// Room for one file after the other.
-    buffer: Vec<u8>,
     /// The old record's groups by number.
     groups: Vec<String>,
     warnings: Vec<Warning>,
@@ -158,6 +171,7 @@ struct Scan<'d> {
 impl<'d> Scan<'d> {
     fn new<S: Source>(
         directory: &'d Directory<'d>,
+        arena: EntryArena,
         old: Option<&Record<'_, S>>,
     ) -> Result<Self, Damage> {
         let groups = match old {
@@ -169,8 +183,7 @@ impl<'d> Scan<'d> {
         };
         Ok(Self {
             directory,
-            arena: EntryArena::default(),
-            buffer: Vec::new(),
+            arena,
             groups,
             warnings: Vec::new(),
             read: 0,
@@ -215,31 +228,21 @@ impl<'d> Scan<'d> {
         })
     }
 
-    fn read<S: Source>(
+    /// Takes a distribution that was read.
+    fn take<S: Source>(
         &mut self,
-        sighting: &mut Sighting,
-        egg_base: Option<&[u8]>,
+        draft: DistributionDraft,
+        report: Report,
+        sighting: &Sighting,
         old: Option<&Record<'_, S>>,
     ) -> Result<DistributionDraft, Damage> {
         self.read += 1;
-        let mut report = distribution::Report::default();
-        let draft = distribution::read(
-            self.directory,
-            sighting,
-            egg_base,
-            &mut self.arena,
-            &mut self.buffer,
-            &mut report,
-        );
-        let metadata_directory = self
-            .directory
-            .path()
-            .join(OsStr::from_bytes(&draft.file_name));
         for (file, text) in report.problems {
-            let path = match file {
-                "" => metadata_directory.clone(),
-                _ => metadata_directory.join(file),
-            };
+            let metadata_directory = OsStr::from_bytes(&draft.file_name);
+            let mut path = self.directory.path().join(metadata_directory);
+            if !file.is_empty() {
+                path.push(file);
+            }
             self.warnings.push(Warning { path, text });
         }
         if let Some(old) = old {
