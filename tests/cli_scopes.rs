@@ -329,11 +329,18 @@ fn below_a_root_nothing_outside_is_opened() {
     }
 }
 
-/// The path of an `open` that worked, as the kernel knows it: strace's `-y` adds it to the descriptor.
+/// The path of an `open`; of one that worked, as the kernel knows it: strace's `-y` adds it to the descriptor.
 fn opened_path(line: &str) -> Option<String> {
     let call = line.split_once(' ')?.1.trim_start();
     if !call.starts_with("open") {
         return None;
+    }
+    // By an absolute path no root keeps anything in, whether the file is there today or not.
+    let by_path = call
+        .split_once(", \"")
+        .map(|(_, rest)| rest.split('"').next());
+    if let Some(Some(path)) = by_path.filter(|path| path.is_some_and(|p| p.starts_with('/'))) {
+        return Some(path.to_owned());
     }
     let (_, result) = line.rsplit_once(") = ")?;
     let path = result.split_once('<')?.1.rsplit_once('>')?.0;
