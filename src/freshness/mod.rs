@@ -203,9 +203,11 @@ fn match_names<S: Source>(
         matched += usize::from(sighting.recorded_as.is_some());
     }
     let same_names = matched == recorded.len() && matched == listing.sightings.len();
+    let same_image = times.same_image && !times.suspect;
     let copied = same_names
         && times.directory_changed
         && !times.suspect
+        && (same_image || !mtimes_are_silent(listing))
         && is_copy(listing, &recorded, directory);
     let of_one_time = is_of_one_time(listing);
     for sighting in &mut listing.sightings {
@@ -220,7 +222,6 @@ fn match_names<S: Source>(
         }
         let unmoved = times.speak && same(sighting.stamps, (then.mtime, then.ctime));
         let timeless = of_one_time || is_beginning(sighting.stamps.0);
-        let same_image = times.same_image && !times.suspect;
         if unmoved || copied || (same_image && timeless) {
             sighting.same_as = Some(number);
         }
@@ -232,17 +233,16 @@ fn match_names<S: Source>(
 /// mtime is, to the second. (An upgrade in place moves some, not all.) To make sure, the files'
 /// own sizes and times are looked at as well.
 fn is_copy(listing: &Listing, recorded: &[Distribution], directory: &Directory<'_>) -> bool {
-    !mtimes_are_silent(listing)
-        && listing.sightings.iter().all(|sighting| {
-            let then = sighting
-                .recorded_as
-                .and_then(|number| recorded.get(number as usize));
-            then.is_some_and(|then| {
-                !sighting.stamps.1.same(then.ctime)
-                    && sighting.stamps.0.same_second(then.mtime)
-                    && entry_points_file_is_unmoved(then, directory)
-            })
+    listing.sightings.iter().all(|sighting| {
+        let then = sighting
+            .recorded_as
+            .and_then(|number| recorded.get(number as usize));
+        then.is_some_and(|then| {
+            !sighting.stamps.1.same(then.ctime)
+                && sighting.stamps.0.same_second(then.mtime)
+                && entry_points_file_is_unmoved(then, directory)
         })
+    })
 }
 
 fn entry_points_file_is_unmoved(then: &Distribution, directory: &Directory<'_>) -> bool {
