@@ -1,0 +1,347 @@
+//! Images whose times say nothing: read-only ones, which are swapped whole, and what containers lay over them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use epcache::freshness::Level;
+
+use crate::mounts::{self, Mount};
+use crate::site::Told::{self, New, Old, Warned};
+use crate::site::{ALPHA, Site, at_second, needs_root, set_modified, tool, within};
+
+const SEEN: [Told; 4] = [Warned, Warned, Warned, Old];
+
+/// How an image is made of a directory.
+type Pack = fn(&str, &Site, PathBuf) -> Option<PathBuf>;
+
+fn squashed(test: &str, site: &Site, image: PathBuf, options: &[&str]) -> Option<PathBuf> {
+    mounts::squash(test, &site.usr(), &image, options).then_some(image)
+}
+
+/// All times 0.
+fn without_times(test: &str, site: &Site, image: PathBuf) -> Option<PathBuf> {
+    squashed(test, site, image, &["-all-time", "0"])
+}
+
+/// All times of one second, as SOURCE_DATE_EPOCH has it.
+fn of_one_time(test: &str, site: &Site, image: PathBuf) -> Option<PathBuf> {
+    squashed(test, site, image, &["-all-time", "1700000000"])
+}
+
+/// Each file's own mtime, to the second.
+fn with_times(test: &str, site: &Site, image: PathBuf) -> Option<PathBuf> {
+    squashed(test, site, image, &[])
+}
+
+/// The same in another format, which counts in nanoseconds where there are some.
+fn in_erofs(test: &str, site: &Site, image: PathBuf) -> Option<PathBuf> {
+    let mut command: Command = within(60, "mkfs.erofs");
+    command.arg(&image).arg(site.usr());
+    tool(test, &mut command).then_some(image)
+}
+
+/// Times as packages bring them along, of each its own.
+fn packaged(site: &Site) {
+    let mut paths = site.directories();
+    for directory in paths.clone().into_iter().skip(1) {
+        for entry in fs::read_dir(directory).unwrap() {
+            paths.push(entry.unwrap().path());
+        }
+    }
+    for (number, path) in (0..).zip(paths) {
+        set_modified(&path, at_second(1_700_000_000 + number));
+    }
+}
+
+/// Two images that differ in one entry_points.txt, and in no time and no size, and the first one mounted.
+fn two_images(test: &str, pack: Pack, before: impl FnOnce(&Site)) -> Option<(Site, PathBuf)> {
+    if !needs_root(test) {
+        return None;
+    }
+    let mut site = Site::empty();
+    site.install_all();
+    packaged(&site);
+    before(&site);
+    let first = pack(test, &site, site.root.join("first.image"))?;
+    site.keeping_mtimes(|| site.upgrade_alpha());
+    let second = pack(test, &site, site.root.join("second.image"))?;
+    site.mount = Some(mounts::image(test, &site.usr(), &first)?);
+    Some((site, second))
+}
+
+/// The index lies elsewhere, and is of another image than the one that is mounted.
+fn swapped(test: &str, pack: Pack) {
+    let Some((mut site, second)) = two_images(test, pack, |_| ()) else {
+        return;
+    };
+    site.refresh();
+    assert!(site.before().contains(&"alpha 1.0 alpha:one".to_owned()));
+    site.mount = None;
+    site.mount = mounts::image(test, &site.usr(), &second);
+    site.tells(SEEN);
+}
+
+#[test]
+fn an_image_without_times_in_the_place_of_another() {
+    swapped(
+        "an_image_without_times_in_the_place_of_another",
+        without_times,
+    );
+}
+
+#[test]
+fn an_image_of_one_time_in_the_place_of_another() {
+    swapped("an_image_of_one_time_in_the_place_of_another", of_one_time);
+}
+
+#[test]
+fn an_image_with_its_packages_times_in_the_place_of_another() {
+    swapped(
+        "an_image_with_its_packages_times_in_the_place_of_another",
+        with_times,
+    );
+}
+
+#[test]
+fn an_erofs_image_in_the_place_of_another() {
+    swapped("an_erofs_image_in_the_place_of_another", in_erofs);
+}
+
+#[test]
+fn an_image_mounted_again_is_compared_by_its_content_and_without_a_warning() {
+    let test = "an_image_mounted_again_is_compared_by_its_content_and_without_a_warning";
+    let Some((mut site, _)) = two_images(test, without_times, |_| ()) else {
+        return;
+    };
+    site.refresh();
+    site.mount = None;
+    site.mount = mounts::image(test, &site.usr(), &site.root.join("first.image"));
+    site.reads_again([4, 4, 4, 0]);
+}
+
+/// The index is in the image, and was made before a change that came before the image.
+fn with_the_index_inside(
+    test: &str,
+    pack: Pack,
+    options: &[&str],
+    change: impl FnOnce(&Site),
+) -> Option<Site> {
+    packed(test, pack, options, |_| (), change)
+}
+
+/// The same, with something done before the index was made as well.
+fn packed(
+    test: &str,
+    pack: Pack,
+    options: &[&str],
+    before: impl FnOnce(&Site),
+    after: impl FnOnce(&Site),
+) -> Option<Site> {
+    if !needs_root(test) {
+        return None;
+    }
+    let mut site = Site::empty();
+    site.index_in_usr = true;
+    site.install_all();
+    packaged(&site);
+    before(&site);
+    site.refresh_with(options, None);
+    after(&site);
+    let image = pack(test, &site, site.root.join("usr.image"))?;
+    site.mount = Some(mounts::image(test, &site.usr(), &image)?);
+    Some(site)
+}
+
+#[test]
+fn an_index_inside_its_image_is_believed() {
+    let test = "an_index_inside_its_image_is_believed";
+    for pack in [without_times, of_one_time, with_times, in_erofs] {
+        for options in [&[][..], &["--image"]] {
+            let Some(site) = with_the_index_inside(test, pack, options, |_| ()) else {
+                return;
+            };
+            site.reads_again([0; 4]);
+        }
+    }
+}
+
+#[test]
+fn an_index_inside_its_image_is_believed_where_only_some_have_no_time() {
+    let test = "an_index_inside_its_image_is_believed_where_only_some_have_no_time";
+    let early = |site: &Site| {
+        set_modified(&site.path("gamma-1.0.dist-info"), at_second(0));
+    };
+    if let Some(site) = packed(test, with_times, &[], early, |_| ()) {
+        site.reads_again([0; 4]);
+    }
+}
+
+#[test]
+fn an_index_inside_its_image_is_believed_where_packages_have_lost_their_times() {
+    let test = "an_index_inside_its_image_is_believed_where_packages_have_lost_their_times";
+    let lose = |site: &Site| {
+        for path in site.directories().into_iter().skip(1) {
+            set_modified(&path, at_second(1));
+        }
+    };
+    if let Some(site) = with_the_index_inside(test, with_times, &[], lose) {
+        site.reads_again([0; 4]);
+    }
+}
+
+#[test]
+fn an_index_inside_its_image_is_believed_of_a_single_package() {
+    let test = "an_index_inside_its_image_is_believed_of_a_single_package";
+    let alone = |site: &Site| {
+        for name in ["beta", "gamma", "plain"] {
+            site.remove(&format!("{name}-1.0.dist-info"));
+        }
+    };
+    if let Some(site) = packed(test, with_times, &[], alone, |_| ()) {
+        site.reads_again([0; 4]);
+    }
+}
+
+#[test]
+fn an_index_inside_its_image_is_believed_at_once_where_it_was_made_there() {
+    // A system that is written, then mounted read-only.
+    let test = "an_index_inside_its_image_is_believed_at_once_where_it_was_made_there";
+    let Some(mut site) = read_only_system(test, |_| ()) else {
+        return;
+    };
+    site.remember();
+    site.reads_again([0; 4]);
+    assert!(site.effort(Level::Strict).at_once);
+}
+
+#[test]
+fn a_read_only_system_whose_index_is_wrong() {
+    let test = "a_read_only_system_whose_index_is_wrong";
+    if let Some(site) = read_only_system(test, |site| site.keeping_mtimes(|| site.upgrade_alpha()))
+    {
+        site.tells([Warned, Old, Warned, Old]);
+    }
+}
+
+/// Of whole seconds, and with the index on the same file system.
+fn read_only_system(test: &str, change: impl FnOnce(&Site)) -> Option<Site> {
+    let mut site = Site::mounted(|at| mounts::whole_seconds(test, at))?;
+    site.index_in_usr = true;
+    packaged(&site);
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    site.refresh();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    change(&site);
+    site.mount.as_ref().unwrap().read_only();
+    Some(site)
+}
+
+#[test]
+fn an_index_inside_its_image_that_is_wrong_where_times_tell() {
+    // One package has no time, the one that changed has.
+    let test = "an_index_inside_its_image_that_is_wrong_where_times_tell";
+    let site = with_the_index_inside(test, with_times, &[], |site| {
+        set_modified(&site.path("gamma-1.0.dist-info"), at_second(0));
+        site.upgrade_alpha();
+        assert!(crate::site::modified(&site.path(ALPHA)) > at_second(1_750_000_000));
+    });
+    if let Some(site) = site {
+        site.tells(SEEN);
+    }
+}
+
+#[test]
+fn a_suspect_index_inside_its_image_is_compared_by_content() {
+    let test = "a_suspect_index_inside_its_image_is_compared_by_content";
+    let site = with_the_index_inside(test, without_times, &[], |site| {
+        site.upgrade_alpha();
+        site.suspect();
+    });
+    if let Some(site) = site {
+        site.tells(SEEN);
+    }
+}
+
+#[test]
+fn an_upgrade_in_a_layer_over_an_image_without_times() {
+    let test = "an_upgrade_in_a_layer_over_an_image_without_times";
+    let Some(mut site) = with_the_index_inside(test, without_times, &["--image"], |_| ()) else {
+        return;
+    };
+    let image = site.root.join("usr.image");
+    let Some(_lower) = lay_over(test, &mut site, &image) else {
+        return;
+    };
+    site.reads_again([4, 4, 4, 0]);
+    site.keeping_mtimes(|| site.upgrade_alpha());
+    site.tells(SEEN);
+    site.mount = None;
+}
+
+/// Mounts an image elsewhere, and a layer that can be written over it in its place.
+fn lay_over(test: &str, site: &mut Site, image: &Path) -> Option<Mount> {
+    site.mount = None;
+    let lower = site
+        .root
+        .join(format!("lower of {}", image.display()).replace('/', " "));
+    fs::create_dir(&lower).unwrap();
+    let below = mounts::image(test, &lower, image)?;
+    site.mount = Some(mounts::overlay(test, &site.usr(), &lower)?);
+    Some(below)
+}
+
+/// The index is of the first image, seen through a layer, and lies elsewhere.
+fn swapped_below_a_layer(test: &str, pack: Pack, before: impl FnOnce(&Site)) {
+    let Some((mut site, second)) = two_images(test, pack, before) else {
+        return;
+    };
+    let first = site.root.join("first.image");
+    {
+        let Some(_lower) = lay_over(test, &mut site, &first) else {
+            return;
+        };
+        site.refresh();
+        site.mount = None;
+    }
+    let Some(_lower) = lay_over(test, &mut site, &second) else {
+        return;
+    };
+    site.tells(SEEN);
+    site.mount = None;
+}
+
+#[test]
+fn an_image_of_one_time_in_the_place_of_another_below_a_layer() {
+    let test = "an_image_of_one_time_in_the_place_of_another_below_a_layer";
+    swapped_below_a_layer(test, of_one_time, |_| ());
+}
+
+#[test]
+fn an_image_in_which_one_package_has_no_time_in_the_place_of_another_below_a_layer() {
+    let test = "an_image_in_which_one_package_has_no_time_in_the_place_of_another_below_a_layer";
+    swapped_below_a_layer(test, with_times, |site| {
+        set_modified(&site.path("gamma-1.0.dist-info"), at_second(1));
+    });
+}
+
+#[test]
+fn an_image_that_is_as_it_was_but_read_by_content_says_nothing_new() {
+    let test = "an_image_that_is_as_it_was_but_read_by_content_says_nothing_new";
+    if let Some((mut site, _)) = two_images(test, of_one_time, |_| ()) {
+        site.refresh();
+        site.tells_at_most([New, New, New, Old]);
+    }
+}
+
+#[test]
+fn an_image_record_with_all_times_at_the_epoch_is_not_believed_of_other_content() {
+    let test = "an_image_record_with_all_times_at_the_epoch_is_not_believed_of_other_content";
+    let Some((mut site, second)) = two_images(test, of_one_time, |_| ()) else {
+        return;
+    };
+    site.refresh_with(&["--image"], Some(1_700_000_000));
+    site.mount = None;
+    site.mount = mounts::image(test, &site.usr(), &second);
+    site.tells(SEEN);
+}

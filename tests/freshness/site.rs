@@ -1,0 +1,689 @@
+//! A search directory of four distributions with an index of it, and what readers make of the index.
+//!
+//! In: a change to the directory, made by a test. Out: what each level of freshness answers afterwards, by the library
+//! and by the program, how many metadata directories had to be read for it, and what `status` says.
+
+use std::fs::{self, File, FileTimes, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, SystemTime};
+
+use epcache::freshness::{self, Circumstances, Level, Listing, Verdict};
+use epcache::index::format::record_flag;
+use epcache::index::{Index, Record};
+use epcache::lookup::{Answers, OpenIndex, PlaceKind, State, entry_points, examine};
+use epcache::rooted::Root;
+use epcache::scan::{self, Difference, Purpose, Scanned};
+use epcache::worker::{self, Request, Scope};
+use tempfile::TempDir;
+
+use crate::mounts::Mount;
+
+/// In the order in which tests list what each of them says.
+pub(crate) const LEVELS: [(Level, &str); 4] = [
+    (Level::Auto, "auto"),
+    (Level::Fast, "fast"),
+    (Level::Strict, "strict"),
+    (Level::Trust, "trust"),
+];
+
+/// The distributions that a new site has: name, and what is in its entry_points.txt.
+const INSTALLED: [(&str, Option<&str>); 4] = [
+    ("alpha", Some("alpha:one")),
+    ("beta", Some("beta:one")),
+    ("gamma", Some("gamma:one")),
+    ("plain", None),
+];
+
+/// Metadata directories of a new site.
+pub(crate) const ALPHA: &str = "alpha-1.0.dist-info";
+pub(crate) const BETA: &str = "beta-1.0.dist-info";
+pub(crate) const PLAIN: &str = "plain-1.0.dist-info";
+
+/// A user that owns nothing.
+pub(crate) const NOBODY: u32 = 65534;
+
+/// What a reader answers after a change, and whether it warns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Told {
+    /// What the index says, silently.
+    Old,
+    /// What is there now, silently.
+    New,
+    /// What is there now, and a warning that the index is wrong.
+    Warned,
+}
+
+/// An answer: the entry points of the group `plugins`, and whether there was a warning.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) entries: Vec<String>,
+    pub(crate) warning: Option<String>,
+}
+
+/// What a lookup had to read.
+#[derive(Debug, Default)]
+pub(crate) struct Effort {
+    /// Metadata directories.
+    pub(crate) read: usize,
+    pub(crate) differences: Vec<Difference>,
+    /// Whether the record was believed without a closer look.
+    pub(crate) at_once: bool,
+}
+
+pub(crate) struct Site {
+    /// The search directory.
+    pub(crate) dir: PathBuf,
+    /// The root of a small system that has the directory on `sys.path`.
+    pub(crate) root: PathBuf,
+    /// Whether the indexes lie in the file tree `usr`, with the directory, or in `var`.
+    pub(crate) index_in_usr: bool,
+    /// What the indexes answered when they were made.
+    before: Vec<String>,
+    /// Mounted on `usr`.
+    pub(crate) mount: Option<Mount>,
+    _temporary: TempDir,
+}
+
+impl Site {
+    /// Four distributions and a fresh index.
+    pub(crate) fn new() -> Self {
+        let mut site = Self::empty();
+        site.install_all();
+        site.refresh();
+        site
+    }
+
+    /// The same on a file system of its own, which holds all of `usr`. None where it cannot be had.
+    pub(crate) fn mounted(mount: impl FnOnce(&Path) -> Option<Mount>) -> Option<Self> {
+        let mut site = Self::bare();
+        site.mount = Some(mount(&site.usr())?);
+        site.make_dir();
+        site.install_all();
+        site.refresh();
+        Some(site)
+    }
+
+    /// A search directory with nothing in it, and no index.
+    pub(crate) fn empty() -> Self {
+        let site = Self::bare();
+        site.make_dir();
+        site
+    }
+
+    fn bare() -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        fs::set_permissions(temporary.path(), Permissions::from_mode(0o755)).unwrap();
+        let root = temporary.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("etc")).unwrap();
+        fs::create_dir_all(root.join("usr")).unwrap();
+        // Also a directory that is gone is one that `status` asks about.
+        fs::write(
+            root.join("etc/epcache.conf"),
+            "directories = /usr/lib/python3/dist-packages\n",
+        )
+        .unwrap();
+        Self {
+            dir: root.join("usr/lib/python3/dist-packages"),
+            root,
+            index_in_usr: false,
+            before: Vec::new(),
+            mount: None,
+            _temporary: temporary,
+        }
+    }
+
+    fn make_dir(&self) {
+        fs::create_dir_all(&self.dir).unwrap();
+    }
+
+    pub(crate) fn install_all(&self) {
+        for (name, entry_point) in INSTALLED {
+            self.install(name, entry_point);
+        }
+    }
+
+    pub(crate) fn usr(&self) -> PathBuf {
+        self.root.join("usr")
+    }
+
+    /// The index of the directory by the path that it has on this machine.
+    pub(crate) fn index(&self) -> PathBuf {
+        let tree = if self.index_in_usr { "usr" } else { "var" };
+        self.root.join(tree).join("index/index")
+    }
+
+    /// The index of the small system, for `status`.
+    fn system_index(&self) -> PathBuf {
+        let place = if self.index_in_usr {
+            "usr/lib/epcache/index"
+        } else {
+            "var/cache/epcache/index"
+        };
+        self.root.join(place)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    // ---- changes
+
+    /// Installs version 1.0, at a time of its own: no two packages take no time.
+    pub(crate) fn install(&self, name: &str, entry_point: Option<&str>) {
+        let metadata = self.path(&format!("{name}-1.0.dist-info"));
+        fs::create_dir(&metadata).unwrap();
+        let headers = format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n");
+        fs::write(metadata.join("METADATA"), headers).unwrap();
+        if let Some(value) = entry_point {
+            fs::write(metadata.join("entry_points.txt"), plugins(name, value)).unwrap();
+        }
+        let age = Duration::from_nanos(1_000_000_007) * (1 + u32::from(name.as_bytes()[0]));
+        set_modified(&metadata, SystemTime::now() - age);
+    }
+
+    pub(crate) fn remove(&self, metadata_directory: &str) {
+        fs::remove_dir_all(self.path(metadata_directory)).unwrap();
+    }
+
+    /// Puts another entry_points.txt in the place of alpha's: of the same size and with the same mtime, as a rebuilt
+    /// package has it, and by renaming, as dpkg and rpm do it. The search directory does not notice.
+    pub(crate) fn upgrade_alpha(&self) {
+        self.upgrade_alpha_to("alpha:two");
+    }
+
+    pub(crate) fn upgrade_alpha_to(&self, value: &str) {
+        let file = self.path(ALPHA).join("entry_points.txt");
+        self.upgrade_alpha_with(value, modified(&file));
+    }
+
+    pub(crate) fn upgrade_alpha_with(&self, value: &str, mtime: SystemTime) {
+        let metadata = self.path(ALPHA);
+        let fresh = metadata.join("entry_points.txt.dpkg-new");
+        fs::write(&fresh, plugins("alpha", value)).unwrap();
+        set_modified(&fresh, mtime);
+        fs::rename(&fresh, metadata.join("entry_points.txt")).unwrap();
+    }
+
+    /// Does something to the directory, and puts its mtime and those of its metadata directories back.
+    pub(crate) fn keeping_mtimes(&self, change: impl FnOnce()) {
+        let paths = self.directories();
+        let mtimes: Vec<_> = paths.iter().map(|path| modified(path)).collect();
+        change();
+        for (path, mtime) in paths.iter().zip(mtimes) {
+            // What has gone, or has stayed as it was, has nothing to put back.
+            if path.exists() && modified(path) != mtime {
+                set_modified(path, mtime);
+            }
+        }
+    }
+
+    /// Gives all mtimes in the directory, and its own, one value.
+    pub(crate) fn clamp(&self, mtime: SystemTime) {
+        for path in self.everything() {
+            set_modified(&path, mtime);
+        }
+    }
+
+    /// Moves every ctime, and no mtime: as `chmod -R` does.
+    pub(crate) fn renew_ctimes(&self) {
+        for path in self.everything() {
+            let permissions = fs::metadata(&path).unwrap().permissions();
+            fs::set_permissions(&path, permissions).unwrap();
+        }
+    }
+
+    /// The search directory and its metadata directories.
+    pub(crate) fn directories(&self) -> Vec<PathBuf> {
+        let mut paths = vec![self.dir.clone()];
+        paths.extend(
+            fs::read_dir(&self.dir)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.is_dir()),
+        );
+        paths
+    }
+
+    fn everything(&self) -> Vec<PathBuf> {
+        let mut paths = self.directories();
+        for directory in paths.clone().into_iter().skip(1) {
+            paths.extend(
+                fs::read_dir(&directory)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+        }
+        // Touching what is in a directory does not touch the directory, whatever the order.
+        paths
+    }
+
+    // ---- indexes
+
+    /// Makes the indexes anew, with the program.
+    pub(crate) fn refresh(&mut self) {
+        self.refresh_with(&[], None);
+    }
+
+    pub(crate) fn refresh_with(&mut self, options: &[&str], epoch: Option<u64>) {
+        let mut command = epcache();
+        command.args(["refresh", "--path"]).arg(&self.dir);
+        command.arg("--output").arg(self.index());
+        self.run_refresh(command, options, epoch);
+        let mut command = epcache();
+        command
+            .args(["refresh", "--system", "--root"])
+            .arg(&self.root);
+        command.arg("--output").arg(self.system_index());
+        self.run_refresh(command, options, epoch);
+        self.remember();
+    }
+
+    fn run_refresh(&self, mut command: Command, options: &[&str], epoch: Option<u64>) {
+        command.args(options);
+        if let Some(epoch) = epoch {
+            command.env("SOURCE_DATE_EPOCH", epoch.to_string());
+        }
+        let output = run(&mut command);
+        assert!(
+            output.status.success(),
+            "{command:?}: {}",
+            text(&output.stderr)
+        );
+    }
+
+    /// Makes the index as another user, who may not read everything, and gives it to root.
+    pub(crate) fn refresh_as(&mut self, user: u32) {
+        let folder = self.index().parent().unwrap().to_owned();
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        chown(&folder, user);
+        let mut command = epcache();
+        command.args(["refresh", "--path"]).arg(&self.dir);
+        command.arg("--output").arg(self.index());
+        self.run_refresh(as_user(command, user), &[], None);
+        chown(&folder, 0);
+        chown(&self.index(), 0);
+        self.remember();
+    }
+
+    /// From now on, what the index says is what counts as the old answer.
+    pub(crate) fn remember(&mut self) {
+        self.before = self.answer(Level::Trust).entries;
+    }
+
+    /// Marks the indexes as a failed refresh does.
+    pub(crate) fn suspect(&self) {
+        for index in [self.index(), self.system_index()] {
+            let at = epcache::index::format::SUSPECT_AT;
+            epcache::publish::overwrite_byte(&index, at, 1).unwrap();
+        }
+    }
+
+    // ---- what is there, and what readers say
+
+    /// What is there now, read without any index.
+    pub(crate) fn now(&self) -> Vec<String> {
+        self.ask(&[], Level::Auto).entries
+    }
+
+    /// What the index said when it was made.
+    pub(crate) fn before(&self) -> &[String] {
+        &self.before
+    }
+
+    /// What the library answers.
+    pub(crate) fn answer(&self, level: Level) -> Answer {
+        let opened = OpenIndex::open(&Root::system(), &self.index(), PlaceKind::Given);
+        let indexes: Vec<_> = opened.into_iter().collect();
+        self.ask(&indexes, level)
+    }
+
+    fn ask(&self, indexes: &[OpenIndex], level: Level) -> Answer {
+        let answers = Answers::find(
+            &Root::system(),
+            std::slice::from_ref(&self.dir),
+            indexes,
+            level,
+        );
+        assert!(answers.damaged.is_empty(), "{:?}", answers.damaged);
+        let found = entry_points(&answers, Some("plugins"), None).unwrap();
+        let entries = found.iter().map(|entry| {
+            let version = String::from_utf8_lossy(&entry.version);
+            format!("{} {version} {}", entry.name, entry.value)
+        });
+        Answer {
+            entries: entries.collect(),
+            warning: (!answers.stale.is_empty()).then(|| format!("{:?}", answers.stale)),
+        }
+    }
+
+    /// What the program answers.
+    pub(crate) fn query(&self, level: &str) -> Answer {
+        self.query_as(0, level)
+    }
+
+    pub(crate) fn query_as(&self, user: u32, level: &str) -> Answer {
+        let mut command = epcache();
+        command.args(["query", "plugins", "--json", "--freshness", level, "--path"]);
+        command.arg(&self.dir).arg("--index").arg(self.index());
+        if user != 0 {
+            command = as_user(command, user);
+        }
+        let output = run(&mut command);
+        let said = text(&output.stderr);
+        let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{command:?}: {error}: {said}"));
+        let field = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap().to_owned();
+        let entries: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let [name, version, value] =
+                    ["name", "version", "value"].map(|name| field(row, name));
+                format!("{name} {version} {value}")
+            })
+            .collect();
+        assert_eq!(output.status.code(), Some(i32::from(entries.is_empty())));
+        Answer {
+            entries,
+            warning: (!said.is_empty()).then_some(said),
+        }
+    }
+
+    /// What a lookup at this level has to read.
+    pub(crate) fn effort(&self, level: Level) -> Effort {
+        let index = OpenIndex::open(&Root::system(), &self.index(), PlaceKind::Given).unwrap();
+        let record = index.find(&Root::system(), &self.dir).unwrap().unwrap();
+        let root = Root::system();
+        let circumstances = index.circumstances();
+        let verdict = freshness::check(&record, level, circumstances, &root, &self.dir).unwrap();
+        let Verdict::LookCloser(listing) = verdict else {
+            return Effort {
+                at_once: true,
+                ..Effort::default()
+            };
+        };
+        let Ok(directory) = root.open_dir(&self.dir) else {
+            return Effort::default();
+        };
+        let all_same = listing.sightings.len() == record.distribution_count() as usize
+            && listing
+                .sightings
+                .iter()
+                .all(|sighting| sighting.same_as.is_some());
+        if record.has(record_flag::SORTED) && all_same {
+            let state = examine(&record, level, circumstances, &root, &self.dir).unwrap();
+            assert!(matches!(state, State::Fresh));
+        }
+        let scanned = scan::directory(
+            &directory,
+            listing,
+            Some(&record),
+            Purpose::Running,
+            &mut |_| (),
+        )
+        .unwrap();
+        Effort {
+            read: scanned.read,
+            differences: scanned.differences,
+            at_once: false,
+        }
+    }
+
+    /// What a refresh that starts from the old index makes of the directory.
+    pub(crate) fn rescan(&self, purpose: Purpose) -> Scanned {
+        let root = Root::system();
+        let index = OpenIndex::open(&root, &self.index(), PlaceKind::Given).unwrap();
+        let record = index.find(&root, &self.dir).unwrap().unwrap();
+        let mut directory = root.open_dir(&self.dir).unwrap();
+        let mut listing = Listing::settled(&mut directory).unwrap();
+        freshness::compare(&record, index.circumstances(), &directory, &mut listing).unwrap();
+        scan::directory(&directory, listing, Some(&record), purpose, &mut |_| ()).unwrap()
+    }
+
+    /// The exit status of `status`.
+    fn status(&self) -> Option<i32> {
+        let mut command = epcache();
+        let output = run(command.args(["status", "--root"]).arg(&self.root));
+        output.status.code()
+    }
+
+    // ---- what tests expect
+
+    /// The directory answers otherwise than before, and the levels [auto, fast, strict, trust] tell this.
+    #[track_caller]
+    pub(crate) fn tells(&self, expected: [Told; 4]) {
+        assert_ne!(self.now(), self.before, "nothing has changed");
+        self.tells_at_most(expected);
+        let status = if expected[2] == Told::Warned { 3 } else { 0 };
+        assert_eq!(self.status(), Some(status), "exit status of `status`");
+    }
+
+    #[track_caller]
+    pub(crate) fn tells_at_most(&self, expected: [Told; 4]) {
+        for ((level, word), told) in LEVELS.into_iter().zip(expected) {
+            for (who, answer) in [
+                ("library", self.answer(level)),
+                ("program", self.query(word)),
+            ] {
+                let wanted = if told == Told::Old {
+                    self.before.clone()
+                } else {
+                    self.now()
+                };
+                assert_eq!(answer.entries, wanted, "{who} at {word}");
+                let warned = told == Told::Warned;
+                let warning = answer.warning.as_deref().unwrap_or_default();
+                assert_eq!(!warning.is_empty(), warned, "{who} at {word}: {warning}");
+                let times = warning.matches("differs from the index").count();
+                assert!(
+                    !warned || who == "library" || times == 1,
+                    "told once: {warning}"
+                );
+            }
+        }
+    }
+
+    /// The directory answers as before, nobody warns, and at the levels [auto, fast, strict, trust] so many metadata
+    /// directories are read again. A refresh reads no more either, and after it none is read at all.
+    #[track_caller]
+    pub(crate) fn reads_again(&self, expected: [usize; 4]) {
+        let sorted = |mut entries: Vec<String>| {
+            entries.sort();
+            entries
+        };
+        assert_eq!(sorted(self.now()), sorted(self.before.clone()));
+        self.tells_in_order_of_now();
+        assert_eq!(self.status(), Some(0), "exit status of `status`");
+        for ((level, word), read) in LEVELS.into_iter().zip(expected) {
+            let effort = self.effort(level);
+            assert_eq!(
+                (effort.read, effort.differences.as_slice()),
+                (read, &[][..]),
+                "at {word}"
+            );
+        }
+        let scanned = self.rescan(Purpose::Running);
+        assert_eq!(
+            (scanned.read, scanned.differences.as_slice()),
+            (expected[2], &[][..]),
+            "in a refresh"
+        );
+    }
+
+    #[track_caller]
+    fn tells_in_order_of_now(&self) {
+        let sorted = |mut entries: Vec<String>| {
+            entries.sort();
+            entries
+        };
+        for (level, word) in LEVELS {
+            for (who, answer) in [
+                ("library", self.answer(level)),
+                ("program", self.query(word)),
+            ] {
+                assert_eq!(
+                    sorted(answer.entries),
+                    sorted(self.now()),
+                    "{who} at {word}"
+                );
+                assert_eq!(answer.warning, None, "{who} at {word}");
+            }
+        }
+    }
+
+    /// After a refresh that starts from the old index, readers believe the record without a closer look.
+    #[track_caller]
+    pub(crate) fn settles_with_a_refresh(&self) {
+        let scanned = self.rescan(Purpose::Running);
+        let bytes = epcache::index::write::index(&[scanned.record], false).unwrap();
+        let index = Index::open(bytes).unwrap();
+        let record = index.record(0).unwrap();
+        assert!(
+            believed(&record, Level::Strict),
+            "not believed after a refresh"
+        );
+    }
+}
+
+/// Whether the record is believed without a closer look.
+pub(crate) fn believed(record: &Record<'_, Vec<u8>>, level: Level) -> bool {
+    let path = PathBuf::from(String::from_utf8(record.path().to_vec()).unwrap());
+    let now = Circumstances::default();
+    let verdict = freshness::check(record, level, now, &Root::system(), &path).unwrap();
+    matches!(verdict, Verdict::Fresh)
+}
+
+/// An index of a directory, made in this process and as quickly as can be, that nobody has published.
+pub(crate) fn quick_index(dir: &Path) -> Index<Vec<u8>> {
+    let request = Request {
+        scope: Scope::Paths(vec![dir.to_owned()]),
+        purpose: Purpose::Running,
+    };
+    let product = worker::run(&Root::system(), &request, &mut |_| ()).unwrap();
+    Index::open(product.index).unwrap()
+}
+
+/// What a reader at this level makes of such an index's record.
+pub(crate) fn quick_look(index: &Index<Vec<u8>>, dir: &Path, level: Level) -> State {
+    let record = index.record(0).unwrap();
+    examine(
+        &record,
+        level,
+        Circumstances::default(),
+        &Root::system(),
+        dir,
+    )
+    .unwrap()
+}
+
+/// The text of an entry_points.txt with one entry point.
+pub(crate) fn plugins(name: &str, value: &str) -> String {
+    format!("[plugins]\n{name} = {value}\n")
+}
+
+pub(crate) fn modified(path: &Path) -> SystemTime {
+    fs::metadata(path).unwrap().modified().unwrap()
+}
+
+pub(crate) fn set_modified(path: &Path, mtime: SystemTime) {
+    let times = FileTimes::new().set_modified(mtime);
+    File::open(path).unwrap().set_times(times).unwrap();
+}
+
+/// This many seconds after 1970.
+pub(crate) fn at_second(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// mtime and ctime.
+pub(crate) fn times(path: &Path) -> [(i64, i64); 2] {
+    let metadata = fs::metadata(path).unwrap();
+    [
+        (metadata.mtime(), metadata.mtime_nsec()),
+        (metadata.ctime(), metadata.ctime_nsec()),
+    ]
+}
+
+pub(crate) fn chown(path: &Path, user: u32) {
+    std::os::unix::fs::chown(path, Some(user), Some(user)).unwrap();
+}
+
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// Says that something was not tested, and why. A failure where `EPCACHE_TEST_REQUIRE_ALL` is set.
+pub(crate) fn leave_out(name: &str, reason: &str) {
+    let required = std::env::var_os("EPCACHE_TEST_REQUIRE_ALL")
+        .is_some_and(|value| !value.is_empty() && value != "0");
+    assert!(!required, "{name} could not be tested: {reason}");
+    // Not by a macro: the test harness would capture what a passing test prints.
+    let _ = writeln!(std::io::stderr(), "left out: {name}: {reason}");
+}
+
+/// Whether a test that changes owners or mounts can go on.
+pub(crate) fn needs_root(name: &str) -> bool {
+    if !is_root() {
+        leave_out(name, "only root may do what it takes");
+    }
+    is_root()
+}
+
+/// Runs a program that a test needs. Where it cannot, the test is left out.
+pub(crate) fn tool(test: &str, command: &mut Command) -> bool {
+    match command.output() {
+        // 127: `timeout` did not find it.
+        Ok(output) if output.status.code() == Some(127) => {
+            leave_out(test, &text(&output.stderr));
+            false
+        }
+        Ok(output) => {
+            assert!(
+                output.status.success(),
+                "{command:?}: {}",
+                text(&output.stderr)
+            );
+            true
+        }
+        Err(error) => {
+            leave_out(test, &format!("{command:?}: {error}"));
+            false
+        }
+    }
+}
+
+/// epcache, with nothing of the caller's environment that would change its answer.
+fn epcache() -> Command {
+    within(120, env!("CARGO_BIN_EXE_epcache"))
+}
+
+/// A program that is ended after so many seconds, with a small and known environment.
+pub(crate) fn within(seconds: u32, program: &str) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=5", &seconds.to_string(), program]);
+    command.env_clear().env("LC_ALL", "C.UTF-8").env(
+        "PATH",
+        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    );
+    command.stdin(Stdio::null());
+    command
+}
+
+fn as_user(mut command: Command, user: u32) -> Command {
+    command.uid(user).gid(user);
+    command
+}
+
+fn run(command: &mut Command) -> Output {
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
