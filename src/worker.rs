@@ -10,7 +10,7 @@ use crate::freshness::{Listing, is_missing};
 use crate::index::write::{self, EncodedRecord, WriteError};
 use crate::index::{Damage, Record};
 use crate::layout::{self, Found, LayoutError, SearchDirectory};
-use crate::rooted::{FileType, Root, file_type};
+use crate::rooted::Root;
 use crate::scan::{self, Purpose, Warning};
 
 /// Which search directories an index is wanted of.
@@ -152,8 +152,8 @@ impl Product {
                 scanned.record
             }
             Err(error) if is_missing(&error) => match archive(root, &path) {
-                Some(note) => {
-                    self.notes.push(note);
+                Some(warning) => {
+                    self.warnings.push(warning);
                     return None;
                 }
                 None => scan::missing(&path),
@@ -184,11 +184,9 @@ fn scan_path(
 }
 
 /// A file on `sys.path` is an archive; its entry points are read by nobody but Python.
-fn archive(root: &Root, path: &Path) -> Option<layout::Note> {
-    let stat = root.stat(path).ok()?;
-    (file_type(&stat) == FileType::Regular).then(|| layout::Note {
+fn archive(root: &Root, path: &Path) -> Option<Warning> {
+    root.is_file(path).then(|| Warning {
         path: path.to_owned(),
-        line: None,
         text: "an archive, its entry points are not in the index".into(),
     })
 }

@@ -25,8 +25,8 @@ use nix::unistd::{Uid, chown, geteuid};
 use serde::Deserialize;
 use support::{
     Answer, EntryPoint, FIELDS, FIELDS_AND_PATH, Interpreter, Library, Twins, difference, epcache,
-    interpreters, newest_oracle, path_arguments, public_directory, query, repository, run, say,
-    skip, text, tree, within,
+    from_json, interpreters, newest_oracle, path_arguments, public_directory, query, repository,
+    run, say, skip, text, tree, within,
 };
 
 /// A user that owns nothing.
@@ -217,7 +217,7 @@ fn a_system_below_root_is_answered_as_its_own_interpreter_would() {
         "/usr/lib/python3/dist-packages",
     ]);
     let output = support::run_with_input(&mut inside, &script);
-    let own: Vec<EntryPoint> = serde_json::from_slice(&output.stdout).expect("the oracle's JSON");
+    let own: Vec<EntryPoint> = from_json(&output.stdout).expect("the oracle's JSON");
     if let Some(difference) = difference(&Ok(own), &truth, FIELDS_AND_PATH) {
         say(&format!(
             "DISAGREES: the interpreter inside debian-bookworm: {difference}"
@@ -328,13 +328,10 @@ fn check_case(case: &Case, truth: &[EntryPoint], runner: &Runner) -> Vec<String>
     let mut failures = vec![];
     for (way, answer, said) in ask_both_ways(&case.path, runner) {
         match difference(&answer, truth, &case.fields) {
-            Some(difference) if case.cpython == "open" => {
-                say(&format!("OPEN {}, {way}: {difference}", case.name))
-            }
             Some(difference) => failures.push(format!("{}, {way}: {difference}", case.name)),
             None => (),
         }
-        if case.warning && said.trim().is_empty() {
+        if case.warning && !said.contains("epcache: warning: ") {
             failures.push(format!("{}, {way}: no warning on stderr", case.name));
         }
     }
@@ -393,7 +390,8 @@ fn ask_both_ways(path: &[PathBuf], runner: &Runner) -> Vec<(&'static str, Answer
         .arg(&index);
     let refreshed = run(&mut refresh);
     let said = text(&refreshed.stderr);
-    let indexed = if refreshed.status.success() {
+    // Status 1: a search directory could not be read, and the others are in the index.
+    let indexed = if matches!(refreshed.status.code(), Some(0 | 1)) {
         let from_index = [
             path_arguments(path),
             vec!["--index".as_ref(), index.as_os_str()],

@@ -110,7 +110,7 @@ fn a_file_beyond_the_limit_is_refused_unread() {
 fn a_directory_lists_the_same_twice() {
     let (dir, root) = fixture();
     std::fs::write(dir.path().join("root/etc/other"), "").unwrap();
-    let mut directory = root.open_dir(Path::new("/etc")).unwrap();
+    let directory = root.open_dir(Path::new("/etc")).unwrap();
     for _ in 0..2 {
         let mut names = Vec::new();
         directory

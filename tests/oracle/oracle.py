@@ -4,8 +4,9 @@
     pythonX.Y -I -X utf8 oracle.py [--libraries DIR] [--backport] [--twins] --batch < array-of-arrays-of-PATH.json
 
 Prints a JSON array of {group, name, value, distribution, version, path}, one object for each entry point of
-every group, in the order of entry_points() when sys.path is exactly the PATHs. `distribution` and `version` are
-null where the library gives none or raises. `path` is the metadata directory. Where entry_points() itself
+every group, in the order of entry_points() when sys.path is exactly the PATHs. Where the library has no name or
+version, or raises, `distribution` and `version` come from the file name, as decision 2 has it. `path` is the
+metadata directory. Where entry_points() itself
 raises: {"error": "..."}, exit status 0. With --batch, an array with one such answer for each sys.path asked for.
 
 --libraries DIR  where importlib_metadata and packaging are installed; the options below need them.
@@ -53,11 +54,25 @@ def attribute(distribution, name):
     return value if value is None else str(value)
 
 
+def name_and_version(distribution):
+    """From the headers, else from the file name (for EGG-INFO that of the egg): `name-version-...`."""
+    path = str(distribution._path)
+    if os.path.basename(path).lower() == "egg-info":
+        path = os.path.dirname(path)
+    name, _, rest = os.path.basename(path).rpartition(".")[0].partition("-")
+    header_name, header_version = attribute(distribution, "name"), attribute(distribution, "version")
+    return (
+        name if header_name is None else header_name,
+        rest.partition("-")[0] if header_version is None else header_version,
+    )
+
+
 def describe(distribution):
     """What every entry point of a distribution shares. Asked once for each: the library parses all of it anew."""
+    name, version = name_and_version(distribution)
     return {
-        "distribution": attribute(distribution, "name"),
-        "version": attribute(distribution, "version"),
+        "distribution": name,
+        "version": version,
         "path": str(distribution._path).encode(errors="surrogateescape").decode(errors="replace"),
     }
 
@@ -100,7 +115,7 @@ def preference(search_directory, name):
             has_metadata = distribution.metadata is not None
         except Exception:
             has_metadata = False
-    version = attribute(distribution, "version") or ""
+    version = name_and_version(distribution)[1]
     try:
         version = (1, Version(version))
     except InvalidVersion:
@@ -153,7 +168,18 @@ try:
 except Exception:
     pass
 import email.message  # noqa: E402
+import email._policybase  # noqa: E402
 import zipfile  # noqa: E402, F401
+
+
+def header_source_parse(self, lines):
+    """The rule since 3.13.2: line feeds before a value go, as spaces do."""
+    name, _, value = "".join(lines).partition(":")
+    return name, value.lstrip(" \t\r\n").rstrip("\r\n")
+
+
+if email._policybase.compat32.header_source_parse(["N:\n", " x\n"])[1] != "x":
+    email._policybase.Compat32.header_source_parse = header_source_parse
 
 email.message_from_string("Name: warm\n\n")
 

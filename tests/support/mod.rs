@@ -224,8 +224,7 @@ impl Interpreter {
             "{command:?}: {}",
             text(&output.stderr)
         );
-        let replies: Vec<Reply> =
-            serde_json::from_slice(&output.stdout).expect("the oracle's JSON");
+        let replies: Vec<Reply> = from_json(&output.stdout).expect("the oracle's JSON");
         assert_eq!(
             replies.len(),
             paths.len(),
@@ -255,7 +254,7 @@ pub(crate) fn query<S: AsRef<OsStr>>(
     let found: Vec<EntryPoint> = match (code, output.stdout.trim_ascii()) {
         (Some(124), _) => return (Err("it did not end in time".into()), said),
         (Some(0 | 1), []) => vec![],
-        (Some(0 | 1), json) => match serde_json::from_slice(json) {
+        (Some(0 | 1), json) => match from_json(json) {
             Ok(found) => found,
             Err(error) => return (Err(format!("no JSON that fits: {error}")), said),
         },
@@ -423,4 +422,29 @@ fn cache_directory() -> PathBuf {
         .or_else(|| directory("XDG_CACHE_HOME").map(|cache| cache.join("epcache-tests")))
         .or_else(|| directory("HOME").map(|home| home.join(".cache/epcache-tests")))
         .unwrap_or_default()
+}
+
+/// JSON as Python writes and reads it: file names that are not UTF-8 have lone surrogates, which serde_json
+/// refuses. Here each becomes a character of the private use area.
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
+    let text = String::from_utf8_lossy(json);
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text.as_ref();
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        decoded.push_str(before);
+        let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| escape.starts_with(prefix));
+        // A pair stays what it is; the second half alone stands for a byte.
+        let (taken, written) = if starts(&["\\ud8", "\\ud9", "\\uda", "\\udb"]) {
+            (12, &escape[..12])
+        } else if starts(&["\\udc"]) {
+            (4, "\\uf7")
+        } else {
+            (2, &escape[..2])
+        };
+        decoded.push_str(written);
+        rest = &escape[taken..];
+    }
+    decoded.push_str(rest);
+    serde_json::from_str(&decoded)
 }
