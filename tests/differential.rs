@@ -327,9 +327,8 @@ fn check_claim(case: &Case, plain: &Answer, chosen: &Answer) -> Option<String> {
 fn check_case(case: &Case, truth: &[EntryPoint], runner: &Runner) -> Vec<String> {
     let mut failures = vec![];
     for (way, answer, said) in ask_both_ways(&case.path, runner) {
-        match difference(&answer, truth, &case.fields) {
-            Some(difference) => failures.push(format!("{}, {way}: {difference}", case.name)),
-            None => (),
+        if let Some(difference) = difference(&answer, truth, &case.fields) {
+            failures.push(format!("{}, {way}: {difference}", case.name));
         }
         if case.warning && !said.contains("epcache: warning: ") {
             failures.push(format!("{}, {way}: no warning on stderr", case.name));

@@ -27,7 +27,11 @@ pub struct DanglingLink;
 
 impl<'r> Directory<'r> {
     pub(super) fn new(root: &'r Root, path: &Path, fd: OwnedFd) -> Self {
-        Self { root, path: path.to_owned(), fd }
+        Self {
+            root,
+            path: path.to_owned(),
+            fd,
+        }
     }
 
     /// The path under which it was opened, as seen from inside the root.
@@ -126,7 +130,11 @@ impl<'r> Directory<'r> {
         match self.open_plain(entry, file) {
             Err(error) if leads_elsewhere(&error) => {
                 let path = self.path_of(entry);
-                let path = if file.is_empty() { path } else { path.join(file) };
+                let path = if file.is_empty() {
+                    path
+                } else {
+                    path.join(file)
+                };
                 let opened = if self.root.is_system() {
                     let path = joined(entry, file);
                     openat(&self.fd, path.as_slice(), OPEN_FLAGS, Mode::empty()).map_err(Into::into)
