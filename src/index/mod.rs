@@ -1,7 +1,7 @@
 //! The index: the published file, one record per search directory.
 //!
-//! [`write`] turns records into bytes, [`Index`] answers from them through any [`Source`],
-//! [`verify`] checks every byte. The format is specified in `docs/format.md`; [`format`] has its
+//! [`mod@write`] turns records into bytes, [`Index`] answers from them through any [`Source`],
+//! [`verify()`] checks every byte. The format is specified in `docs/format.md`; [`mod@format`] has its
 //! numbers. Nothing here knows where the bytes come from or go to, and nothing that the bytes can
 //! say makes a reader panic, loop, or allocate more than the file is long.
 
