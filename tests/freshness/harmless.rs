@@ -4,14 +4,16 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
+use std::time::SystemTime;
 
 use epcache::freshness::Level;
 use epcache::scan::Purpose;
 
+use crate::machine::{chown, modified, needs_root, set_modified, tool, within};
 use crate::mounts;
-use crate::site::{ALPHA, NOBODY, Site, chown, modified, needs_root, set_modified, tool, within};
-use std::time::SystemTime;
+use crate::site::{ALPHA, LEVELS, NOBODY, Site};
 
 const NONE: [usize; 4] = [0; 4];
 /// What looks as if it had moved is read, by those levels that look.
@@ -217,7 +219,7 @@ fn tar_round_trip(test: &str, format: &str) {
 }
 
 /// Copies the file tree elsewhere, and back into its place.
-fn copied_by(test: &str, copy: impl Fn(&std::path::Path, &std::path::Path) -> Command) {
+fn copied_by(test: &str, copy: impl Fn(&Path, &Path) -> Command) {
     let site = Site::new();
     let elsewhere = site.root.join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
@@ -292,7 +294,7 @@ fn a_copy_that_lists_in_another_order_is_answered_in_that_order() {
     let reversed: Vec<_> = order.iter().rev().cloned().collect();
     assert_eq!(site.now(), reversed);
     site.reads_again(NONE);
-    for (level, word) in &crate::site::LEVELS[..3] {
+    for (level, word) in &LEVELS[..3] {
         assert_eq!(site.answer(*level).entries, reversed);
         assert_eq!(site.query(word).entries, reversed);
     }
@@ -346,7 +348,7 @@ fn an_image_record_after_a_tar_round_trip() {
         unpack.arg("-C").arg(&site.root).arg("-xf").arg(&archive),
     );
     site.reads_again(NONE);
-    for (level, word) in crate::site::LEVELS {
+    for (level, word) in LEVELS {
         assert_eq!(site.answer(level).entries, sorted, "{word}");
         assert_eq!(site.query(word).entries, sorted, "{word}");
     }
@@ -361,7 +363,7 @@ fn an_image_record_keeps_its_order_where_the_directory_lists_otherwise() {
     site.refresh_with(&["--image"], None);
     assert_ne!(site.now(), site.before(), "the directory lists otherwise");
     site.reads_again(NONE);
-    for (level, word) in crate::site::LEVELS {
+    for (level, word) in LEVELS {
         assert_eq!(site.answer(level).entries, site.before(), "{word}");
         assert_eq!(site.query(word).entries, site.before(), "{word}");
     }
@@ -391,7 +393,7 @@ impl Site {
     /// The directory answers as before, and nobody warns.
     fn tells_silently(&self) {
         assert_eq!(self.now(), self.before());
-        for (level, word) in crate::site::LEVELS {
+        for (level, word) in LEVELS {
             for answer in [self.answer(level), self.query(word)] {
                 assert_eq!(
                     (&answer.entries[..], answer.warning),

@@ -6,9 +6,10 @@ use std::process::Command;
 
 use epcache::freshness::Level;
 
+use crate::machine::{at_second, modified, needs_root, set_modified, tool, within};
 use crate::mounts::{self, Mount};
 use crate::site::Told::{self, New, Old, Warned};
-use crate::site::{ALPHA, Site, at_second, needs_root, set_modified, tool, within};
+use crate::site::{ALPHA, Site};
 
 const SEEN: [Told; 4] = [Warned, Warned, Warned, Old];
 
@@ -41,19 +42,6 @@ fn in_erofs(test: &str, site: &Site, image: PathBuf) -> Option<PathBuf> {
     tool(test, &mut command).then_some(image)
 }
 
-/// Times as packages bring them along, of each its own.
-fn packaged(site: &Site) {
-    let mut paths = site.directories();
-    for directory in paths.clone().into_iter().skip(1) {
-        for entry in fs::read_dir(directory).unwrap() {
-            paths.push(entry.unwrap().path());
-        }
-    }
-    for (number, path) in (0..).zip(paths) {
-        set_modified(&path, at_second(1_700_000_000 + number));
-    }
-}
-
 /// Two images that differ in one entry_points.txt, and in no time and no size, and the first one mounted.
 fn two_images(test: &str, pack: Pack, before: impl FnOnce(&Site)) -> Option<(Site, PathBuf)> {
     if !needs_root(test) {
@@ -61,7 +49,7 @@ fn two_images(test: &str, pack: Pack, before: impl FnOnce(&Site)) -> Option<(Sit
     }
     let mut site = Site::empty();
     site.install_all();
-    packaged(&site);
+    site.set_packaged_times();
     before(&site);
     let first = pack(test, &site, site.root.join("first.image"))?;
     site.keeping_mtimes(|| site.upgrade_alpha());
@@ -144,7 +132,7 @@ fn packed(
     let mut site = Site::empty();
     site.index_in_usr = true;
     site.install_all();
-    packaged(&site);
+    site.set_packaged_times();
     before(&site);
     site.refresh_with(options, None);
     after(&site);
@@ -228,7 +216,7 @@ fn a_read_only_system_whose_index_is_wrong() {
 fn read_only_system(test: &str, change: impl FnOnce(&Site)) -> Option<Site> {
     let mut site = Site::mounted(|at| mounts::whole_seconds(test, at))?;
     site.index_in_usr = true;
-    packaged(&site);
+    site.set_packaged_times();
     std::thread::sleep(std::time::Duration::from_millis(2100));
     site.refresh();
     std::thread::sleep(std::time::Duration::from_millis(1100));
@@ -244,10 +232,21 @@ fn an_index_inside_its_image_that_is_wrong_where_times_tell() {
     let site = with_the_index_inside(test, with_times, &[], |site| {
         set_modified(&site.path("gamma-1.0.dist-info"), at_second(0));
         site.upgrade_alpha();
-        assert!(crate::site::modified(&site.path(ALPHA)) > at_second(1_750_000_000));
+        assert!(modified(&site.path(ALPHA)) > at_second(1_750_000_000));
     });
     if let Some(site) = site {
         site.tells(SEEN);
+    }
+}
+
+#[test]
+fn an_index_inside_its_image_that_has_a_package_too_many() {
+    let test = "an_index_inside_its_image_that_has_a_package_too_many";
+    for options in [&[][..], &["--image"]] {
+        let remove = |site: &Site| site.remove("beta-1.0.dist-info");
+        if let Some(site) = with_the_index_inside(test, without_times, options, remove) {
+            site.tells(SEEN);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::site::{leave_out, needs_root, tool, within};
+use crate::machine::{leave_out, needs_root, tool, within};
 
 /// A mounted file system; dropping it unmounts.
 #[derive(Debug)]

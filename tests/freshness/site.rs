@@ -3,12 +3,10 @@
 //! In: a change to the directory, made by a test. Out: what each level of freshness answers afterwards, by the library
 //! and by the program, how many metadata directories had to be read for it, and what `status` says.
 
-use std::fs::{self, File, FileTimes, Permissions};
-use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::process::CommandExt as _;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use epcache::freshness::{self, Circumstances, Level, Listing, Verdict};
@@ -20,6 +18,7 @@ use epcache::scan::{self, Difference, Purpose, Scanned};
 use epcache::worker::{self, Request, Scope};
 use tempfile::TempDir;
 
+use crate::machine::{as_user, at_second, chown, epcache, modified, run, set_modified, text};
 use crate::mounts::Mount;
 
 /// In the order in which tests list what each of them says.
@@ -228,6 +227,13 @@ impl Site {
         }
     }
 
+    /// Gives everything times as packages bring them along: whole seconds, and of each its own.
+    pub(crate) fn set_packaged_times(&self) {
+        for (number, path) in (0..).zip(self.everything()) {
+            set_modified(&path, at_second(1_700_000_000 + number));
+        }
+    }
+
     /// Moves every ctime, and no mtime: as `chmod -R` does.
     pub(crate) fn renew_ctimes(&self) {
         for path in self.everything() {
@@ -257,7 +263,6 @@ impl Site {
                     .map(|entry| entry.unwrap().path()),
             );
         }
-        // Touching what is in a directory does not touch the directory, whatever the order.
         paths
     }
 
@@ -583,107 +588,4 @@ pub(crate) fn quick_look(index: &Index<Vec<u8>>, dir: &Path, level: Level) -> St
 /// The text of an entry_points.txt with one entry point.
 pub(crate) fn plugins(name: &str, value: &str) -> String {
     format!("[plugins]\n{name} = {value}\n")
-}
-
-pub(crate) fn modified(path: &Path) -> SystemTime {
-    fs::metadata(path).unwrap().modified().unwrap()
-}
-
-pub(crate) fn set_modified(path: &Path, mtime: SystemTime) {
-    let times = FileTimes::new().set_modified(mtime);
-    File::open(path).unwrap().set_times(times).unwrap();
-}
-
-/// This many seconds after 1970.
-pub(crate) fn at_second(seconds: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
-}
-
-/// mtime and ctime.
-pub(crate) fn times(path: &Path) -> [(i64, i64); 2] {
-    let metadata = fs::metadata(path).unwrap();
-    [
-        (metadata.mtime(), metadata.mtime_nsec()),
-        (metadata.ctime(), metadata.ctime_nsec()),
-    ]
-}
-
-pub(crate) fn chown(path: &Path, user: u32) {
-    std::os::unix::fs::chown(path, Some(user), Some(user)).unwrap();
-}
-
-pub(crate) fn is_root() -> bool {
-    fs::metadata("/proc/self").unwrap().uid() == 0
-}
-
-/// Says that something was not tested, and why. A failure where `EPCACHE_TEST_REQUIRE_ALL` is set.
-pub(crate) fn leave_out(name: &str, reason: &str) {
-    let required = std::env::var_os("EPCACHE_TEST_REQUIRE_ALL")
-        .is_some_and(|value| !value.is_empty() && value != "0");
-    assert!(!required, "{name} could not be tested: {reason}");
-    // Not by a macro: the test harness would capture what a passing test prints.
-    let _ = writeln!(std::io::stderr(), "left out: {name}: {reason}");
-}
-
-/// Whether a test that changes owners or mounts can go on.
-pub(crate) fn needs_root(name: &str) -> bool {
-    if !is_root() {
-        leave_out(name, "only root may do what it takes");
-    }
-    is_root()
-}
-
-/// Runs a program that a test needs. Where it cannot, the test is left out.
-pub(crate) fn tool(test: &str, command: &mut Command) -> bool {
-    match command.output() {
-        // 127: `timeout` did not find it.
-        Ok(output) if output.status.code() == Some(127) => {
-            leave_out(test, &text(&output.stderr));
-            false
-        }
-        Ok(output) => {
-            assert!(
-                output.status.success(),
-                "{command:?}: {}",
-                text(&output.stderr)
-            );
-            true
-        }
-        Err(error) => {
-            leave_out(test, &format!("{command:?}: {error}"));
-            false
-        }
-    }
-}
-
-/// epcache, with nothing of the caller's environment that would change its answer.
-fn epcache() -> Command {
-    within(120, env!("CARGO_BIN_EXE_epcache"))
-}
-
-/// A program that is ended after so many seconds, with a small and known environment.
-pub(crate) fn within(seconds: u32, program: &str) -> Command {
-    let mut command = Command::new("timeout");
-    command.args(["--kill-after=5", &seconds.to_string(), program]);
-    command.env_clear().env("LC_ALL", "C.UTF-8").env(
-        "PATH",
-        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    );
-    command.stdin(Stdio::null());
-    command
-}
-
-fn as_user(mut command: Command, user: u32) -> Command {
-    command.uid(user).gid(user);
-    command
-}
-
-fn run(command: &mut Command) -> Output {
-    command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"))
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

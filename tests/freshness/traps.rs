@@ -2,25 +2,22 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use epcache::freshness::{Level, Listing};
 use epcache::lookup::State;
 use epcache::rooted::Root;
 
+use crate::machine::{at_second, modified, set_modified, times};
 use crate::mounts;
-use crate::site::Told::{New, Old, Warned};
-use crate::site::{
-    ALPHA, BETA, PLAIN, Site, at_second, believed, modified, plugins, quick_index, quick_look,
-    set_modified, times,
-};
+use crate::site::Told::{self, New, Old, Warned};
+use crate::site::{ALPHA, BETA, PLAIN, Site, believed, plugins, quick_index, quick_look};
 
 // In the order auto, fast, strict, trust.
-const SEEN: [crate::site::Told; 4] = [Warned, Warned, Warned, Old];
-const SEEN_BUT_BY_FAST: [crate::site::Told; 4] = [Warned, Old, Warned, Old];
-const SEEN_BY_STRICT: [crate::site::Told; 4] = [Old, Old, Warned, Old];
-const UNSEEN: [crate::site::Told; 4] = [Old; 4];
+const SEEN: [Told; 4] = [Warned, Warned, Warned, Old];
+const SEEN_BUT_BY_FAST: [Told; 4] = [Warned, Old, Warned, Old];
+const SEEN_BY_STRICT: [Told; 4] = [Old, Old, Warned, Old];
+const UNSEEN: [Told; 4] = [Old; 4];
 
 // ---- other names
 
@@ -111,7 +108,7 @@ fn an_upgrade_in_place_by_an_rpm_that_owns_the_search_directory() {
 #[test]
 fn an_upgrade_in_place_of_one_of_several_packages_with_clamped_times() {
     let mut site = Site::new();
-    site.clamp_each();
+    site.set_packaged_times();
     site.refresh();
     site.keeping_mtimes(|| {
         site.upgrade_alpha();
@@ -124,7 +121,7 @@ fn an_upgrade_in_place_of_one_of_several_packages_with_clamped_times() {
 fn an_upgrade_in_place_of_the_only_package_by_rpm() {
     let mut site = Site::empty();
     site.install("alpha", Some("alpha:one"));
-    site.clamp_each();
+    site.set_packaged_times();
     site.refresh();
     site.keeping_mtimes(|| site.upgrade_alpha());
     fs::create_dir(site.path("__pycache__")).unwrap();
@@ -134,7 +131,7 @@ fn an_upgrade_in_place_of_the_only_package_by_rpm() {
 #[test]
 fn an_upgrade_in_place_of_every_package_that_leaves_the_search_directory_alone() {
     let mut site = Site::new();
-    site.clamp_each();
+    site.set_packaged_times();
     site.refresh();
     let before = times(&site.dir);
     site.keeping_mtimes(|| {
@@ -211,26 +208,12 @@ fn upgraded(site: &Site) -> Vec<String> {
     entries
 }
 
-impl Site {
-    /// Times as a distribution's packages bring them along: whole seconds, of each package its own.
-    fn clamp_each(&self) {
-        for (number, directory) in (0..).zip(self.directories()) {
-            for entry in fs::read_dir(&directory).unwrap() {
-                set_modified(&entry.unwrap().path(), at_second(1_700_000_000 + number));
-            }
-        }
-        for (number, directory) in (0..).zip(self.directories()) {
-            set_modified(&directory, at_second(1_700_000_000 + number));
-        }
-    }
-}
-
 // ---- what looks like a copy
 
 /// An unpacked archive, but for one file: all ctimes are new, no mtime of a directory is.
 fn copy_with(change: impl FnOnce(&Site)) -> Site {
     let mut site = Site::new();
-    site.clamp_each();
+    site.set_packaged_times();
     site.refresh();
     site.keeping_mtimes(|| change(&site));
     site.renew_ctimes();
@@ -299,7 +282,7 @@ fn a_copy_with_a_metadata_directory_younger_by_less_than_a_second() {
 fn a_copy_in_which_one_metadata_directory_was_left_alone() {
     // Whoever leaves one alone has not copied the tree: the times of the others say nothing.
     let mut site = Site::new();
-    site.clamp_each();
+    site.set_packaged_times();
     site.refresh();
     let alone = times(&site.path(BETA));
     site.keeping_mtimes(|| site.upgrade_alpha());
@@ -338,7 +321,7 @@ fn a_copy_whose_times_are_all_one_but_for_the_search_directorys() {
 fn a_copy_with_times_at_the_beginning_of_time() {
     for second in [0, 1] {
         let mut site = Site::new();
-        site.clamp_each();
+        site.set_packaged_times();
         set_modified(&site.path(ALPHA), at_second(second));
         set_modified(
             &site.path(ALPHA).join("entry_points.txt"),
@@ -394,7 +377,7 @@ fn a_suspect_index_is_looked_at_more_closely() {
 fn a_suspect_index_is_not_believed_for_looking_like_a_copy() {
     // An upgrade of everything, by rpm, whose trigger failed.
     let mut site = Site::new();
-    site.clamp_each();
+    site.set_packaged_times();
     site.refresh();
     site.keeping_mtimes(|| site.upgrade_alpha());
     site.renew_ctimes();
@@ -463,44 +446,34 @@ fn a_change_within_the_second_of_the_refresh_where_times_are_whole_seconds() {
 
 #[test]
 fn a_directory_that_changes_while_it_is_listed() {
+    const NAME: &str = "delta-1.0.dist-info";
     let site = Site::new();
-    for number in 0..300 {
+    for number in 0..2000 {
         fs::create_dir(site.path(&format!("more{number}-1.0.dist-info"))).unwrap();
     }
-    for round in 0..40 {
-        let stop = AtomicBool::new(false);
+    for round in 0..60 {
+        // The changes end sooner or later than the listing does, and now and then in the midst of it.
+        let changes = round % 30;
         let index = std::thread::scope(|scope| {
             scope.spawn(|| {
-                let mut there = false;
-                while !stop.load(Ordering::Relaxed) || there {
-                    if there {
-                        site.remove("delta-1.0.dist-info");
-                    } else {
-                        site.install("delta", Some("delta:one"));
+                for _ in 0..=changes {
+                    if fs::remove_dir(site.path(NAME)).is_err() {
+                        fs::create_dir(site.path(NAME)).unwrap();
                     }
-                    there = !there;
-                }
-                if round % 2 == 0 {
-                    site.install("delta", Some("delta:one"));
+                    std::thread::sleep(Duration::from_micros(500));
                 }
             });
-            std::thread::sleep(Duration::from_millis(1));
-            let index = quick_index(&site.dir);
-            stop.store(true, Ordering::Relaxed);
-            index
+            quick_index(&site.dir)
         });
         let record = index.record(0).unwrap();
-        let is_there = site.path("delta-1.0.dist-info").exists();
+        let is_there = site.path(NAME).exists();
         let listed = record
             .distributions()
-            .any(|distribution| distribution.unwrap().file_name == b"delta-1.0.dist-info");
+            .any(|distribution| distribution.unwrap().file_name == NAME.as_bytes());
         assert!(
             is_there == listed || !believed(&record, Level::Fast),
             "round {round}: there: {is_there}, in the index: {listed}, and believed"
         );
-        if is_there {
-            site.remove("delta-1.0.dist-info");
-        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use epcache::freshness::Level;
 
+use crate::machine::{chown, needs_root};
 use crate::site::Told::{New, Old, Warned};
-use crate::site::{ALPHA, NOBODY, Site, chown, needs_root};
+use crate::site::{ALPHA, LEVELS, NOBODY, Site};
 
 /// An index that says something else than what is there: only who believes it without a look repeats it.
 fn wrong_index() -> Site {
@@ -19,13 +20,13 @@ fn wrong_index() -> Site {
 
 #[track_caller]
 fn is_as_absent(site: &Site) {
-    for (level, word) in crate::site::LEVELS {
+    for (level, word) in LEVELS {
         assert_eq!(site.answer(level).entries, site.now(), "library at {word}");
         assert_eq!(site.query(word).entries, site.now(), "program at {word}");
     }
 }
 
-fn folder(site: &Site) -> std::path::PathBuf {
+fn folder(site: &Site) -> PathBuf {
     site.index().parent().map(Path::to_owned).unwrap()
 }
 
