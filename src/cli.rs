@@ -1,4 +1,4 @@
-//! The command line: arguments in, exit status out.
+//! The command line: its definition, and what is said of mistakes in it.
 
 use std::ffi::OsString;
 use std::io;
@@ -8,10 +8,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands;
-use crate::environment::Environment;
 use crate::freshness::Level;
-use crate::terminal::{escape, say};
+use crate::terminal::say;
 
 /// Exit status: something went wrong, or the arguments were not understood.
 const FAILURE: u8 = 2;
@@ -23,20 +21,22 @@ const REFRESH_NAME: &str = "refresh-entrypoints-cache";
 #[derive(Debug, Parser)]
 #[command(name = "epcache", version, about, propagate_version = true)]
 #[command(disable_help_subcommand = true)]
-struct Cli {
+pub struct Cli {
     /// Say more
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     #[arg(display_order = 100)]
-    verbose: u8,
+    pub verbose: u8,
     /// Say nothing but errors
     #[arg(short, long, global = true, display_order = 100)]
-    quiet: bool,
+    pub quiet: bool,
+    /// What is asked for
     #[command(subcommand)]
-    command: Command,
+    pub command: Command,
 }
 
+/// The subcommands.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Read the metadata of installed distributions and publish the index
     Refresh(RefreshArgs),
     /// Look up entry points; without a group, list the groups
@@ -187,31 +187,14 @@ impl From<FreshnessArg> for Level {
     }
 }
 
-/// Runs the program with these arguments, its own name first.
-#[must_use]
-pub fn run(arguments: Vec<OsString>) -> ExitCode {
+/// The arguments, the program's own name first, as what they ask for; or, where they ask for help or
+/// are mistaken, the exit status once that has been said.
+///
+/// # Errors
+/// The exit status.
+pub fn parse(arguments: Vec<OsString>) -> Result<Cli, ExitCode> {
     let arguments = renamed(arguments);
-    let cli = match Cli::try_parse_from(&arguments) {
-        Ok(cli) => cli,
-        Err(error) => return report_usage(&error, &arguments),
-    };
-    start_log(cli.verbose, cli.quiet);
-    let done = match cli.command {
-        Command::Refresh(arguments) => commands::refresh::run(&arguments),
-        Command::Query(arguments) => commands::query::run(&arguments),
-        Command::Status(arguments) => commands::status::run(&arguments),
-        Command::Verify(arguments) => commands::verify::run(&arguments),
-        Command::Export(arguments) => commands::export::run(&arguments),
-    };
-    match done {
-        Ok(status) => ExitCode::from(status),
-        // Whoever reads has seen enough.
-        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
-        Err(error) => {
-            log::error!("{error}");
-            ExitCode::from(FAILURE)
-        }
-    }
+    Cli::try_parse_from(&arguments).map_err(|error| report_usage(&error, &arguments))
 }
 
 /// Under its other name, the program is `epcache refresh`.
@@ -277,50 +260,6 @@ fn first_lines(text: &str) -> String {
         message.push_str(words);
     }
     message
-}
-
-/// Warnings and errors go to standard error, one line each. `EPCACHE_LOG` has env_logger's syntax.
-fn start_log(verbose: u8, quiet: bool) {
-    use std::io::Write;
-    let level = match (quiet, verbose) {
-        (true, _) => log::LevelFilter::Error,
-        (_, 0) => log::LevelFilter::Warn,
-        (_, 1) => log::LevelFilter::Info,
-        (..) => log::LevelFilter::Debug,
-    };
-    env_logger::Builder::new()
-        .filter_level(level)
-        .parse_filters(&Environment::of_process().log.unwrap_or_default())
-        .format(|target, record| {
-            let level = match record.level() {
-                log::Level::Error => "error: ",
-                log::Level::Warn => "warning: ",
-                _ => "",
-            };
-            writeln!(
-                target,
-                "epcache: {level}{}",
-                escape(&record.args().to_string())
-            )
-        })
-        .init();
-}
-
-/// Why a command could not do what it was asked to.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    /// Its result could not be written to standard output.
-    #[error("standard output: {0}")]
-    Output(#[from] io::Error),
-    /// Anything else, in words for the user.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl CommandError {
-    fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
-    }
 }
 
 /// The command line's definition, for man pages and completions.

@@ -7,7 +7,7 @@
 //! The library is the program's rooms; data flows through them one way, and each calls only rooms
 //! below it in this list:
 //!
-//! - [`cli`]: arguments in, exit status out; `commands` wires the rooms below, one file a subcommand;
+//! - [`commands`] wires the rooms below, one file a subcommand; [`cli`] defines their arguments;
 //! - [`worker`]: a request becomes the bytes of an index, with no printing and no writing;
 //! - [`lookup`]: which record answers for an entry of `sys.path`, and what they say together;
 //! - [`layout`]: which search directories exist; [`config`]: which the administrator adds;
@@ -17,7 +17,7 @@
 //! - [`rooted`]: the file tree, below a root.
 
 pub mod cli;
-mod commands;
+pub mod commands;
 pub mod config;
 pub mod environment;
 pub mod freshness;
@@ -28,5 +28,5 @@ pub mod metadata;
 pub mod publish;
 pub mod rooted;
 pub mod scan;
-mod terminal;
+pub mod terminal;
 pub mod worker;

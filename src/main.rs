@@ -2,6 +2,26 @@
 
 use std::process::ExitCode;
 
+use epcache::environment::Environment;
+use epcache::{cli, commands, terminal};
+
+/// Exit status: it could not be done.
+const FAILURE: u8 = 2;
+
 fn main() -> ExitCode {
-    epcache::cli::run(std::env::args_os().collect())
+    let cli = match cli::parse(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(status) => return status,
+    };
+    let filters = Environment::of_process().log.unwrap_or_default();
+    terminal::start_log(cli.verbose, cli.quiet, &filters);
+    match commands::run(&cli) {
+        Ok(status) => ExitCode::from(status),
+        // Whoever reads has seen enough.
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            ExitCode::from(FAILURE)
+        }
+    }
 }

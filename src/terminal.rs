@@ -150,6 +150,32 @@ impl Write for Output {
     }
 }
 
+/// Warnings and errors go to standard error, one line each. `filters` has env_logger's syntax.
+pub fn start_log(verbose: u8, quiet: bool, filters: &str) {
+    let level = match (quiet, verbose) {
+        (true, _) => log::LevelFilter::Error,
+        (_, 0) => log::LevelFilter::Warn,
+        (_, 1) => log::LevelFilter::Info,
+        (..) => log::LevelFilter::Debug,
+    };
+    env_logger::Builder::new()
+        .filter_level(level)
+        .parse_filters(filters)
+        .format(|target, record| {
+            let level = match record.level() {
+                log::Level::Error => "error: ",
+                log::Level::Warn => "warning: ",
+                _ => "",
+            };
+            writeln!(
+                target,
+                "epcache: {level}{}",
+                escape(&record.args().to_string())
+            )
+        })
+        .init();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::json::JsonText;
-use super::{Done, SUCCESS, failed};
-use crate::cli::{CommandError, ExportArgs, ExportFormat};
+use super::{CommandError, Done, SUCCESS, failed};
+use crate::cli::{ExportArgs, ExportFormat};
 use crate::environment::Environment;
 use crate::index::format::distribution_flag;
 use crate::index::{Damage, Distribution, Index, Record};

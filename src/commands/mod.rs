@@ -1,23 +1,57 @@
 //! One file a subcommand: each wires the rooms below, and prints.
 
-pub(crate) mod export;
+mod export;
 mod json;
-pub(crate) mod query;
-pub(crate) mod refresh;
-pub(crate) mod status;
-pub(crate) mod verify;
+mod query;
+mod refresh;
+mod status;
+mod verify;
 
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::cli::CommandError;
+use crate::cli::{Cli, Command};
 use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::index::Damage;
 use crate::lookup::{OpenIndex, PlaceKind, SYSTEM_INDEXES, Unusable, places};
 use crate::rooted::Root;
 use crate::terminal::shell_word;
+
+/// Does what the command line asks for, and returns the exit status.
+///
+/// # Errors
+/// [`CommandError`], which is yet to be said.
+pub fn run(cli: &Cli) -> Result<u8, CommandError> {
+    match &cli.command {
+        Command::Refresh(arguments) => refresh::run(arguments),
+        Command::Query(arguments) => query::run(arguments),
+        Command::Status(arguments) => status::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
+    }
+}
+
+/// Why a command could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Its result could not be written to standard output.
+    #[error("standard output: {0}")]
+    Output(#[from] io::Error),
+    /// Anything else, in words for the user.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl CommandError {
+    /// Whether whoever reads standard output has seen enough.
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
 
 /// The exit status and nothing else, or an error for the last line.
 type Done = Result<u8, CommandError>;

@@ -9,8 +9,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::json::JsonText;
-use super::{Done, NONE_FOUND, SUCCESS, failed, mending, open_indexes, open_root, plural};
-use crate::cli::{CommandError, QueryArgs};
+use super::{
+    CommandError, Done, NONE_FOUND, SUCCESS, failed, mending, open_indexes, open_root, plural,
+};
+use crate::cli::QueryArgs;
 use crate::environment::Environment;
 use crate::layout::{self, LayoutError, Wanted};
 use crate::lookup::{Answers, EntryPoint, Stale, entry_points};

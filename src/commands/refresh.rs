@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::json::JsonText;
-use super::{Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural};
-use crate::cli::{CommandError, RefreshArgs};
+use super::{CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural};
+use crate::cli::RefreshArgs;
 use crate::environment::Environment;
 use crate::index::{self, Index};
 use crate::layout::LayoutError;

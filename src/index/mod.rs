@@ -5,15 +5,19 @@
 //! numbers. Nothing here knows where the bytes come from or go to, and nothing that the bytes can
 //! say makes a reader panic, loop, or allocate more than the file is long.
 
+mod arena;
+mod encode;
 pub mod format;
 mod read;
 mod record;
+mod rows;
 mod stamp;
 mod verify;
 pub mod write;
 
 pub use read::{Damage, Index, Source};
-pub use record::{Distribution, Entry, Group, Record};
+pub use record::Record;
+pub use rows::{Distribution, Entry, Group};
 pub use stamp::Stamp;
 pub use verify::verify;
 

@@ -3,13 +3,14 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use super::encode::FileFingerprint;
 use super::format::{
     DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, KEY_ROW, REFERENCE_ROW, Row, distribution_flag,
-    entry_flag, key_hash, record_flag,
+    key_hash, record_flag, tables_size,
 };
 use super::read::{Damage, Index, Source};
+use super::rows::{Distribution, Entry, Group};
 use super::stamp::Stamp;
-use super::write::{FileFingerprint, tables_size};
 
 /// How many rows a bulk pass decodes at a time.
 const ROWS_AT_A_TIME: u32 = 256;
@@ -74,94 +75,6 @@ pub struct Record<'i, S> {
     number: u32,
     pub(super) row: RecordRow,
     path: Vec<u8>,
-}
-
-/// A metadata directory, as the index has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Distribution {
-    /// Its name in the search directory.
-    pub file_name: Vec<u8>,
-    /// The shadowing key.
-    pub key: Vec<u8>,
-    /// The distribution's name; bytes, since it may come from a file name.
-    pub name: Vec<u8>,
-    /// The distribution's version; likewise.
-    pub version: Vec<u8>,
-    /// Of [`distribution_flag`].
-    pub flags: u32,
-    /// The metadata directory's mtime.
-    pub mtime: Stamp,
-    /// The metadata directory's ctime.
-    pub ctime: Stamp,
-    /// What is known of its entry_points.txt, where there is one.
-    pub entry_points_file: Option<FileFingerprint>,
-    pub(super) references: Range<u32>,
-}
-
-impl Distribution {
-    /// Whether all these flags of [`distribution_flag`] are set.
-    #[must_use]
-    pub fn has(&self, flags: u32) -> bool {
-        self.flags & flags == flags
-    }
-
-    /// How many entry points it has.
-    #[must_use]
-    pub fn entry_count(&self) -> u32 {
-        self.references.end - self.references.start
-    }
-}
-
-/// A group of entry points in one record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    /// Its name.
-    pub name: String,
-    pub(super) rows: Range<u32>,
-}
-
-impl Group {
-    /// How many entry points it has, those of distributions shadowed within the record left out.
-    #[must_use]
-    pub fn len(&self) -> u32 {
-        self.rows.end - self.rows.start
-    }
-
-    /// Whether it has none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-}
-
-/// An entry point.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name.
-    pub name: String,
-    /// Its object reference.
-    pub value: String,
-    /// Which of the record's distributions it belongs to.
-    pub distribution: u32,
-    /// Which of the record's groups, in the order of [`Record::groups`].
-    pub group: u32,
-    /// The hash of its distribution's shadowing key.
-    pub key_hash: u32,
-    flags: u32,
-}
-
-impl Entry {
-    /// Whether its object reference breaks the grammar.
-    #[must_use]
-    pub fn is_malformed(&self) -> bool {
-        self.flags & entry_flag::MALFORMED != 0
-    }
-
-    /// Whether its distribution has core metadata.
-    #[must_use]
-    pub fn has_metadata(&self) -> bool {
-        self.flags & entry_flag::HAS_METADATA != 0
-    }
 }
 
 impl<'i, S: Source> Record<'i, S> {

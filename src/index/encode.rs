@@ -1,0 +1,374 @@
+//! One search directory becomes one record: its tables, and its string pool.
+
+use std::path::{Path, PathBuf};
+
+use super::Stamp;
+use super::arena::{EntryArena, EntryDraft, EntryRange};
+use super::format::{
+    DISTRIBUTION_ROW, ENTRY_ROW, KEY_ROW, REFERENCE_ROW, distribution_flag, entry_flag, key_hash,
+    put, size,
+};
+
+/// A metadata directory, as the scan found it.
+#[derive(Debug, Clone, Default)]
+pub struct DistributionDraft {
+    /// The name of the metadata directory in the search directory.
+    pub file_name: Vec<u8>,
+    /// The shadowing key: of several distributions with one key, one is chosen.
+    pub key: Vec<u8>,
+    /// The distribution's name.
+    pub name: Vec<u8>,
+    /// The distribution's version.
+    pub version: Vec<u8>,
+    /// Of [`distribution_flag`].
+    pub flags: u32,
+    /// The metadata directory's own mtime.
+    pub mtime: Stamp,
+    /// The metadata directory's own ctime.
+    pub ctime: Stamp,
+    /// What is known of its entry_points.txt, where [`distribution_flag::HAS_ENTRY_POINTS`] is set.
+    pub entry_points_file: FileFingerprint,
+    /// Its entry points, in the order of the file.
+    pub entries: EntryRange,
+    /// Among the chosen distributions, the place of its entry points: that of the first of its twins
+    /// in listing order (see `docs/format.md`, "Order").
+    pub place: u32,
+}
+
+/// What tells one content of a file from another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FileFingerprint {
+    /// In bytes.
+    pub size: u32,
+    /// The file's mtime.
+    pub mtime: Stamp,
+    /// The first 16 bytes of the content's SHA-256.
+    pub digest: [u8; 16],
+}
+
+/// One search directory, ready to be written.
+#[derive(Debug, Clone, Default)]
+pub struct EncodedRecord {
+    pub(super) path: PathBuf,
+    pub(super) aliases: Vec<PathBuf>,
+    pub(super) flags: u32,
+    pub(super) mtime: Stamp,
+    pub(super) ctime: Stamp,
+    pub(super) counts: Counts,
+    pub(super) segment: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) distributions: u32,
+    pub(super) keys: u32,
+    pub(super) groups: u32,
+    pub(super) entries: u32,
+    pub(super) listed: u32,
+}
+
+impl EncodedRecord {
+    /// Encodes a search directory.
+    ///
+    /// `distributions` are in CPython's order (`docs/format.md`, "Order"); `flags` are of
+    /// [`super::format::record_flag`].
+    #[must_use]
+    pub fn new(
+        path: &Path,
+        flags: u32,
+        (mtime, ctime): (Stamp, Stamp),
+        distributions: &[DistributionDraft],
+        arena: &EntryArena,
+    ) -> Self {
+        let groups = Groups::sorted(arena);
+        let rows = entry_rows(distributions, arena, &groups);
+        let mut segment = Segment::default();
+        let strings = segment.distributions(distributions, &rows);
+        let keys = segment.keys(distributions);
+        segment.groups(&groups, &rows);
+        segment.entries(distributions, arena, &groups, &rows);
+        let counts = Counts {
+            distributions: size(distributions.len()),
+            keys,
+            groups: size(groups.names.len()),
+            entries: size(rows.order.len()),
+            listed: rows.listed,
+        };
+        let mut segment = segment.finish();
+        segment.shrink_to_fit();
+        debug_assert!(strings <= segment.len());
+        let path = path.to_owned();
+        Self {
+            path,
+            aliases: Vec::new(),
+            flags,
+            mtime,
+            ctime,
+            counts,
+            segment,
+        }
+    }
+
+    /// Makes the record found under other spellings of its path, too.
+    #[must_use]
+    pub fn with_aliases(mut self, aliases: Vec<PathBuf>) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// The path that it is the record of.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many metadata directories it holds.
+    #[must_use]
+    pub fn distribution_count(&self) -> usize {
+        self.counts.distributions as usize
+    }
+
+    /// How many entry points it holds, those of shadowed distributions left out.
+    #[must_use]
+    pub fn entry_count(&self) -> usize {
+        self.counts.listed as usize
+    }
+
+    /// Its flags, of [`super::format::record_flag`].
+    #[must_use]
+    pub fn flags(&self) -> u32 {
+        self.flags
+    }
+}
+
+/// Group names, sorted, and the rank of each of the arena's group numbers among them.
+struct Groups<'a> {
+    names: Vec<&'a [u8]>,
+    rank: Vec<u32>,
+}
+
+impl<'a> Groups<'a> {
+    fn sorted(arena: &'a EntryArena) -> Self {
+        let mut by_name: Vec<(&[u8], u32)> = arena.groups().collect();
+        by_name.sort_unstable();
+        let mut rank = vec![0; by_name.len()];
+        for (position, &(_, number)) in by_name.iter().enumerate() {
+            if let Some(slot) = rank.get_mut(number as usize) {
+                *slot = size(position);
+            }
+        }
+        Self {
+            names: by_name.into_iter().map(|(name, _)| name).collect(),
+            rank,
+        }
+    }
+
+    fn rank_of(&self, entry: &EntryDraft) -> u32 {
+        self.rank
+            .get(entry.group as usize)
+            .copied()
+            .unwrap_or_default()
+    }
+}
+
+/// In which order the entry table holds the entry points: those of chosen distributions by group,
+/// then (core metadata first, as CPython prefers it) by place, then as in the file; behind them those
+/// of shadowed distributions, as they come.
+struct EntryRows {
+    /// (distribution, entry in the arena) of each row.
+    order: Vec<(u32, EntryDraft)>,
+    /// How many rows belong to groups.
+    listed: u32,
+    /// For each distribution in turn, the rows of its entry points in the order of its file.
+    references: Vec<u32>,
+}
+
+fn entry_rows(
+    distributions: &[DistributionDraft],
+    arena: &EntryArena,
+    groups: &Groups<'_>,
+) -> EntryRows {
+    // One number each: shadowed, group, without metadata, place, and the number among all entries,
+    // distribution by distribution.
+    let mut rows = Vec::with_capacity(arena.len());
+    let mut drafts = Vec::with_capacity(arena.len());
+    for (number, distribution) in distributions.iter().enumerate() {
+        let shadowed = distribution.flags & distribution_flag::SHADOWED != 0;
+        let without = distribution.flags & distribution_flag::HAS_METADATA == 0;
+        for entry in arena.entries(distribution.entries) {
+            let serial = size(drafts.len());
+            let group = if shadowed { 0 } else { groups.rank_of(entry) };
+            let place = if shadowed { 0 } else { distribution.place };
+            rows.push(
+                u128::from(shadowed) << 97
+                    | u128::from(group) << 65
+                    | u128::from(without) << 64
+                    | u128::from(place) << 32
+                    | u128::from(serial),
+            );
+            drafts.push((size(number), *entry));
+        }
+    }
+    rows.sort_unstable();
+    let listed = size(rows.partition_point(|row| row >> 97 == 0));
+    let mut order = Vec::with_capacity(rows.len());
+    let mut references = vec![0; rows.len()];
+    for (position, row) in rows.into_iter().enumerate() {
+        #[allow(clippy::cast_possible_truncation)] // the lowest 32 bits are meant
+        let serial = row as u32;
+        if let Some(draft) = drafts.get(serial as usize) {
+            order.push(*draft);
+        }
+        if let Some(slot) = references.get_mut(serial as usize) {
+            *slot = size(position);
+        }
+    }
+    EntryRows {
+        order,
+        listed,
+        references,
+    }
+}
+
+/// The tables of one record, and its string pool.
+#[derive(Default)]
+struct Segment {
+    tables: Vec<u8>,
+    pool: Vec<u8>,
+}
+
+impl Segment {
+    /// Strings of distributions come first in the pool, file names foremost, so that a freshness
+    /// check reads few blocks.
+    fn distributions(&mut self, distributions: &[DistributionDraft], rows: &EntryRows) -> usize {
+        self.tables.reserve(
+            distributions.len() * (DISTRIBUTION_ROW + KEY_ROW)
+                + rows.order.len() * (ENTRY_ROW + REFERENCE_ROW),
+        );
+        let mut file_names = Vec::with_capacity(distributions.len());
+        for distribution in distributions {
+            file_names.push(self.string(&distribution.file_name));
+        }
+        let mut reference = 0;
+        for (distribution, &file_name) in distributions.iter().zip(&file_names) {
+            let near = (distribution.file_name.as_slice(), file_name.0);
+            let key = self.string_near(near, &distribution.key);
+            let name = self.string_near(near, &distribution.name);
+            let version = self.string_near(near, &distribution.version);
+            let file = &distribution.entry_points_file;
+            for (offset, length) in [file_name, key, name, version] {
+                put(&mut self.tables, &[offset, length]);
+            }
+            put(&mut self.tables, &[distribution.flags, file.size]);
+            for stamp in [distribution.mtime, distribution.ctime, file.mtime] {
+                self.tables.extend_from_slice(&stamp.raw().to_le_bytes());
+            }
+            self.tables.extend_from_slice(&file.digest);
+            let count = size(distribution.entries.len());
+            put(
+                &mut self.tables,
+                &[reference, count, key_hash(&distribution.key), 0],
+            );
+            reference += count;
+        }
+        self.pool.len()
+    }
+
+    /// One row for each key: the chosen distribution.
+    fn keys(&mut self, distributions: &[DistributionDraft]) -> u32 {
+        let mut keys: Vec<(u32, &[u8], u32)> = distributions
+            .iter()
+            .enumerate()
+            .filter(|(_, distribution)| distribution.flags & distribution_flag::SHADOWED == 0)
+            .map(|(number, distribution)| {
+                (
+                    key_hash(&distribution.key),
+                    distribution.key.as_slice(),
+                    size(number),
+                )
+            })
+            .collect();
+        keys.sort_unstable();
+        for (hash, _, number) in &keys {
+            put(&mut self.tables, &[*hash, *number]);
+        }
+        size(keys.len())
+    }
+
+    fn groups(&mut self, groups: &Groups<'_>, rows: &EntryRows) {
+        let listed = rows.order.get(..rows.listed as usize).unwrap_or_default();
+        let mut start = 0;
+        for (rank, name) in groups.names.iter().enumerate() {
+            let here = listed.get(start..).unwrap_or_default();
+            let count = here.partition_point(|(_, entry)| groups.rank_of(entry) <= size(rank));
+            let (offset, length) = self.string(name);
+            put(
+                &mut self.tables,
+                &[offset, length, size(start), size(count)],
+            );
+            start += count;
+        }
+    }
+
+    fn entries(
+        &mut self,
+        distributions: &[DistributionDraft],
+        arena: &EntryArena,
+        groups: &Groups<'_>,
+        rows: &EntryRows,
+    ) {
+        for (number, entry) in &rows.order {
+            let (offset, _) = self.string(arena.strings_of(entry));
+            let (hash, has_metadata) =
+                distributions
+                    .get(*number as usize)
+                    .map_or((0, false), |distribution| {
+                        let has_metadata =
+                            distribution.flags & distribution_flag::HAS_METADATA != 0;
+                        (key_hash(&distribution.key), has_metadata)
+                    });
+            let flags = (if entry.malformed {
+                entry_flag::MALFORMED
+            } else {
+                0
+            }) | (if has_metadata {
+                entry_flag::HAS_METADATA
+            } else {
+                0
+            });
+            put(
+                &mut self.tables,
+                &[offset, entry.name_length, entry.value_length, *number],
+            );
+            put(&mut self.tables, &[groups.rank_of(entry), hash, flags, 0]);
+        }
+        put(&mut self.tables, &rows.references);
+    }
+
+    fn string(&mut self, bytes: &[u8]) -> (u32, u32) {
+        let offset = size(self.pool.len());
+        self.pool.extend_from_slice(bytes);
+        (offset, size(bytes.len()))
+    }
+
+    /// A string that is mostly a part of another one that is in the pool already, at `near.1`.
+    fn string_near(&mut self, near: (&[u8], u32), bytes: &[u8]) -> (u32, u32) {
+        let found = if bytes.is_empty() {
+            Some(0)
+        } else {
+            near.0
+                .windows(bytes.len())
+                .position(|window| window == bytes)
+        };
+        match found {
+            Some(position) => (near.1 + size(position), size(bytes.len())),
+            None => self.string(bytes),
+        }
+    }
+
+    fn finish(self) -> Vec<u8> {
+        let Self { mut tables, pool } = self;
+        tables.extend_from_slice(&pool);
+        tables
+    }
+}
