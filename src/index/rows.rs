@@ -73,7 +73,7 @@ pub struct Entry {
     pub value: String,
     /// Which of the record's distributions it belongs to.
     pub distribution: u32,
-    /// Which of the record's groups, in the order of [`Record::groups`].
+    /// Which of the record's groups, in the order of [`super::Record::groups`].
     pub group: u32,
     /// The hash of its distribution's shadowing key.
     pub key_hash: u32,
