@@ -25,6 +25,7 @@ pub mod index;
 pub mod layout;
 pub mod lookup;
 pub mod metadata;
+mod parallel;
 pub mod publish;
 pub mod rooted;
 pub mod scan;

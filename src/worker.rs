@@ -176,8 +176,8 @@ fn scan_path(
     purpose: Purpose,
     progress: &mut dyn FnMut(usize),
 ) -> io::Result<scan::Scanned> {
-    let mut directory = root.open_dir(path)?;
-    let listing = Listing::settled(&mut directory)?;
+    let directory = root.open_dir(path)?;
+    let listing = Listing::settled(&directory)?;
     let no_old: Option<&Record<'_, Vec<u8>>> = None;
     scan::directory(&directory, listing, no_old, purpose, progress)
         .map_err(|damage: Damage| io::Error::other(damage))

@@ -12,6 +12,7 @@ use nix::time::ClockId;
 
 use crate::index::Stamp;
 use crate::metadata::directory_name::{egg_base, recognise};
+use crate::parallel::in_runs;
 use crate::rooted::{Directory, FileType, file_type};
 
 /// How often a directory is listed again that changes while it is listed.
@@ -48,7 +49,7 @@ impl Listing {
     ///
     /// # Errors
     /// Those of `stat(2)` and `readdir(3)` on the directory itself.
-    pub fn now(directory: &mut Directory<'_>) -> io::Result<Self> {
+    pub fn now(directory: &Directory<'_>) -> io::Result<Self> {
         let stat = directory.stat()?;
         let path = directory.path().to_owned();
         let egg_base = egg_base(path.as_os_str().as_encoded_bytes());
@@ -64,12 +65,15 @@ impl Listing {
                 });
             }
         })?;
-        for sighting in &mut sightings {
-            sighting.found = directory.stat_entry(&sighting.file_name).map(|stat| {
-                sighting.stamps = (Stamp::modified(&stat), Stamp::changed(&stat));
-                file_type(&stat)
-            });
-        }
+        let look = |(): &mut (), _, run: &mut [Sighting]| {
+            for sighting in run {
+                sighting.found = directory.stat_entry(&sighting.file_name).map(|stat| {
+                    sighting.stamps = (Stamp::modified(&stat), Stamp::changed(&stat));
+                    file_type(&stat)
+                });
+            }
+        };
+        in_runs(&mut sightings, look, &mut || ());
         Ok(Self {
             stamps: (Stamp::modified(&stat), Stamp::changed(&stat)),
             sightings,
@@ -81,7 +85,7 @@ impl Listing {
     ///
     /// # Errors
     /// Those of `stat(2)` and `readdir(3)` on the directory itself.
-    pub fn settled(directory: &mut Directory<'_>) -> io::Result<Self> {
+    pub fn settled(directory: &Directory<'_>) -> io::Result<Self> {
         let mut tries = 0;
         loop {
             tries += 1;

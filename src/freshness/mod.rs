@@ -82,7 +82,7 @@ pub fn check<S: Source>(
     if level == Level::Trust {
         return Ok(Verdict::Fresh);
     }
-    let mut directory = match root.open_dir(path) {
+    let directory = match root.open_dir(path) {
         Ok(directory) => directory,
         Err(error) if is_missing(&error) => return Ok(missing_now(record)),
         Err(error) => return Err(error.into()),
@@ -101,7 +101,7 @@ pub fn check<S: Source>(
     {
         return Ok(Verdict::Fresh);
     }
-    look_closer(record, &times, &mut directory).map(Verdict::LookCloser)
+    look_closer(record, &times, &directory).map(Verdict::LookCloser)
 }
 
 /// What the directory's times are worth.
@@ -165,7 +165,7 @@ fn each_is_unmoved<S: Source>(
 fn look_closer<S: Source>(
     record: &Record<'_, S>,
     times: &Times,
-    directory: &mut Directory<'_>,
+    directory: &Directory<'_>,
 ) -> Result<Listing, FreshnessError> {
     let mut listing = Listing::now(directory)?;
     match_names(record, times, directory, &mut listing)?;

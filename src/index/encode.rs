@@ -251,10 +251,10 @@ impl Segment {
         }
         let mut reference = 0;
         for (distribution, &file_name) in distributions.iter().zip(&file_names) {
-            let near = (distribution.file_name.as_slice(), file_name.0);
-            let key = self.string_near(near, &distribution.key);
-            let name = self.string_near(near, &distribution.name);
-            let version = self.string_near(near, &distribution.version);
+            let mut string_in = |bytes| self.string_in(&distribution.file_name, file_name.0, bytes);
+            let key = string_in(&distribution.key);
+            let name = string_in(&distribution.name);
+            let version = string_in(&distribution.version);
             let file = &distribution.entry_points_file;
             for (offset, length) in [file_name, key, name, version] {
                 put(&mut self.tables, &[offset, length]);
@@ -351,19 +351,22 @@ impl Segment {
         (offset, size(bytes.len()))
     }
 
-    /// A string that is mostly a part of another one that is in the pool already, at `near.1`.
-    fn string_near(&mut self, near: (&[u8], u32), bytes: &[u8]) -> (u32, u32) {
-        let found = if bytes.is_empty() {
-            Some(0)
-        } else {
-            near.0
-                .windows(bytes.len())
-                .position(|window| window == bytes)
-        };
-        match found {
-            Some(position) => (near.1 + size(position), size(bytes.len())),
-            None => self.string(bytes),
+    /// A string that most often is a part of the file name, which is in the pool already: its
+    /// beginning (the name) or what follows its first dash (the version).
+    fn string_in(&mut self, file_name: &[u8], offset: u32, bytes: &[u8]) -> (u32, u32) {
+        let dash = file_name
+            .iter()
+            .position(|&byte| byte == b'-')
+            .map_or(0, |dash| dash + 1);
+        for start in [0, dash] {
+            if file_name
+                .get(start..)
+                .is_some_and(|rest| rest.starts_with(bytes))
+            {
+                return (offset + size(start), size(bytes.len()));
+            }
         }
+        self.string(bytes)
     }
 
     fn finish(self) -> Vec<u8> {

@@ -286,7 +286,7 @@ fn scan_now(root: &Root, path: &Path) -> Result<Scanned, Option<Warning>> {
             text,
         })
     };
-    let mut directory = root.open_dir(path).map_err(|error| {
+    let directory = root.open_dir(path).map_err(|error| {
         let archive = root.is_file(path);
         match is_missing(&error) {
             true if archive => warning("an archive, its entry points are not looked up".into()),
@@ -294,8 +294,8 @@ fn scan_now(root: &Root, path: &Path) -> Result<Scanned, Option<Warning>> {
             false => warning(format!("cannot be read: {error}")),
         }
     })?;
-    let listing = Listing::now(&mut directory)
-        .map_err(|error| warning(format!("cannot be read: {error}")))?;
+    let listing =
+        Listing::now(&directory).map_err(|error| warning(format!("cannot be read: {error}")))?;
     let no_old: Option<&Record<'_, Vec<u8>>> = None;
     scan::directory(&directory, listing, no_old, Purpose::Running, &mut |_| ())
         .map_err(|damage| warning(damage.to_string()))

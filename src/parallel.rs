@@ -1,0 +1,90 @@
+//! Many small things done on as many threads as it pays for.
+//!
+//! Asking a file system is waiting for the kernel, and the kernel has a core to spare more often than
+//! not. Each thread takes one short run of the things after the other. A thread that cannot be had
+//! (a limit on processes, say) is no loss: the others do its work.
+
+use std::panic::resume_unwind;
+use std::sync::Mutex;
+use std::thread;
+
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
+
+/// Below so many things a thread costs more than it saves.
+const WORTH_A_THREAD: usize = 128;
+/// More threads than this only wait for each other.
+const MOST_THREADS: usize = 4;
+/// How many things a thread takes at a time.
+const RUN: usize = 32;
+
+/// Calls `work` for runs of `items` and their numbers, each run once, and returns the threads' own
+/// states. The calling thread works as well; `progress` is called there, now and then.
+pub(crate) fn in_runs<T: Send, S: Default + Send>(
+    items: &mut [T],
+    work: impl Fn(&mut S, usize, &mut [T]) + Sync,
+    progress: &mut dyn FnMut(),
+) -> Vec<S> {
+    let threads = (items.len() / WORTH_A_THREAD).min(MOST_THREADS);
+    let threads = if threads > 1 {
+        threads.min(processors())
+    } else {
+        1
+    };
+    let queue = Mutex::new(items.chunks_mut(RUN).enumerate());
+    let next_run = || queue.lock().ok().and_then(|mut queue| queue.next());
+    let share = |progress: &mut dyn FnMut()| {
+        let mut state = S::default();
+        while let Some((number, run)) = next_run() {
+            work(&mut state, number, run);
+            progress();
+        }
+        state
+    };
+    thread::scope(|scope| {
+        let spawn = |_| {
+            thread::Builder::new()
+                .spawn_scoped(scope, || share(&mut || ()))
+                .ok()
+        };
+        let helpers: Vec<_> = (1..threads).map_while(spawn).collect();
+        let mut states = vec![share(progress)];
+        for helper in helpers {
+            states.push(helper.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        states
+    })
+}
+
+/// How many processors this process may use.
+fn processors() -> usize {
+    let usable = sched_getaffinity(Pid::from_raw(0)).map(|set| {
+        (0..CpuSet::count())
+            .filter(|&number| set.is_set(number).unwrap_or(false))
+            .count()
+    });
+    usable.unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_is_worked_on_once_however_many_there_are() {
+        for count in [0, 1, 31, 32, 33, 127, 300, 10_000] {
+            let mut items = vec![0usize; count];
+            let work = |seen: &mut Vec<(usize, usize)>, number: usize, run: &mut [usize]| {
+                for (position, item) in run.iter_mut().enumerate() {
+                    *item += number * RUN + position;
+                }
+                seen.push((number, run.len()));
+            };
+            let mut seen = in_runs(&mut items, work, &mut || ()).concat();
+            assert_eq!(items, (0..count).collect::<Vec<_>>());
+            seen.sort_unstable();
+            let numbers: Vec<_> = seen.iter().map(|(number, _)| *number).collect();
+            assert_eq!(numbers, (0..count.div_ceil(RUN)).collect::<Vec<_>>());
+        }
+    }
+}
