@@ -252,7 +252,8 @@ fn entry_points_file_is_unmoved(then: &Distribution, directory: &Directory<'_>) 
     let now = directory.stat_file(&then.file_name, "entry_points.txt");
     match (&then.entry_points_file, now) {
         (Some(file), Ok(stat)) => {
-            Stamp::modified(&stat).same_second(file.mtime) && stat.st_size == i64::from(file.size)
+            Stamp::modified(&stat).same_second(file.mtime)
+                && u64::try_from(stat.st_size).ok() == Some(u64::from(file.size))
         }
         (Some(_), Err(_)) => false,
         (None, Ok(stat)) => file_type(&stat) != FileType::Regular,
