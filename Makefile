@@ -2,12 +2,12 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+DOCDIR ?= $(PREFIX)/share/doc/epcache
+LICENSEDIR ?= $(PREFIX)/share/licenses/epcache
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 CARGO ?= cargo
 CARGOFLAGS ?= --locked
-INSTALL ?= install
 
-bindir = $(PREFIX)/bin
-docdir = $(PREFIX)/share/doc/epcache
 target = $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: build try test check install clean
@@ -27,12 +27,10 @@ test:
 check:
 	tests/run
 
+# What is installed where: packaging/files
 install: build
-	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(docdir)
-	$(INSTALL) -m 755 $(target)/release/epcache $(DESTDIR)$(bindir)/epcache
-	ln -sf epcache $(DESTDIR)$(bindir)/refresh-entrypoints-cache
-	$(INSTALL) -m 644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE \
-		docs/format.md docs/layout.md docs/decisions.md $(DESTDIR)$(docdir)
+	packaging/install '$(abspath $(target))/release/epcache' '$(DESTDIR)' '$(PREFIX)' \
+		'$(DOCDIR)' '$(LICENSEDIR)' '$(ZSHDIR)'
 
 clean:
 	$(CARGO) clean
