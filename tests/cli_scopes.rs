@@ -131,6 +131,28 @@ fn an_environment_keeps_its_index_in_itself_and_its_query_finds_it() {
 }
 
 #[test]
+fn an_egg_is_known_by_its_own_name_alone() {
+    let tree = Tree::new();
+    let metadata = "name-1-py3.egg/EGG-INFO";
+    tree.file(&format!("{metadata}/PKG-INFO"), "Name: name\nVersion: 1\n");
+    tree.file(&format!("{metadata}/entry_points.txt"), "[g]\nname = a:b\n");
+    tree.link("name-1-py3.egg", "link");
+    let (egg, slash, link) = ("name-1-py3.egg", tree.text("name-1-py3.egg/"), "link");
+    let answer = |path: &str, index: &str| {
+        let query = ["query", "g", "--path", path, "--index", index];
+        run(&mut tree.epcache(&query)).stdout
+    };
+    // By any other name than `*.egg` the same directory has no metadata in it, for CPython as well.
+    for (number, indexed) in [egg, &slash, link].into_iter().enumerate() {
+        let index = format!("index-{number}");
+        tree.refresh(&[indexed], &index);
+        assert_eq!(answer(egg, &index), "g\tname\ta:b\n", "{indexed}");
+        assert_eq!(answer(&slash, &index), "", "{indexed}");
+        assert_eq!(answer(link, &index), "", "{indexed}");
+    }
+}
+
+#[test]
 fn paths_count_in_the_order_in_which_they_are_given() {
     let tree = Tree::new();
     for site in ["a", "b"] {

@@ -3,10 +3,12 @@
 //! In come search directories; out come the same with the other spellings that occur on somebody's
 //! `sys.path`, so that a record is found whichever of them a reader has: the path without links, the
 //! twin through `lib64 -> lib`, and the one through a merged `/usr` (`/lib -> usr/lib`). A spelling
-//! is added only where it leads to the same directory now.
+//! is added only where it leads to the same directory now, and means the same there.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::metadata::directory_name::egg_base;
 use crate::rooted::Root;
 
 use super::SearchDirectory;
@@ -32,8 +34,12 @@ pub(super) fn of(root: &Root, path: &Path) -> Vec<PathBuf> {
         })
         .collect();
     candidates.extend(merged);
+    // What counts as metadata in an egg, and its name, is read off the egg's own name: by another one
+    // the same directory has another record.
+    let egg = |path: &Path| egg_base(path.as_os_str().as_bytes()).map(<[u8]>::to_vec);
     candidates.retain(|candidate| {
         candidate.as_os_str() != path.as_os_str()
+            && egg(candidate) == egg(path)
             && root.real_path(candidate).is_ok_and(|other| other == real)
     });
     candidates.sort_unstable();
