@@ -99,19 +99,8 @@ impl Output {
 
     /// A value as JSON. What must not reach a terminal raw is written as an escape of JSON's own.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        let text = serde_json::to_string_pretty(value)?;
-        let mut rest = text.as_str();
-        while let Some(at) = rest.find(|c| c != '\n' && is_unprintable(c)) {
-            let (before, from) = rest.split_at(at);
-            self.write_all(before.as_bytes())?;
-            let mut following = from.chars();
-            // All of them are in the basic multilingual plane.
-            for c in following.by_ref().take(1) {
-                write!(self, "\\u{:04x}", u32::from(c))?;
-            }
-            rest = following.as_str();
-        }
-        writeln!(self, "{rest}")
+        serde_json::to_writer_pretty(JsonEscapes(self), value)?;
+        writeln!(self)
     }
 
     /// Rows of cells, the columns aligned, each in its style.
@@ -137,6 +126,32 @@ impl Output {
             writeln!(self)?;
         }
         Ok(())
+    }
+}
+
+/// JSON on its way out, piece by piece: it may be far longer than what it is made from.
+struct JsonEscapes<'o>(&'o mut Output);
+
+impl Write for JsonEscapes<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        // serde_json cuts between characters.
+        let mut rest = std::str::from_utf8(buffer).map_err(io::Error::other)?;
+        while let Some(at) = rest.find(|c| c != '\n' && is_unprintable(c)) {
+            let (before, from) = rest.split_at(at);
+            self.0.write_all(before.as_bytes())?;
+            let mut following = from.chars();
+            // All of them are in the basic multilingual plane.
+            for c in following.by_ref().take(1) {
+                write!(self.0, "\\u{:04x}", u32::from(c))?;
+            }
+            rest = following.as_str();
+        }
+        self.0.write_all(rest.as_bytes())?;
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

@@ -485,3 +485,28 @@ fn paths_that_come_and_go_during_the_scan_disturb_nobody() {
         assert!(failure.is_none(), "{}", failure.unwrap_or_default());
     });
 }
+
+#[test]
+fn entry_points_that_share_a_distribution_share_its_name_in_memory() {
+    let tree = Tree::new();
+    let long = "n".repeat(4000);
+    tree.file(
+        "site/bad-1.dist-info/METADATA",
+        format!("Name: {long}\nVersion: {long}\n"),
+    );
+    let many = 5000;
+    let entry_points = format!("[g]\n{}", "=\n".repeat(many));
+    tree.file("site/bad-1.dist-info/entry_points.txt", entry_points);
+    tree.refresh(&["site"], "index");
+    // As JSON, 60 MB.
+    for (arguments, lines) in [("g", many), ("g --json", 8 * many + 2), ("", 1)] {
+        let query = format!("$EPCACHE query {arguments} --path site --index index | wc -l");
+        let limited = format!("ulimit -v 50000; {query}");
+        let mut command = tree.program("sh".as_ref());
+        let ran = run(command
+            .args(["-euc", &limited])
+            .env("EPCACHE", env!("CARGO_BIN_EXE_epcache")));
+        let said = (ran.stdout.trim(), ran.stderr.as_str());
+        assert_eq!(said, (&*lines.to_string(), ""), "{arguments}");
+    }
+}

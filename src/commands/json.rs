@@ -11,12 +11,12 @@ use crate::terminal::escape;
 /// A path, or a name that may come from one. In JSON, what is not UTF-8 becomes a lone surrogate, as
 /// Python's `surrogateescape` has it: `json.loads` and `os.fsencode` give back the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct JsonText(pub(super) Vec<u8>);
+pub(super) struct JsonText<B = Vec<u8>>(pub(super) B);
 
-impl JsonText {
+impl<B: AsRef<[u8]>> JsonText<B> {
     /// For people.
     pub(super) fn shown(&self) -> String {
-        escape(&String::from_utf8_lossy(&self.0)).into_owned()
+        escape(&String::from_utf8_lossy(self.0.as_ref())).into_owned()
     }
 }
 
@@ -26,11 +26,12 @@ impl From<&Path> for JsonText {
     }
 }
 
-impl Serialize for JsonText {
+impl<B: AsRef<[u8]>> Serialize for JsonText<B> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut json = String::with_capacity(self.0.len() + 2);
+        let bytes = self.0.as_ref();
+        let mut json = String::with_capacity(bytes.len() + 2);
         json.push('"');
-        for chunk in self.0.utf8_chunks() {
+        for chunk in bytes.utf8_chunks() {
             let valid = serde_json::to_string(chunk.valid()).map_err(S::Error::custom)?;
             let unquoted = valid
                 .strip_prefix('"')

@@ -177,9 +177,9 @@ struct Row<'a> {
     group: &'a str,
     name: &'a str,
     value: &'a str,
-    distribution: JsonText,
-    version: JsonText,
-    path: JsonText,
+    distribution: JsonText<&'a [u8]>,
+    version: JsonText<&'a [u8]>,
+    path: JsonText<&'a [u8]>,
 }
 
 fn print_json(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<()> {
@@ -189,9 +189,9 @@ fn print_json(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<()> 
             group: &entry.group,
             name: &entry.name,
             value: &entry.value,
-            distribution: JsonText(entry.distribution.clone()),
-            version: JsonText(entry.version.clone()),
-            path: entry.path.as_path().into(),
+            distribution: JsonText(&entry.distribution.name),
+            version: JsonText(&entry.distribution.version),
+            path: JsonText(entry.distribution.path.as_os_str().as_bytes()),
         })
         .collect();
     output.json(&rows)
@@ -235,8 +235,8 @@ fn print_entries(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<(
                     value = Cow::Owned(format!("{value} (malformed)"));
                 }
                 let (name, version) = (
-                    escape_bytes(&entry.distribution),
-                    escape_bytes(&entry.version),
+                    escape_bytes(&entry.distribution.name),
+                    escape_bytes(&entry.distribution.version),
                 );
                 [
                     escape(&entry.name).into_owned(),
@@ -248,7 +248,7 @@ fn print_entries(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<(
         output.table([NAME, anstyle::Style::new(), DIM], &rows)?;
     } else {
         for entry in found {
-            let [group, name, value] = [&entry.group, &entry.name, &entry.value];
+            let [group, name, value] = [&*entry.group, &entry.name, &entry.value];
             writeln!(
                 output,
                 "{}\t{}\t{}",

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::{Answers, AnySource};
 use crate::index::format::distribution_flag::{HAS_METADATA, SHADOWED};
@@ -16,16 +17,24 @@ use crate::index::{Damage, Distribution, Entry, Record};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryPoint {
     /// Its group.
-    pub group: String,
+    pub group: Rc<str>,
     /// Its name.
     pub name: String,
     /// Its object reference.
     pub value: String,
     /// Whether the object reference breaks the grammar.
     pub malformed: bool,
-    /// The distribution's name; bytes, since it may come from a file name.
-    pub distribution: Vec<u8>,
-    /// The distribution's version; likewise.
+    /// The distribution that has it. Shared by all of its entry points: one file may declare half a
+    /// million.
+    pub distribution: Rc<Provider>,
+}
+
+/// A distribution that has entry points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    /// Its name; bytes, since it may come from a file name.
+    pub name: Vec<u8>,
+    /// Its version; likewise.
     pub version: Vec<u8>,
     /// The metadata directory.
     pub path: PathBuf,
@@ -80,16 +89,28 @@ impl Merge<'_> {
         let Some(run) = record.group(group).map_err(at)? else {
             return Ok(());
         };
+        let group: Rc<str> = group.into();
         let mut found = Vec::new();
+        // Entry points of one distribution stand together.
+        let mut last: Option<(u32, Option<Rc<Provider>>)> = None;
         for entry in record.entries(&run) {
             let entry = entry.map_err(at)?;
             let wanted = entry.has_metadata() == with_metadata
                 && self.name.is_none_or(|name| entry.name == name);
-            if wanted {
-                let distribution = record.distribution(entry.distribution).map_err(at)?;
-                if !self.is_shadowed(number, &distribution)? {
-                    found.push(self.entry_point(number, group, entry, &distribution));
+            if !wanted {
+                continue;
+            }
+            let provider = match last.take() {
+                Some((number, provider)) if number == entry.distribution => provider,
+                _ => {
+                    let distribution = record.distribution(entry.distribution).map_err(at)?;
+                    let shadowed = self.is_shadowed(number, &distribution)?;
+                    (!shadowed).then(|| self.provider(number, distribution))
                 }
+            };
+            last = Some((entry.distribution, provider.clone()));
+            if let Some(provider) = provider {
+                found.push(entry_point(group.clone(), entry, provider));
             }
         }
         self.found.append(&mut found);
@@ -101,7 +122,11 @@ impl Merge<'_> {
             return Ok(());
         };
         let at = |damage| (number, damage);
-        let groups = record.groups().collect::<Result<Vec<_>, _>>().map_err(at)?;
+        let groups = record
+            .groups()
+            .map(|group| Ok(Rc::from(group?.name)))
+            .collect::<Result<Vec<Rc<str>>, Damage>>()
+            .map_err(at)?;
         let mut done: HashSet<Vec<u8>> = HashSet::new();
         let mut found = Vec::new();
         for distribution in record.distributions() {
@@ -118,16 +143,20 @@ impl Merge<'_> {
             } else {
                 distribution
             };
+            done.insert(chosen.key.clone());
             if chosen.entry_count() > 0 && !self.is_shadowed(number, &chosen)? {
-                for entry in record.entries_of(&chosen) {
+                let entries = record.entries_of(&chosen);
+                let provider = self.provider(number, chosen);
+                for entry in entries {
                     let entry = entry.map_err(at)?;
-                    let group = groups
-                        .get(entry.group as usize)
-                        .map_or("", |group| &group.name);
-                    found.push(self.entry_point(number, group, entry, &chosen));
+                    let group = groups.get(entry.group as usize).cloned();
+                    found.push(entry_point(
+                        group.unwrap_or_default(),
+                        entry,
+                        provider.clone(),
+                    ));
                 }
             }
-            done.insert(chosen.key);
         }
         self.found.append(&mut found);
         Ok(())
@@ -157,26 +186,23 @@ impl Merge<'_> {
         Ok(false)
     }
 
-    fn entry_point(
-        &self,
-        number: usize,
-        group: &str,
-        entry: Entry,
-        distribution: &Distribution,
-    ) -> EntryPoint {
-        let directory = self
-            .records
-            .get(number)
-            .map(|(path, _)| *path)
-            .unwrap_or(OsStr::new("").as_ref());
-        EntryPoint {
-            group: group.to_owned(),
-            malformed: entry.is_malformed(),
-            name: entry.name,
-            value: entry.value,
-            distribution: distribution.name.clone(),
-            version: distribution.version.clone(),
-            path: directory.join(OsStr::from_bytes(&distribution.file_name)),
-        }
+    fn provider(&self, number: usize, distribution: Distribution) -> Rc<Provider> {
+        let directory = self.records.get(number).map(|(path, _)| *path);
+        let file_name = OsStr::from_bytes(&distribution.file_name);
+        Rc::new(Provider {
+            path: directory.unwrap_or("".as_ref()).join(file_name),
+            name: distribution.name,
+            version: distribution.version,
+        })
+    }
+}
+
+fn entry_point(group: Rc<str>, entry: Entry, distribution: Rc<Provider>) -> EntryPoint {
+    EntryPoint {
+        group,
+        malformed: entry.is_malformed(),
+        name: entry.name,
+        value: entry.value,
+        distribution,
     }
 }

@@ -16,7 +16,7 @@ use crate::index::{Damage, Index, Record, Source};
 use crate::rooted::Root;
 use crate::scan::{self, Difference, Purpose, Scanned, Warning};
 
-pub use merge::{EntryPoint, entry_points};
+pub use merge::{EntryPoint, Provider, entry_points};
 pub use place::{OpenIndex, PlaceKind, SYSTEM_INDEXES, Unusable, places};
 
 /// Any source of bytes.

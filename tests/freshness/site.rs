@@ -357,7 +357,7 @@ impl Site {
         assert!(answers.damaged.is_empty(), "{:?}", answers.damaged);
         let found = entry_points(&answers, Some("plugins"), None).unwrap();
         let entries = found.iter().map(|entry| {
-            let version = String::from_utf8_lossy(&entry.version);
+            let version = String::from_utf8_lossy(&entry.distribution.version);
             format!("{} {version} {}", entry.name, entry.value)
         });
         Answer {
