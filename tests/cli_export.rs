@@ -16,7 +16,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 
-use cli::{Tree, run};
+use cli::{Tree, run, set_mode};
 use serde_json::json;
 
 fn tree_with_an_index() -> Tree {
@@ -115,6 +115,25 @@ fn without_a_name_the_first_index_of_the_usual_places_is_meant() {
             .env("EPCACHE_INDEX", "nothing:index"));
         assert_eq!(ran.code, 0, "{ran:?}");
     }
+}
+
+#[test]
+fn without_a_name_no_index_is_exported_that_others_could_have_written() {
+    let tree = tree_with_an_index();
+    tree.file("writable", "made up");
+    set_mode(tree.path("writable"), 0o666);
+    let ran = run(tree
+        .epcache(&["export"])
+        .env("EPCACHE_INDEX", "writable:index"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.json()["format"], "epcache-export");
+    assert_eq!(
+        ran.warnings(),
+        [
+            "writable: index not used: not trusted: others can write ".to_owned()
+                + &tree.text("writable")
+        ]
+    );
 }
 
 #[test]

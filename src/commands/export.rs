@@ -11,7 +11,7 @@ use crate::cli::{ExportArgs, ExportFormat};
 use crate::environment::Environment;
 use crate::index::format::distribution_flag;
 use crate::index::{Damage, Distribution, Index, Record};
-use crate::lookup::{AnySource, places};
+use crate::lookup::{AnySource, OpenIndex, Unusable, places};
 use crate::rooted::Root;
 use crate::terminal::{Output, escape};
 
@@ -44,13 +44,22 @@ pub(crate) fn run(arguments: &ExportArgs) -> Done {
     Ok(SUCCESS)
 }
 
+/// The first index of the usual places that readers believe. Who names one has chosen it.
 fn usual_index(root: &Root) -> Result<PathBuf, CommandError> {
     let environment = Environment::of_process();
-    places(root, &environment, environment.venv.as_deref())
-        .into_iter()
-        .map(|(_, path)| path)
-        .find(|path| root.exists(path))
-        .ok_or_else(|| failed("there is no index in any of the usual places; use --index FILE"))
+    for (kind, path) in places(root, &environment, environment.venv.as_deref()) {
+        match OpenIndex::open(root, &path, kind) {
+            Err(Unusable::Missing) => {}
+            Err(error @ Unusable::Untrusted(_)) => {
+                log::warn!("{}: index not used: {error}", path.display());
+            }
+            // What is wrong with any other one is said by who reads it.
+            _ => return Ok(path),
+        }
+    }
+    Err(failed(
+        "there is no index in any of the usual places; use --index FILE",
+    ))
 }
 
 #[derive(Serialize)]
