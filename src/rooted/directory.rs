@@ -11,7 +11,7 @@ use nix::dir::Dir;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
-use super::{FileType, OPEN_FLAGS, Root, file_type, read_only_device, regular_file};
+use super::{FileType, OPEN_FLAGS, Root, file_type, not_regular, read_only_device, regular_file};
 
 /// An open directory below a [`Root`].
 pub struct Directory<'r> {
@@ -129,27 +129,43 @@ impl<'r> Directory<'r> {
         // second, more careful call is made.
         match self.open_plain(entry, file) {
             Err(error) if leads_elsewhere(&error) => {
-                let path = self.path_of(entry);
-                let path = if file.is_empty() {
-                    path
-                } else {
-                    path.join(file)
-                };
-                let opened = if self.root.is_system() {
-                    let path = joined(entry, file);
-                    openat(&self.fd, path.as_slice(), OPEN_FLAGS, Mode::empty()).map_err(Into::into)
-                } else {
-                    self.root.open(&path, OPEN_FLAGS)
-                };
-                opened.map(File::from).map_err(|error| match error.kind() {
-                    io::ErrorKind::NotFound => {
-                        io::Error::new(io::ErrorKind::NotFound, DanglingLink)
-                    }
-                    _ => error,
-                })
+                self.open_linked(entry, file)
+                    .map_err(|error| match error.kind() {
+                        io::ErrorKind::NotFound => {
+                            io::Error::new(io::ErrorKind::NotFound, DanglingLink)
+                        }
+                        _ => error,
+                    })
             }
             opened => Ok(File::from(opened?)),
         }
+    }
+
+    /// Opens what a link leads to. A link may lead to any device there is, and to open some is to set
+    /// them off (a watchdog, a tape): only what is a file, or a directory, is opened.
+    fn open_linked(&self, entry: &[u8], file: &str) -> io::Result<File> {
+        let path = self.path_of(entry);
+        let path = if file.is_empty() {
+            path
+        } else {
+            path.join(file)
+        };
+        let relative = joined(entry, file);
+        let stat = if self.root.is_system() {
+            fstatat(self.fd.as_fd(), relative.as_slice(), AtFlags::empty())?
+        } else {
+            self.root.stat(&path)?
+        };
+        if !matches!(file_type(&stat), FileType::Regular | FileType::Directory) {
+            return Err(not_regular());
+        }
+        let opened = if self.root.is_system() {
+            let relative = relative.as_slice();
+            openat(&self.fd, relative, OPEN_FLAGS, Mode::empty())?
+        } else {
+            self.root.open(&path, OPEN_FLAGS)?
+        };
+        Ok(File::from(opened))
     }
 
     fn open_plain(&self, entry: &[u8], file: &str) -> io::Result<OwnedFd> {

@@ -28,6 +28,10 @@ pub use directory::{DanglingLink, Directory};
 /// What a path walk gives up at, as the kernel's `MAXSYMLINKS`.
 const MAX_LINKS: usize = 40;
 
+/// How deep a path below a root may lead. A walk holds a descriptor for each directory on its way, and
+/// several go on at once: one bad link must not use up all that the process may have.
+const MOST_DIRECTORIES: usize = 128;
+
 /// Flags that every open of ours carries: never inherited, never a controlling terminal, and never
 /// waiting for the other end of a FIFO.
 const OPEN_FLAGS: OFlag = OFlag::O_RDONLY
@@ -295,11 +299,12 @@ pub fn regular_file(file: File) -> io::Result<(File, FileStat)> {
     match file_type(&stat) {
         FileType::Regular => Ok((file, stat)),
         FileType::Directory => Err(io::Error::from(Errno::EISDIR)),
-        _ => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "not a regular file",
-        )),
+        _ => Err(not_regular()),
     }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
 /// Where a walk from a root has got to: the descriptors of every directory on the way, so that `..`
@@ -353,6 +358,9 @@ fn walk<'r>(anchor: &'r OwnedFd, path: &Path) -> io::Result<Walked<'r>> {
             continue;
         }
         if file_type(&fstat(fd.as_fd())?) != FileType::Link {
+            if walked.way.len() == MOST_DIRECTORIES {
+                return Err(Errno::ENAMETOOLONG.into());
+            }
             walked.way.push((name, fd));
             continue;
         }

@@ -120,3 +120,55 @@ fn a_directory_lists_the_same_twice() {
         assert_eq!(names, [b"name".to_vec(), b"other".to_vec()]);
     }
 }
+
+#[test]
+fn a_path_that_is_too_deep_ends_before_the_descriptors_do() {
+    let (dir, root) = fixture();
+    let deep = "a/".repeat(MOST_DIRECTORIES);
+    std::fs::create_dir_all(dir.path().join("root").join(&deep).join("a")).unwrap();
+    assert!(root.is_dir(Path::new(&format!("/{deep}"))));
+    let error = root.stat(Path::new(&format!("/{deep}a"))).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(Errno::ENAMETOOLONG as i32));
+    // It is the depth that counts, not the length.
+    let winding = "etc/../".repeat(MOST_DIRECTORIES + 1);
+    assert!(root.is_file(Path::new(&format!("/{winding}etc/name"))));
+}
+
+#[test]
+fn what_a_link_leads_to_is_opened_only_where_it_is_a_file() {
+    use std::os::unix::fs::OpenOptionsExt;
+    for system in [true, false] {
+        let (dir, root) = fixture();
+        let tree = dir.path().join("root");
+        nix::unistd::mkfifo(&tree.join("fifo"), Mode::S_IRWXU).unwrap();
+        std::fs::create_dir(tree.join("entry")).unwrap();
+        symlink("../fifo", tree.join("entry/link")).unwrap();
+        symlink("../etc/name", tree.join("entry/good")).unwrap();
+        // Whoever opens a FIFO to write waits for one who opens it to read.
+        let fifo = tree.join("fifo");
+        let (sender, opened) = std::sync::mpsc::channel();
+        let writer = std::thread::spawn({
+            let fifo = fifo.clone();
+            move || {
+                let _writer = File::options().write(true).open(fifo);
+                sender.send(()).unwrap();
+            }
+        });
+        let (system_root, place) = (Root::system(), tree.as_path());
+        let directory = if system {
+            system_root.open_dir(place).unwrap()
+        } else {
+            root.open_dir(Path::new("/")).unwrap()
+        };
+        for _ in 0..20 {
+            let error = directory.open_any(b"entry", "link").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        assert!(directory.open_any(b"entry", "good").is_ok());
+        assert!(opened.try_recv().is_err());
+        let flags = OFlag::O_NONBLOCK.bits();
+        drop(File::options().read(true).custom_flags(flags).open(&fifo));
+        writer.join().unwrap();
+    }
+}
