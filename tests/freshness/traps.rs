@@ -197,6 +197,24 @@ fn a_file_written_in_place_is_unseen_until_a_full_refresh() {
     assert_eq!(site.answer(Level::Auto).entries, upgraded(&site));
 }
 
+#[test]
+fn what_a_linked_file_leads_to_is_unseen_until_a_full_refresh() {
+    let mut site = Site::empty();
+    site.install_all();
+    let (file, store) = (
+        site.path(ALPHA).join("entry_points.txt"),
+        site.root.join("store"),
+    );
+    fs::rename(&file, &store).unwrap();
+    std::os::unix::fs::symlink("../../../../../store", &file).unwrap();
+    site.refresh();
+    fs::write(site.root.join("new"), plugins("alpha", "alpha:two")).unwrap();
+    fs::rename(site.root.join("new"), store).unwrap();
+    site.tells(UNSEEN);
+    site.refresh_with(&["--full"], None);
+    assert_eq!(site.answer(Level::Auto).entries, upgraded(&site));
+}
+
 /// The answer after alpha's upgrade.
 fn upgraded(site: &Site) -> Vec<String> {
     let mut entries = site.before().to_vec();
