@@ -443,8 +443,8 @@ impl Site {
         let root = Root::system();
         let index = OpenIndex::open(&root, &self.index(), PlaceKind::Given).unwrap();
         let record = index.find(&root, &self.dir).unwrap().unwrap();
-        let mut directory = root.open_dir(&self.dir).unwrap();
-        let mut listing = Listing::settled(&mut directory).unwrap();
+        let directory = root.open_dir(&self.dir).unwrap();
+        let mut listing = Listing::settled(&directory).unwrap();
         freshness::compare(&record, index.circumstances(), &directory, &mut listing).unwrap();
         scan::directory(&directory, listing, Some(&record), purpose, &mut |_| ()).unwrap()
     }

@@ -508,7 +508,7 @@ fn a_listing_that_a_change_overtakes_is_made_again() {
     for round in 0..60 {
         let name = format!("late{round}-1.0.dist-info");
         let path = site.path(&name);
-        let mut directory = root.open_dir(&site.dir).unwrap();
+        let directory = root.open_dir(&site.dir).unwrap();
         // The names are listed first, and quickly; what takes long is to look at each of them.
         let delay = duration * 3 / 4;
         let (listing, began, ended, added) = std::thread::scope(|scope| {
@@ -518,7 +518,7 @@ fn a_listing_that_a_change_overtakes_is_made_again() {
                 fs::create_dir(path).unwrap();
                 Instant::now()
             });
-            let listing = Listing::settled(&mut directory).unwrap();
+            let listing = Listing::settled(&directory).unwrap();
             let ended = Instant::now();
             (listing, began, ended, adder.join().unwrap())
         });
