@@ -1,4 +1,4 @@
-# What packagers expect: make, make test, make install DESTDIR=… PREFIX=…
+# What packagers expect: make, make test, make install DESTDIR=… PREFIX=…, make deb
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -10,7 +10,7 @@ CARGOFLAGS ?= --locked
 
 target = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: build try test check install clean
+.PHONY: build try test check install deb clean
 
 build:
 	$(CARGO) build --release $(CARGOFLAGS)
@@ -31,6 +31,10 @@ check:
 install: build
 	packaging/install '$(abspath $(target))/release/epcache' '$(DESTDIR)' '$(PREFIX)' \
 		'$(DOCDIR)' '$(LICENSEDIR)' '$(ZSHDIR)'
+
+# The Debian packages, in dist/ (docs/packaging.md says what it needs).
+deb:
+	packaging/deb
 
 clean:
 	$(CARGO) clean
