@@ -118,8 +118,12 @@ pub fn run(
             records.push(record);
         }
     }
+    product.index = product.write(&mut records, request.purpose != Purpose::Running)?;
     product.directories = records.len();
-    product.index = write::index(&records, request.purpose != Purpose::Running)?;
+    for record in &records {
+        product.distributions += record.distribution_count();
+        product.entry_points += record.entry_count();
+    }
     Ok(product)
 }
 
@@ -137,6 +141,33 @@ pub fn search_directories(root: &Root, scope: &Scope) -> Result<Found, LayoutErr
 }
 
 impl Product {
+    /// The bytes of an index of the records. Where they do not fit into one, the largest of them is
+    /// left out: nobody's directory costs all the others theirs.
+    fn write(
+        &mut self,
+        records: &mut Vec<EncodedRecord>,
+        image: bool,
+    ) -> Result<Vec<u8>, WriteError> {
+        loop {
+            match write::index(records, image) {
+                Err(WriteError::TooLarge) if !records.is_empty() => {
+                    let sizes = records.iter().map(EncodedRecord::size).enumerate();
+                    let largest = sizes.max_by_key(|(_, size)| *size).map_or(0, |(at, _)| at);
+                    let record = records.remove(largest);
+                    let text = format!(
+                        "its entry points would take {} MiB of the index, left out of it",
+                        record.size() >> 20
+                    );
+                    self.failures.push(Warning {
+                        path: record.path().to_owned(),
+                        text,
+                    });
+                }
+                written => return written,
+            }
+        }
+    }
+
     fn add(
         &mut self,
         root: &Root,
@@ -164,8 +195,6 @@ impl Product {
                 return None;
             }
         };
-        self.distributions += record.distribution_count();
-        self.entry_points += record.entry_count();
         Some(record.with_aliases(aliases))
     }
 }
@@ -189,4 +218,40 @@ fn archive(root: &Root, path: &Path) -> Option<Warning> {
         path: path.to_owned(),
         text: "an archive, its entry points are not in the index".into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::write::{DistributionDraft, EntryArena};
+    use crate::index::{Index, Stamp};
+
+    /// A record of so many mebibytes.
+    fn record(path: &str, mebibytes: usize) -> EncodedRecord {
+        let value = vec![b'x'; 1 << 20];
+        let mut arena = EntryArena::default();
+        let entry = (b"g".as_slice(), b"n".as_slice(), value.as_slice(), false);
+        let entries = arena.add(std::iter::repeat_n(entry, mebibytes));
+        let file_name = b"big-1.dist-info".to_vec();
+        let draft = DistributionDraft {
+            file_name,
+            entries,
+            ..DistributionDraft::default()
+        };
+        let stamps = (Stamp::UNKNOWN, Stamp::UNKNOWN);
+        EncodedRecord::new(Path::new(path), 0, stamps, &[draft], &arena)
+    }
+
+    #[test]
+    fn of_records_that_do_not_fit_together_the_largest_is_left_out_and_named() {
+        let mut records = vec![record("/a", 90), record("/large", 100), record("/b", 90)];
+        let mut product = Product::default();
+        let bytes = product.write(&mut records, false).unwrap();
+        let index = Index::open(bytes).unwrap();
+        assert!(index.find(b"/a").unwrap().is_some());
+        assert!(index.find(b"/large").unwrap().is_none());
+        assert!(index.find(b"/b").unwrap().is_some());
+        assert_eq!(product.failures.len(), 1);
+        assert_eq!(product.failures[0].path, Path::new("/large"));
+    }
 }

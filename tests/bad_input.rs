@@ -227,6 +227,18 @@ const CASES: &[Case] = &[
         "larger than 1024 KiB",
     ),
     (
+        "as many entries as fit into the size",
+        |bad| {
+            remake(
+                bad,
+                "entry_points.txt",
+                format!("[g]\n{}", "a=\n".repeat(300_000)),
+            )
+        },
+        "bad-1.dist-info/entry_points.txt",
+        "more than 16384 entry points",
+    ),
+    (
         "more than all memory, in a sparse file",
         |bad| {
             let file = fs::File::options()

@@ -134,6 +134,12 @@ impl EncodedRecord {
         self.counts.listed as usize
     }
 
+    /// How many bytes of an index it takes, without its path and its rows in the index's tables.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.segment.len()
+    }
+
     /// Its flags, of [`super::format::record_flag`].
     #[must_use]
     pub fn flags(&self) -> u32 {

@@ -201,25 +201,21 @@ impl<'p> Answers<'p> {
     }
 
     fn hold(&mut self, record: EncodedRecord) -> Holder {
-        let index = write::index(std::slice::from_ref(&record), false)
-            .map_err(|_| Damage::TooLarge)
-            .and_then(|bytes| Index::open(Box::new(bytes) as AnySource));
-        match index {
-            Ok(index) => {
-                self.live.push(index);
-                Holder::Live(self.live.len() - 1)
-            }
-            // Beyond all limits: nothing can be said of it, and Answers::record reports that.
-            Err(error) => {
-                let text = format!("cannot be answered for: {error}");
-                self.warnings.push(Warning {
-                    path: record.path().to_owned(),
-                    text,
-                });
-                Holder::Live(usize::MAX)
-            }
-        }
+        let index = open_live(&record).or_else(|error| {
+            // Beyond all limits: nothing can be said of it but that.
+            let path = record.path().to_owned();
+            let text = format!("cannot be answered for, taken for empty: {error}");
+            self.warnings.push(Warning { path, text });
+            open_live(&scan::missing(record.path()))
+        });
+        self.live.extend(index);
+        Holder::Live(self.live.len().saturating_sub(1))
     }
+}
+
+fn open_live(record: &EncodedRecord) -> Result<Index<AnySource>, Damage> {
+    let bytes = write::index(std::slice::from_ref(record), false).map_err(|_| Damage::TooLarge)?;
+    Index::open(Box::new(bytes) as AnySource)
 }
 
 /// What a record of the directory at `path` is worth now; reads what looks as if it had moved.

@@ -25,6 +25,10 @@ use super::{object_reference, text};
 /// thousand; the limit bounds what a hostile one can make the caller hold.
 pub const SIZE_LIMIT: usize = 1 << 20;
 
+/// The most entry points that one file may declare. Real ones have some dozen, rarely some hundred;
+/// the limit keeps one file from filling the index.
+pub const COUNT_LIMIT: usize = 1 << 14;
+
 /// One line `name = value` of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntryPoint<'a> {
@@ -58,6 +62,9 @@ pub enum EntryPointsError {
     /// The file has more than [`SIZE_LIMIT`] bytes.
     #[error("larger than {SIZE_LIMIT} bytes")]
     TooLarge,
+    /// The file declares more than [`COUNT_LIMIT`] entry points.
+    #[error("more than {COUNT_LIMIT} entry points")]
+    TooMany,
 }
 
 /// The entry points that the file `bytes` declares.
@@ -92,6 +99,9 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint<'_>>, EntryPointsError> {
                 text: shorten(line),
             });
         };
+        if entry_points.len() == COUNT_LIMIT {
+            return Err(EntryPointsError::TooMany);
+        }
         let (name, value) = (text::strip(name), text::strip(value));
         let malformed = !object_reference::is_well_formed(value);
         entry_points.push(EntryPoint {
@@ -231,5 +241,16 @@ mod tests {
         let found = parse(b"[g]\na = b-c\nd = e:f [x]\n").unwrap();
         let marks: Vec<_> = found.iter().map(|e| (e.value, e.malformed)).collect();
         assert_eq!(marks, [("b-c", true), ("e:f [x]", false)]);
+    }
+
+    #[test]
+    fn a_file_with_too_many_entry_points_is_refused_and_one_with_just_so_many_is_not() {
+        let file = |count| format!("[g]\n{}", "a=\n".repeat(count));
+        assert_eq!(
+            parse(file(COUNT_LIMIT).as_bytes()).unwrap().len(),
+            COUNT_LIMIT
+        );
+        let error = parse(file(COUNT_LIMIT + 1).as_bytes()).unwrap_err();
+        assert_eq!(error, EntryPointsError::TooMany);
     }
 }
