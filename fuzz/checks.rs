@@ -7,7 +7,9 @@
 #![allow(dead_code, reason = "each fuzz target calls one of them")]
 
 use epcache::metadata::core_metadata::{self, Headers, Parsed};
-use epcache::metadata::entry_points::{self, EntryPoint, EntryPointsError, SIZE_LIMIT};
+use epcache::metadata::entry_points::{
+    self, COUNT_LIMIT, EntryPoint, EntryPointsError, SIZE_LIMIT,
+};
 use epcache::metadata::{object_reference, text};
 
 /// `entry_points.txt`.
@@ -110,7 +112,7 @@ fn check_comment_before(input: &[u8], mut parsed: Result<Vec<EntryPoint<'_>>, En
     match &mut parsed {
         Err(EntryPointsError::NotUtf8 { offset }) => *offset += COMMENT.len(),
         Err(EntryPointsError::NoEqualsSign { line, .. }) => *line += 1,
-        Err(EntryPointsError::TooLarge) | Ok(_) => {}
+        Err(EntryPointsError::TooLarge | EntryPointsError::TooMany) | Ok(_) => {}
     }
     assert_eq!(entry_points::parse(&[COMMENT, input].concat()), parsed);
 }
