@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
+use tempfile::NamedTempFile;
 
 /// How long a writer waits for another one.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(30);
@@ -85,10 +86,7 @@ impl Place {
     /// # Errors
     /// [`PublishError`].
     pub fn lock(path: &Path, patience: Duration) -> Result<Self, PublishError> {
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
+        let directory = directory_of(path).to_owned();
         make_directory(&directory).map_err(PublishError::at("create", &directory))?;
         let lock_path = with_suffix(path, ".lock");
         let lock = lock_file(&lock_path, patience).map_err(PublishError::at("lock", &lock_path))?;
@@ -112,14 +110,7 @@ impl Place {
             return Ok(Outcome::Unchanged);
         }
         let written = || -> io::Result<()> {
-            let mut temporary = tempfile::Builder::new()
-                .prefix(&self.temporary_prefix())
-                .suffix(TEMPORARY_SUFFIX)
-                .tempfile_in(&self.directory)?;
-            temporary.write_all(bytes)?;
-            temporary
-                .as_file()
-                .set_permissions(Permissions::from_mode(0o644))?;
+            let temporary = temporary_of(&self.path, bytes)?;
             temporary.as_file().sync_all()?;
             temporary
                 .persist(&self.path)
@@ -161,7 +152,7 @@ impl Place {
 
     /// Under the lock there is no other writer: what looks like its temporary file is a leftover.
     fn clear_leftovers(&self) -> io::Result<()> {
-        let prefix = self.temporary_prefix();
+        let prefix = temporary_prefix(&self.path);
         for entry in fs::read_dir(&self.directory)? {
             let name = entry?.file_name();
             let is_leftover = name.as_bytes().starts_with(prefix.as_bytes())
@@ -172,11 +163,68 @@ impl Place {
         }
         Ok(())
     }
+}
 
-    fn temporary_prefix(&self) -> String {
-        let name = self.path.file_name().unwrap_or_default();
-        format!(".{}.", name.to_string_lossy())
+/// Takes the first of `paths` that is not on a read-only file system, as `lock` does it.
+///
+/// # Errors
+/// [`PublishError`]; where all are read-only, that of the first.
+pub fn lock_first(
+    paths: &[PathBuf],
+    lock: impl Fn(&Path) -> Result<Place, PublishError>,
+) -> Result<(PathBuf, Place), PublishError> {
+    let mut refusal = None;
+    for path in paths {
+        match lock(path) {
+            Ok(place) => return Ok((path.clone(), place)),
+            Err(error) if error.is_read_only() => {
+                refusal.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
     }
+    let nowhere = || PublishError::at("publish at", Path::new(""))(io::ErrorKind::NotFound.into());
+    Err(refusal.unwrap_or_else(nowhere))
+}
+
+/// Puts a small file in place beside a published one, at once or not at all, but under no lock and without
+/// waiting for the disk: for what may as well be lost. What a writer that crashed has left of it, the
+/// next one to lock `published` clears away.
+///
+/// # Errors
+/// [`PublishError`]; the old file is in place then.
+pub fn write_beside(published: &Path, name: &str, bytes: &[u8]) -> Result<(), PublishError> {
+    let path = published.with_file_name(name);
+    let written = || -> io::Result<()> {
+        let temporary = temporary_of(published, bytes)?;
+        temporary.persist(&path).map_err(|failed| failed.error)?;
+        Ok(())
+    };
+    written().map_err(PublishError::at("write", &path))
+}
+
+/// `bytes` in a new file, readable by everybody, that a later writer of `path` will know as a leftover.
+fn temporary_of(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut temporary = tempfile::Builder::new()
+        .prefix(&temporary_prefix(path))
+        .suffix(TEMPORARY_SUFFIX)
+        .tempfile_in(directory_of(path))?;
+    temporary.write_all(bytes)?;
+    temporary
+        .as_file()
+        .set_permissions(Permissions::from_mode(0o644))?;
+    Ok(temporary)
+}
+
+fn temporary_prefix(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    format!(".{}.", name.to_string_lossy())
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// Overwrites one byte of a published file in place. It needs no space and no second file: it works

@@ -124,3 +124,74 @@ fn one_byte_is_overwritten_in_place() {
     assert_eq!(fs::read(&path).unwrap(), b"axc");
     assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
 }
+
+#[test]
+fn after_its_suspect_byte_was_set_the_same_index_is_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let place = Place::lock(&path, SOON).unwrap();
+    place.publish(b"same").unwrap();
+    overwrite_byte(&path, 2, 1).unwrap();
+    assert_eq!(place.publish(b"same").unwrap(), Outcome::Written);
+    assert_eq!(fs::read(&path).unwrap(), b"same");
+}
+
+#[test]
+fn a_file_beside_is_replaced_at_once_and_its_leftovers_are_cleared_with_the_index_s() {
+    let dir = tempfile::tempdir().unwrap();
+    let (index, state) = (dir.path().join("index"), dir.path().join("state"));
+    write_beside(&index, "state", b"old").unwrap();
+    let inode = fs::metadata(&state).unwrap().ino();
+    let old = File::open(&state).unwrap();
+    write_beside(&index, "state", b"new").unwrap();
+    assert_ne!(
+        old.metadata().unwrap().ino(),
+        fs::metadata(&state).unwrap().ino()
+    );
+    assert_eq!(old.metadata().unwrap().ino(), inode);
+    assert_eq!(
+        (fs::read(&state).unwrap(), mode(&state)),
+        (b"new".into(), 0o644)
+    );
+    let leftover = temporary_of(&index, b"x").unwrap().keep().unwrap().1;
+    drop(Place::lock(&index, SOON).unwrap());
+    assert!(!leftover.exists());
+    assert!(state.exists());
+}
+
+#[test]
+fn the_first_place_that_is_not_read_only_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = ["a", "b", "c"].map(|name| dir.path().join(name));
+    let lock = |refused: &'static [(&str, Errno)]| {
+        lock_first(&paths, |path| {
+            match refused.iter().find(|(name, _)| path.ends_with(name)) {
+                Some((_, errno)) => Err(PublishError::at("lock", path)((*errno).into())),
+                None => Place::lock(path, SOON),
+            }
+        })
+    };
+    let taken = |refused| {
+        lock(refused)
+            .map(|(path, _)| path)
+            .map_err(|error| error.path)
+    };
+    assert_eq!(taken(&[]), Ok(paths[0].clone()));
+    assert_eq!(
+        taken(const { &[("a", Errno::EROFS)] }),
+        Ok(paths[1].clone())
+    );
+    assert_eq!(
+        taken(const { &[("a", Errno::EROFS), ("b", Errno::ENOSPC)] }),
+        Err(paths[1].clone()),
+        "what is in the way elsewhere is to be mended, not gone around"
+    );
+    let all = const {
+        &[
+            ("a", Errno::EROFS),
+            ("b", Errno::EROFS),
+            ("c", Errno::EROFS),
+        ]
+    };
+    assert_eq!(taken(all), Err(paths[0].clone()));
+}
