@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use nix::unistd::{getegid, geteuid, getgid, getuid};
 
+use crate::config;
+
 /// The variables that epcache listens to, empty ones left out.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
@@ -27,6 +29,10 @@ pub struct Environment {
     pub path: Option<OsString>,
     /// `SOURCE_DATE_EPOCH`, in seconds since 1970.
     pub source_date_epoch: Option<i64>,
+    /// `DPKG_ROOT`: the system that dpkg works on, in place of the running one.
+    pub dpkg_root: Option<PathBuf>,
+    /// `EPCACHE_DISABLE`, anything but a no: triggers are to do nothing, in build chroots for example.
+    pub disable: bool,
     /// `EPCACHE_LOG`, in env_logger's syntax.
     pub log: Option<String>,
 }
@@ -55,6 +61,9 @@ impl Environment {
             path: variable("PATH"),
             source_date_epoch: variable("SOURCE_DATE_EPOCH")
                 .and_then(|value| value.into_string().ok()?.parse().ok()),
+            dpkg_root: path("DPKG_ROOT"),
+            disable: variable("EPCACHE_DISABLE")
+                .is_some_and(|value| config::switch(&value.to_string_lossy()) != Some(false)),
             log: variable("EPCACHE_LOG").and_then(|value| value.into_string().ok()),
         }
     }

@@ -25,11 +25,33 @@ const DROP_INS: [&str; 2] = ["/usr/lib/epcache/conf.d", "/etc/epcache.conf.d"];
 const SECTION: &str = "epcache";
 
 /// The settings.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// `directories`: more search directories for the system index, joined by colons. The key may
     /// be repeated; an empty value forgets those before.
     pub directories: Vec<PathBuf>,
+    /// `auto-update`: whether the package manager's triggers refresh the system index.
+    pub auto_update: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            directories: Vec::new(),
+            auto_update: true,
+        }
+    }
+}
+
+/// A switch as people write it: yes, true, on, 1; no, false, off, 0; in any case.
+#[must_use]
+pub fn switch(text: &str) -> Option<bool> {
+    let is = |word: &&str| text.trim().eq_ignore_ascii_case(word);
+    if ["yes", "true", "on", "1"].iter().any(is) {
+        Some(true)
+    } else {
+        ["no", "false", "off", "0"].iter().any(is).then_some(false)
+    }
 }
 
 /// Something in a configuration file that was not understood.
@@ -145,6 +167,13 @@ impl Config {
                 });
                 match key {
                     "directories" => self.add_directories(value),
+                    "auto-update" => {
+                        self.auto_update = switch(value).unwrap_or_else(|| {
+                            let text = "is neither yes nor no, taken for yes";
+                            remark(line, format!("auto-update: '{}' {text}", value.trim()));
+                            true
+                        });
+                    }
                     _ => remark(line, format!("unknown key '{key}', ignored")),
                 }
             }

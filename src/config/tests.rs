@@ -98,3 +98,48 @@ fn a_file_that_does_not_parse_costs_itself_alone() {
         remarks[0]
     );
 }
+
+#[test]
+fn the_triggers_are_on_unless_switched_off_and_the_last_word_counts() {
+    let set = |files: &[(&str, &str)]| {
+        let (_dir, root) = root_with(files);
+        let (config, remarks) = read(&root);
+        assert_eq!(remarks, []);
+        config.auto_update
+    };
+    assert!(set(&[]));
+    for no in ["no", "No", "false", "off", "0"] {
+        assert!(!set(&[(
+            "etc/epcache.conf",
+            &format!("auto-update = {no}\n")
+        )]));
+    }
+    let vendor = (
+        "usr/lib/epcache/epcache.conf",
+        "[epcache]\nauto-update = no\n",
+    );
+    assert!(!set(&[vendor]));
+    for yes in ["yes", "TRUE", "on", "1"] {
+        assert!(set(&[
+            vendor,
+            ("etc/epcache.conf", &format!("[epcache]\nauto-update={yes}"))
+        ]));
+    }
+    let masked = ("etc/epcache.conf.d/x.conf", "");
+    let drop_in = ("usr/lib/epcache/conf.d/x.conf", "auto-update = off");
+    assert!(!set(&[drop_in]));
+    assert!(set(&[drop_in, masked]));
+}
+
+#[test]
+fn a_switch_that_is_not_understood_is_on_and_named_by_file_and_line() {
+    let (_dir, root) = root_with(&[(
+        "etc/epcache.conf",
+        "[epcache]\nauto-update = no\n# or\nauto-update = maybe\n",
+    )]);
+    let (config, remarks) = read(&root);
+    assert!(config.auto_update);
+    let remarks: Vec<_> = remarks.iter().map(ToString::to_string).collect();
+    let expected = "/etc/epcache.conf:4: auto-update: 'maybe' is neither yes nor no, taken for yes";
+    assert_eq!(remarks, [expected]);
+}
