@@ -8,6 +8,8 @@
 //! below it in this list:
 //!
 //! - [`commands`] wires the rooms below, one file a subcommand; [`cli`] defines their arguments;
+//! - [`trigger`]: what a package manager says becomes a request; [`state`] and [`journal`] say what came
+//!   of it;
 //! - [`worker`]: a request becomes the bytes of an index, with no printing and no writing;
 //! - [`lookup`]: which record answers for an entry of `sys.path`, and what they say together;
 //! - [`layout`]: which search directories exist; [`config`]: which the administrator adds;
@@ -22,6 +24,7 @@ pub mod config;
 pub mod environment;
 pub mod freshness;
 pub mod index;
+pub mod journal;
 pub mod layout;
 pub mod lookup;
 pub mod metadata;
@@ -29,5 +32,7 @@ mod parallel;
 pub mod publish;
 pub mod rooted;
 pub mod scan;
+pub mod state;
 pub mod terminal;
+pub mod trigger;
 pub mod worker;

@@ -1,0 +1,45 @@
+//! One line into the system's journal, or into whatever else listens for messages.
+//!
+//! In comes a message, out goes a datagram to journald's own socket or to `/dev/log`. Nobody there, or
+//! nobody who reads fast enough, is nobody's failure: the message is lost, and nothing waits for it.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+
+const JOURNAL: &str = "/run/systemd/journal/socket";
+const SYSLOG: &str = "/dev/log";
+
+/// Reports a failure, in one line without control characters.
+pub fn error(message: &str) {
+    // A chroot may well have the host's /run and /dev. Its troubles are none of the host's.
+    if is_chroot() {
+        return;
+    }
+    let _ = send(
+        JOURNAL,
+        &format!("PRIORITY=3\nSYSLOG_IDENTIFIER=epcache\nMESSAGE={message}\n"),
+    )
+    .or_else(|_| {
+        // Facility daemon (3), severity error (3); RFC 3164 without the time, which the receiver adds.
+        let process = std::process::id();
+        send(SYSLOG, &format!("<27>epcache[{process}]: {message}"))
+    });
+}
+
+fn send(socket: &str, datagram: &str) -> io::Result<usize> {
+    let ours = UnixDatagram::unbound()?;
+    ours.set_nonblocking(true)?;
+    ours.send_to(datagram.as_bytes(), socket)
+}
+
+/// Whether this process has another root than the first process. Without /proc, which chroots often
+/// lack, it has; where the first process may not be looked at, it has not, as far as anyone can tell.
+fn is_chroot() -> bool {
+    let root = |path| std::fs::metadata(path).map(|root| (root.dev(), root.ino()));
+    match (root("/"), root("/proc/1/root/.")) {
+        (Ok(ours), Ok(first)) => ours != first,
+        (_, Err(error)) => error.kind() != io::ErrorKind::PermissionDenied,
+        (Err(_), _) => true,
+    }
+}

@@ -1,0 +1,269 @@
+//! The state file: who last refreshed the system index, when, and what came of it.
+//!
+//! In comes the outcome of a run, out goes a small file beside the system index, `state`, with one
+//! section for each of those who refresh it; `status` reads it. It is there for people: nothing depends
+//! on it, and that it cannot be written or understood is nobody's failure.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::publish;
+use crate::rooted::Root;
+use crate::terminal::escape;
+
+/// Its name, beside the index.
+const FILE_NAME: &str = "state";
+/// A file that is larger is none of ours, in bytes.
+const SIZE_LIMIT: usize = 64 << 10;
+/// As much of a message as is kept, in characters.
+const MESSAGE_LIMIT: usize = 500;
+
+/// Who refreshes the system index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Caller {
+    /// dpkg's trigger.
+    Dpkg,
+    /// rpm's triggers.
+    Rpm,
+    /// `epcache refresh --system`: a person, or a timer.
+    Refresh,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The index says what is there.
+    Ok,
+    /// It could not be refreshed, or not all of it.
+    Failed,
+    /// It was not to be refreshed.
+    Skipped,
+}
+
+/// The last run of a caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// When it ended, in seconds since 1970.
+    pub time: i64,
+    /// What came of it.
+    pub result: Outcome,
+    /// Why, in one line without control characters; may be empty.
+    pub message: String,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+}
+
+impl Run {
+    /// A run that has just ended. `epoch` is `SOURCE_DATE_EPOCH`: where that is set, the file must not
+    /// depend on when it is written, nor on how fast.
+    #[must_use]
+    pub fn ended(result: Outcome, message: &str, took: Duration, epoch: Option<i64>) -> Self {
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            time: epoch.unwrap_or_else(now),
+            result,
+            message: escape(message).chars().take(MESSAGE_LIMIT).collect(),
+            duration_ms: epoch.map_or(milliseconds, |_| 0),
+        }
+    }
+}
+
+/// The last run of each caller.
+pub type State = BTreeMap<Caller, Run>;
+
+/// Adds a run to the state beside the first of these indexes (paths outside of any root) where that
+/// is possible.
+pub fn record(indexes: &[PathBuf], caller: Caller, run: Run) {
+    for index in indexes {
+        let old = Root::system().read(&index.with_file_name(FILE_NAME), SIZE_LIMIT);
+        let mut state = parse(&String::from_utf8_lossy(&old.unwrap_or_default()));
+        state.insert(caller, run.clone());
+        match publish::write_beside(index, FILE_NAME, to_text(&state).as_bytes()) {
+            Ok(()) => return,
+            Err(error) => log::debug!("{error}"),
+        }
+    }
+}
+
+/// The state beside these indexes, of each caller the latest run.
+#[must_use]
+pub fn read(root: &Root, indexes: &[&Path]) -> State {
+    let mut state = State::new();
+    for index in indexes {
+        let Ok(bytes) = root.read(&index.with_file_name(FILE_NAME), SIZE_LIMIT) else {
+            continue;
+        };
+        for (caller, run) in parse(&String::from_utf8_lossy(&bytes)) {
+            if state.get(&caller).is_none_or(|known| known.time < run.time) {
+                state.insert(caller, run);
+            }
+        }
+    }
+    state
+}
+
+/// Seconds since 1970.
+#[must_use]
+pub fn now() -> i64 {
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn to_text(state: &State) -> String {
+    let mut text = String::new();
+    for (caller, run) in state {
+        text.push_str(&format!(
+            "[{}]\ntime = {}\nresult = {}\nduration-ms = {}\nmessage = {}\n",
+            caller.word(),
+            run.time,
+            run.result.word(),
+            run.duration_ms,
+            run.message
+        ));
+    }
+    text
+}
+
+/// What is not understood is passed over; a section without time and result is none.
+fn parse(text: &str) -> State {
+    let mut state = State::new();
+    for section in text
+        .split("\n[")
+        .map(|section| section.trim_start_matches('['))
+    {
+        let mut lines = section.lines();
+        let caller = lines
+            .next()
+            .and_then(|line| Caller::of(line.trim_end_matches(']')));
+        let values: BTreeMap<&str, &str> = lines
+            .filter_map(|line| line.split_once('='))
+            .map(|(key, value)| (key.trim(), value.trim()))
+            .collect();
+        let value = |key| values.get(key).copied().unwrap_or_default();
+        let (Some(caller), Ok(time), Some(result)) =
+            (caller, value("time").parse(), Outcome::of(value("result")))
+        else {
+            continue;
+        };
+        let run = Run {
+            time,
+            result,
+            message: escape(value("message")).into_owned(),
+            duration_ms: value("duration-ms").parse().unwrap_or_default(),
+        };
+        state.insert(caller, run);
+    }
+    state
+}
+
+impl Caller {
+    const ALL: [Self; 3] = [Self::Dpkg, Self::Rpm, Self::Refresh];
+
+    /// The word for it, in the file and in output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Dpkg => "dpkg",
+            Self::Rpm => "rpm",
+            Self::Refresh => "refresh",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|caller| caller.word() == word)
+    }
+}
+
+impl Outcome {
+    const ALL: [Self; 3] = [Self::Ok, Self::Failed, Self::Skipped];
+
+    /// The word for it, in the file and in output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.word() == word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(result: Outcome, message: &str, time: i64) -> Run {
+        Run::ended(result, message, Duration::from_millis(41), Some(time))
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_and_others_sections_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = dir.path().join("index");
+        let places = [dir.path().join("gone/index"), index.clone()];
+        let failed = run(Outcome::Failed, "a = b; [rpm]\n[refresh]\x1b[2J # x", 5);
+        record(&places, Caller::Dpkg, failed.clone());
+        let ok = Run::ended(Outcome::Ok, "", Duration::from_millis(41), None);
+        record(&places, Caller::Refresh, run(Outcome::Skipped, "off", 6));
+        record(&places, Caller::Refresh, ok.clone());
+        let state = read(&Root::system(), &[&index]);
+        let expected = State::from([(Caller::Dpkg, failed), (Caller::Refresh, ok.clone())]);
+        assert_eq!(state, expected);
+        assert!((0..5).contains(&(now() - ok.time)));
+        assert_eq!(ok.duration_ms, 41);
+    }
+
+    #[test]
+    fn a_message_is_one_short_line() {
+        let kept = run(
+            Outcome::Failed,
+            &format!("a\nb\u{9b}{}", "c".repeat(9999)),
+            0,
+        )
+        .message;
+        assert!(kept.starts_with("a\\x0ab\\x9bccc"), "{kept}");
+        assert_eq!(kept.chars().count(), MESSAGE_LIMIT);
+    }
+
+    #[test]
+    fn of_two_files_the_later_run_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (dir.path().join("1/index"), dir.path().join("2/index"));
+        for (index, time) in [(&one, 8), (&two, 7)] {
+            std::fs::create_dir(index.parent().unwrap()).unwrap();
+            record(
+                std::slice::from_ref(index),
+                Caller::Rpm,
+                run(Outcome::Ok, "", time),
+            );
+        }
+        for order in [[one.as_path(), &two], [&two, &one]] {
+            assert_eq!(read(&Root::system(), &order)[&Caller::Rpm].time, 8);
+        }
+    }
+
+    #[test]
+    fn what_is_no_state_is_no_trouble() {
+        for text in [
+            "",
+            "[",
+            "\n[\n[dpkg]\ntime = x\nresult = ok\n",
+            "[apt]\ntime = 1\nresult = ok",
+        ] {
+            assert_eq!(parse(text), State::new(), "{text}");
+        }
+        let partly = "time = 1\n[rpm]\nresult = ok\nodd\ntime = 2\nlater = x\n[x\n";
+        assert_eq!(parse(partly)[&Caller::Rpm].time, 2);
+    }
+}

@@ -1,0 +1,149 @@
+//! Does a path, by its name alone, concern the index?
+//!
+//! It does where it is a metadata directory or lies in one, where it is a `.pth` file, and where it is
+//! itself of the names that search directories have. What is meant is never told from the whole path:
+//! an administrator may have search directories anywhere.
+
+/// The directory in which something of the index is touched by whatever touches `path`: the one that
+/// the metadata directory or `.pth` file is in, or the search directory itself.
+pub(super) fn touched_directory(path: &[u8]) -> Option<&[u8]> {
+    let path = path.trim_ascii_end_slashes();
+    let mut start = 0;
+    for component in path.split(|&byte| byte == b'/') {
+        if is_metadata(component) {
+            return Some(parent(path, start));
+        }
+        start += component.len() + 1;
+    }
+    let name_at = path
+        .iter()
+        .rposition(|&byte| byte == b'/')
+        .map_or(0, |slash| slash + 1);
+    let name = path.get(name_at..).unwrap_or_default();
+    if ends_with(name, b".pth") {
+        return Some(parent(path, name_at));
+    }
+    is_search_directory(name).then_some(path)
+}
+
+/// A metadata directory, an egg, or `EGG-INFO` in one.
+fn is_metadata(name: &[u8]) -> bool {
+    match name.last() {
+        Some(b'o' | b'O') => {
+            ends_with(name, b".dist-info")
+                || ends_with(name, b".egg-info")
+                || name.eq_ignore_ascii_case(b"egg-info")
+        }
+        Some(b'g' | b'G') => ends_with(name, b".egg"),
+        _ => false,
+    }
+}
+
+/// `site-packages`, `dist-packages`, `lib-dynload`, `python3.13t`, `python313.zip`: these are on the
+/// `sys.path` of some interpreter, and what appears with them may be a new interpreter.
+fn is_search_directory(name: &[u8]) -> bool {
+    match name.strip_prefix(b"python3") {
+        Some(rest) => {
+            let rest = rest.strip_suffix(b".zip").unwrap_or(rest);
+            rest.iter()
+                .all(|&byte| byte.is_ascii_digit() || matches!(byte, b'.' | b't'))
+        }
+        None => matches!(name, b"site-packages" | b"dist-packages" | b"lib-dynload"),
+    }
+}
+
+fn ends_with(name: &[u8], ending: &[u8]) -> bool {
+    name.len()
+        .checked_sub(ending.len())
+        .and_then(|at| name.get(at..))
+        .is_some_and(|end| end.eq_ignore_ascii_case(ending))
+}
+
+/// What stands in front of the component that starts at `start`, without the slash.
+fn parent(path: &[u8], start: usize) -> &[u8] {
+    match start {
+        0 => b"",
+        1 => b"/",
+        _ => path.get(..start - 1).unwrap_or_default(),
+    }
+}
+
+trait TrimSlashes {
+    fn trim_ascii_end_slashes(&self) -> &[u8];
+}
+
+impl TrimSlashes for [u8] {
+    fn trim_ascii_end_slashes(&self) -> &[u8] {
+        let mut path = self;
+        while let [rest @ .., b'/'] = path {
+            path = rest;
+        }
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touched(path: &str) -> Option<&str> {
+        touched_directory(path.as_bytes()).map(|path| std::str::from_utf8(path).unwrap())
+    }
+
+    #[test]
+    fn what_is_in_a_metadata_directory_touches_the_directory_around_it() {
+        const SITE: &str = "/usr/lib/python3.13/site-packages";
+        for name in [
+            "a-1.dist-info",
+            "a-1.dist-info/",
+            "A-1.DIST-INFO/METADATA",
+            "a-1.dist-info/licenses/sub/LICENSE",
+            "a.egg-info",
+            "a.Egg-Info/PKG-INFO",
+            "a-1.egg",
+            "a-1.egg/EGG-INFO/entry_points.txt",
+            ".dist-info",
+            "x.pth",
+            "X.PTH",
+            ".hidden.pth",
+        ] {
+            assert_eq!(touched(&format!("{SITE}/{name}")), Some(SITE), "{name}");
+        }
+        assert_eq!(touched("/x.egg-info"), Some("/"));
+        assert_eq!(touched("/srv/x/EGG-INFO/PKG-INFO"), Some("/srv/x"));
+        assert_eq!(touched("a-1.dist-info"), Some(""));
+    }
+
+    #[test]
+    fn search_directories_touch_themselves() {
+        for path in [
+            "/usr/lib/python3/dist-packages",
+            "/usr/local/lib64/python3.13t/site-packages",
+            "/usr/lib64/python3.13",
+            "/usr/lib64/python3.13/lib-dynload",
+            "/usr/lib/python311.zip",
+        ] {
+            assert_eq!(touched(path), Some(path));
+            assert_eq!(touched(&format!("{path}/")), Some(path));
+        }
+    }
+
+    #[test]
+    fn modules_data_and_their_directories_touch_nothing() {
+        for path in [
+            "",
+            "/",
+            "/usr/bin/python3-config",
+            "/usr/lib/python3/dist-packages/a/__init__.py",
+            "/usr/lib/python3/dist-packages/a",
+            "/usr/lib/python3/dist-packages/dist-info",
+            "/usr/lib/python3/dist-packages/a.pth/b",
+            "/usr/lib/python3/dist-packages/a.pth.py",
+            "/usr/lib/python3/dist-packages/egg",
+            "/usr/lib/python3.13/site-packages.old",
+            "/usr/share/python3-foo",
+        ] {
+            assert_eq!(touched(path), None, "{path}");
+        }
+    }
+}
