@@ -47,6 +47,21 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Write out all of an index
     Export(ExportArgs),
+    /// What package managers call: refresh the system index if Python packages were touched.
+    ///
+    /// rpm's %transfiletriggerin and %transfiletriggerpostun call it with the list of files on standard
+    /// input. It is read to its end; where no metadata directory, .pth file or search directory is in it,
+    /// nothing is done. An empty list says nothing, so everything is read.
+    ///
+    /// On Debian, postinst calls it with all of its own arguments: "triggered" and the directories in which
+    /// files have changed (or epcache-refresh, which other packages may activate with dpkg-trigger),
+    /// "configure", or any others.
+    ///
+    /// A failure does no harm to the transaction. It is one line on standard error, in the journal and in
+    /// epcache status, and the index is marked, so that lookups check what it says. For another refresh that
+    /// is at work it waits no longer than 5 seconds. "auto-update = no" in the configuration switches it off,
+    /// and so does EPCACHE_DISABLE=1 in the environment
+    Trigger(TriggerArgs),
 }
 
 /// `epcache refresh`.
@@ -154,6 +169,37 @@ pub struct ExportArgs {
     pub index: Option<PathBuf>,
 }
 
+/// `epcache trigger`.
+#[derive(Debug, Args)]
+#[command(override_usage = "epcache trigger rpm|dpkg [--root DIR] [--strict] [ARGS...]")]
+pub struct TriggerArgs {
+    /// The package manager that calls
+    #[arg(value_name = "MANAGER")]
+    pub manager: PackageManager,
+    /// Take DIR for the root of the file system (default with dpkg: $DPKG_ROOT)
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// End with status 2 if the index could not be refreshed
+    #[arg(long)]
+    pub strict: bool,
+    /// What the package manager says: with dpkg all arguments of postinst; with rpm nothing that counts
+    #[arg(
+        value_name = "ARGS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub args: Vec<OsString>,
+}
+
+/// Those who call `epcache trigger`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PackageManager {
+    /// rpm, with a list of files on standard input
+    Rpm,
+    /// dpkg, with the arguments of postinst
+    Dpkg,
+}
+
 /// The formats of `epcache export`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
@@ -240,6 +286,11 @@ fn report_usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         "error: {message} ({})",
         right.replacen("Usage: ", "usage: ", 1)
     ));
+    // A mistake in a package's script is no reason for the package manager to stop.
+    let is_trigger = named.is_some_and(|command| command.get_name() == "trigger");
+    if is_trigger && !arguments.iter().any(|argument| argument == "--strict") {
+        return ExitCode::SUCCESS;
+    }
     ExitCode::from(FAILURE)
 }
 

@@ -28,6 +28,9 @@ _epcache() {
             epcache,status)
                 cmd="epcache__subcmd__status"
                 ;;
+            epcache,trigger)
+                cmd="epcache__subcmd__trigger"
+                ;;
             epcache,verify)
                 cmd="epcache__subcmd__verify"
                 ;;
@@ -38,7 +41,7 @@ _epcache() {
 
     case "${cmd}" in
         epcache)
-            opts="-v -q -h -V --verbose --quiet --help --version refresh query status verify export"
+            opts="-v -q -h -V --verbose --quiet --help --version refresh query status verify export trigger"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -143,6 +146,24 @@ _epcache() {
             ;;
         epcache__subcmd__status)
             opts="-v -q -h -V --root --json --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        epcache__subcmd__trigger)
+            opts="-v -q -h -V --root --strict --verbose --quiet --help --version rpm dpkg"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

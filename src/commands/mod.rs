@@ -4,7 +4,10 @@ mod export;
 mod json;
 mod query;
 mod refresh;
+mod renewal;
 mod status;
+mod trigger;
+mod triggers;
 mod verify;
 
 use std::ffi::OsStr;
@@ -31,6 +34,7 @@ pub fn run(cli: &Cli) -> Result<u8, CommandError> {
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Export(arguments) => export::run(arguments),
+        Command::Trigger(arguments) => trigger::run(arguments),
     }
 }
 
@@ -165,6 +169,16 @@ fn search_directories(index: &OpenIndex) -> Result<Vec<PathBuf>, Damage> {
             Ok(PathBuf::from(OsStr::from_bytes(record.path())))
         })
         .collect()
+}
+
+/// A time span for people, in its largest unit.
+fn duration(seconds: i64) -> String {
+    match seconds {
+        ..60 => plural(seconds.max(0) as usize, "second", "seconds"),
+        60..3600 => plural((seconds / 60) as usize, "minute", "minutes"),
+        3600..86400 => plural((seconds / 3600) as usize, "hour", "hours"),
+        _ => plural((seconds / 86400) as usize, "day", "days"),
+    }
 }
 
 fn plural(count: usize, one: &str, many: &str) -> String {

@@ -1,4 +1,4 @@
-//! `epcache refresh`: scan, verify, publish.
+//! `epcache refresh`: of what, where to, and what came of it.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::json::JsonText;
+use super::renewal::{incomplete, outside, renew, system_places};
 use super::{CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural};
 use crate::cli::RefreshArgs;
 use crate::environment::Environment;
-use crate::index::{self, Index};
 use crate::layout::LayoutError;
-use crate::lookup::SYSTEM_INDEXES;
-use crate::publish::{LOCK_PATIENCE, Outcome, Place, PublishError};
+use crate::publish::{LOCK_PATIENCE, Outcome, Place, PublishError, lock_first};
 use crate::rooted::Root;
 use crate::scan::Purpose;
+use crate::state::{self, Caller, Run};
 use crate::terminal::{Output, say};
-use crate::worker::{self, Product, Progress, Request, Scope};
+use crate::worker::{Product, Progress, Request, Scope};
 
 /// Nobody wants to watch what takes no longer.
 const SHOW_PROGRESS_AFTER: Duration = Duration::from_millis(500);
@@ -36,32 +36,54 @@ pub(crate) fn run(arguments: &RefreshArgs) -> Done {
     } else {
         Purpose::Running
     };
-    // Locked before anything is read: of two refreshes the later one has seen the later state.
-    let place = if arguments.dry_run {
-        None
-    } else {
-        Some(lock(&places, &scope)?)
-    };
-
-    let progress = Spinner::new();
     let request = Request { scope, purpose };
-    let product = worker::run(&root, &request, &mut |state| progress.show(state));
-    progress.clear();
-    let product = product.map_err(failed)?;
-    verify(&product.index)?;
-    let (path, outcome) = match &place {
-        None => (places.first().cloned().unwrap_or_default(), None),
-        Some((path, place)) => {
-            let outcome = place.publish(&product.index).map_err(failed)?;
-            (path.clone(), Some(outcome))
-        }
-    };
+    let done = refresh(arguments, &root, &request, &places);
+    // What was made for elsewhere leaves no trace here; an image is the same whenever it is made.
+    let is_usual = arguments.output.is_none() && !arguments.dry_run && !arguments.image;
+    if is_usual && matches!(request.scope, Scope::System { .. }) {
+        let (result, message) = match &done {
+            Ok((_, product, _)) => match incomplete(product) {
+                None => (state::Outcome::Ok, String::new()),
+                Some(text) => (state::Outcome::Failed, text),
+            },
+            Err(error) => (state::Outcome::Failed, error.to_string()),
+        };
+        let epoch = environment.source_date_epoch;
+        let run = Run::ended(result, &message, started.elapsed(), epoch);
+        state::record(&places, Caller::Refresh, run);
+    }
+    let (path, product, outcome) = done?;
     report(arguments, &product, &path, outcome, started.elapsed())?;
     Ok(if product.failures.is_empty() {
         SUCCESS
     } else {
         INCOMPLETE
     })
+}
+
+fn refresh(
+    arguments: &RefreshArgs,
+    root: &Root,
+    request: &Request,
+    places: &[PathBuf],
+) -> Result<(PathBuf, Product, Option<Outcome>), CommandError> {
+    // Locked before anything is read: of two refreshes the later one has seen the later state.
+    let place = if arguments.dry_run {
+        None
+    } else {
+        Some(lock(places, &request.scope)?)
+    };
+
+    let progress = Spinner::new();
+    let (path, place) = match place {
+        None => (places.first().cloned().unwrap_or_default(), None),
+        Some((path, place)) => (path, Some(place)),
+    };
+    let renewed = renew(root, request, place.as_ref(), &mut |state| {
+        progress.show(state);
+    });
+    progress.clear();
+    renewed.map(|(product, outcome)| (path, product, outcome))
 }
 
 fn scope(
@@ -132,49 +154,26 @@ fn destinations(
         return Ok(vec![output.clone()]);
     }
     let inside = match scope {
-        Scope::System { .. } => SYSTEM_INDEXES.map(PathBuf::from).to_vec(),
-        Scope::Venv(dir) => vec![dir.join(".epcache/index")],
-        Scope::User { .. } => {
-            vec![
-                environment
-                    .user_index()
-                    .ok_or_else(|| failed("--user: HOME is not set"))?,
-            ]
-        }
+        Scope::System { .. } => return Ok(system_places(root)),
+        Scope::Venv(dir) => dir.join(".epcache/index"),
+        Scope::User { .. } => environment
+            .user_index()
+            .ok_or_else(|| failed("--user: HOME is not set"))?,
         Scope::Paths(_) => return Err(failed("--path needs --output FILE")),
     };
-    Ok(inside.iter().map(|path| outside(root, path)).collect())
+    Ok(vec![outside(root, &inside)])
 }
 
-/// The place of a file that may be yet to be made, its links resolved within the root.
-fn outside(root: &Root, path: &Path) -> PathBuf {
-    for ancestor in path.ancestors().skip(1) {
-        if let Ok(real) = root.real_path(ancestor) {
-            let rest = path.strip_prefix(ancestor).unwrap_or(path);
-            return root.outside(&real.join(rest));
-        }
-    }
-    root.outside(path)
-}
-
-/// Takes the first place that is not on a read-only file system.
 fn lock(places: &[PathBuf], scope: &Scope) -> Result<(PathBuf, Place), CommandError> {
-    let mut refusal = None;
-    for path in places {
-        match lock_patiently(path) {
-            Ok(place) => return Ok((path.clone(), place)),
-            Err(error) if error.is_read_only() => {
-                refusal.get_or_insert(error);
-            }
-            Err(error) if error.is_forbidden() && matches!(scope, Scope::System { .. }) => {
-                return Err(failed(format!(
-                    "{error}; --system is for root, --user and --venv are for everybody"
-                )));
-            }
-            Err(error) => return Err(failed(error)),
+    lock_first(places, lock_patiently).map_err(|error| {
+        if error.is_forbidden() && matches!(scope, Scope::System { .. }) {
+            failed(format!(
+                "{error}; --system is for root, --user and --venv are for everybody"
+            ))
+        } else {
+            failed(error)
         }
-    }
-    Err(refusal.map_or_else(|| failed("no place for the index"), failed))
+    })
 }
 
 /// Says so when there is something to wait for.
@@ -190,17 +189,6 @@ fn lock_patiently(path: &Path) -> Result<Place, PublishError> {
         }
         done => done,
     }
-}
-
-/// Nothing is published that a reader would refuse.
-fn verify(bytes: &[u8]) -> Result<(), CommandError> {
-    Index::open(bytes.to_vec())
-        .and_then(|index| index::verify(&index))
-        .map_err(|damage| {
-            failed(format!(
-                "the new index is not sound, not published: {damage}"
-            ))
-        })
 }
 
 /// How far a slow refresh has got, on a terminal.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
 use super::json::JsonText;
-use super::{Done, STALE, SUCCESS, configuration, failed, mending, open_root, plural};
+use super::triggers::Triggers;
+use super::{Done, STALE, SUCCESS, configuration, duration, failed, mending, open_root, plural};
 use crate::cli::StatusArgs;
 use crate::environment::Environment;
 use crate::freshness::{FreshnessError, Level};
@@ -19,6 +19,7 @@ use crate::layout::Found;
 use crate::lookup::{OpenIndex, State, Unusable, examine, places};
 use crate::rooted::Root;
 use crate::scan::Difference;
+use crate::state::now;
 use crate::terminal::{BAD, DIM, GOOD, HEADING, Output, escape, shell_word};
 use crate::worker::{Scope, search_directories};
 
@@ -29,6 +30,7 @@ pub(crate) fn run(arguments: &StatusArgs) -> Done {
     let config = configuration(&root);
     let mut report = Report {
         fresh: true,
+        triggers: Triggers::look(&root, &config, &environment),
         ..Report::default()
     };
     for (kind, path) in places(&root, &environment, venv.as_deref()) {
@@ -71,6 +73,7 @@ struct Report {
     indexes: Vec<IndexStatus>,
     directories: Vec<DirectoryStatus>,
     skipped: Vec<Skipped>,
+    triggers: Triggers,
     /// The commands that make everything fresh.
     mending: Vec<String>,
 }
@@ -270,6 +273,7 @@ impl Report {
             }
             writeln!(output, "             {DIM}{why}{DIM:#}")?;
         }
+        self.triggers.print(output)?;
         for command in &self.mending {
             writeln!(
                 output,
@@ -307,7 +311,10 @@ impl IndexStatus {
             )?;
         }
         if self.suspect {
-            write!(output, ", suspect: a later refresh has failed")?;
+            write!(
+                output,
+                ", suspect: a later refresh has failed, or is still at work"
+            )?;
         }
         writeln!(output)?;
         self.records
@@ -397,20 +404,4 @@ fn in_words(difference: &Difference) -> String {
         Difference::Changed(name) => (name, "changed since"),
     };
     format!("{}: {what}", String::from_utf8_lossy(name))
-}
-
-fn now() -> i64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
-}
-
-fn duration(seconds: i64) -> String {
-    match seconds {
-        ..60 => plural(seconds.max(0) as usize, "second", "seconds"),
-        60..3600 => plural((seconds / 60) as usize, "minute", "minutes"),
-        3600..86400 => plural((seconds / 3600) as usize, "hour", "hours"),
-        _ => plural((seconds / 86400) as usize, "day", "days"),
-    }
 }

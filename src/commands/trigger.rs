@@ -1,0 +1,185 @@
+//! `epcache trigger`: a transaction of the package manager has ended, refresh the system index if it
+//! touched Python packages.
+//!
+//! It never hurts the transaction. It reads what it is given to the end, says nothing unless something
+//! is amiss, and ends with status 0 whatever happens (unless `--strict`): a failure is a line on standard
+//! error, one in the state file, one in the journal, and an index that readers suspect.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::renewal::{incomplete, renew, system_places};
+use super::{CommandError, Done, SUCCESS, configuration, failed, open_root};
+use crate::cli::{PackageManager, TriggerArgs};
+use crate::config::Config;
+use crate::environment::Environment;
+use crate::index::format::SUSPECT_AT;
+use crate::journal;
+use crate::publish::{Place, lock_first, overwrite_byte};
+use crate::rooted::Root;
+use crate::scan::Purpose;
+use crate::state::{self, Caller, Outcome, Run};
+use crate::trigger::{self, Touched};
+use crate::worker::{Product, Request, Scope};
+
+/// How long a trigger waits for another writer: far longer than an honest refresh takes, and not so long
+/// that whoever watches the package manager wonders. Not to get the lock is a failure like any other, and
+/// costs readers a closer look.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(crate) fn run(arguments: &TriggerArgs) -> Done {
+    panic::set_hook(Box::new(|panic| {
+        if let Ok(mut said) = PANIC.lock() {
+            *said = panic.to_string();
+        }
+    }));
+    let environment = Environment::of_process();
+    let work = |root: &Root, request: &Request, place: &Place| {
+        renew(root, request, Some(place), &mut |_| ()).map(|(product, _)| product)
+    };
+    match caught(|| serve(arguments, &environment, work)) {
+        Ok(()) => Ok(SUCCESS),
+        Err(error) if arguments.strict => Err(error),
+        Err(error) => {
+            log::error!("{error}");
+            Ok(SUCCESS)
+        }
+    }
+}
+
+/// `work` makes what is requested and publishes it at the place.
+fn serve(
+    arguments: &TriggerArgs,
+    environment: &Environment,
+    work: impl FnOnce(&Root, &Request, &Place) -> Result<Product, CommandError>,
+) -> Result<(), CommandError> {
+    let started = Instant::now();
+    // First of all, whatever is switched off: rpm's list is to be read.
+    let (caller, touched, default_root) = match arguments.manager {
+        PackageManager::Rpm => (Caller::Rpm, trigger::rpm_stdin(), None),
+        PackageManager::Dpkg => (
+            Caller::Dpkg,
+            trigger::dpkg(&arguments.args),
+            environment.dpkg_root.as_deref(),
+        ),
+    };
+    log::debug!("{}: touched: {touched:?}", caller.word());
+    if touched == Touched::Nothing {
+        return Ok(());
+    }
+    let root = open_root(arguments.root.as_deref().or(default_root))?;
+    let config = configuration(&root);
+    let places = system_places(&root);
+    let record = |result, message: &str| {
+        let epoch = environment.source_date_epoch;
+        let run = Run::ended(result, message, started.elapsed(), epoch);
+        state::record(&places, caller, run.clone());
+        run
+    };
+    if let Some(why) = switched_off(&config, environment) {
+        log::warn!("{} trigger: nothing refreshed, {why}", caller.word());
+        record(Outcome::Skipped, why);
+        return Ok(());
+    }
+    match caught(|| refresh(&root, config.directories, &places, work)) {
+        Ok(()) => {
+            record(Outcome::Ok, "");
+            Ok(())
+        }
+        Err(error) => {
+            let run = record(Outcome::Failed, &error.to_string());
+            if root.is_system() {
+                journal::error(&format!("{} trigger: {}", caller.word(), run.message));
+            }
+            Err(failed(format!(
+                "{} trigger: {error}; until `epcache refresh --system` mends it, lookups check for \
+                 themselves",
+                caller.word()
+            )))
+        }
+    }
+}
+
+/// Why the triggers do nothing, where the administrator wants it so.
+pub(super) fn switched_off(config: &Config, environment: &Environment) -> Option<&'static str> {
+    if environment.disable {
+        Some("EPCACHE_DISABLE is set")
+    } else if !config.auto_update {
+        Some("the configuration says auto-update = no")
+    } else {
+        None
+    }
+}
+
+fn refresh(
+    root: &Root,
+    extra: Vec<PathBuf>,
+    places: &[PathBuf],
+    work: impl FnOnce(&Root, &Request, &Place) -> Result<Product, CommandError>,
+) -> Result<(), CommandError> {
+    let locked = lock_first(places, |path| Place::lock(path, PATIENCE));
+    let (path, place) = locked.map_err(|error| {
+        places.iter().for_each(|path| mark_suspect(path));
+        failed(error)
+    })?;
+    // Before the work and not after it has failed: whoever is killed marks nothing any more.
+    mark_suspect(&path);
+    let request = Request {
+        scope: Scope::System { extra },
+        purpose: Purpose::Running,
+    };
+    let product = work(root, &request, &place)?;
+    // One's own package manager is no place for what is wrong with others' packages: `status` says it.
+    for warning in &product.warnings {
+        log::info!("{warning}");
+    }
+    incomplete(&product).map_or(Ok(()), |text| Err(failed(text)))
+}
+
+/// The old index may be wrong from now on, until there is a new one.
+fn mark_suspect(index: &Path) {
+    if let Err(error) = overwrite_byte(index, SUSPECT_AT, 1) {
+        log::debug!("{}: not marked suspect: {error}", index.display());
+    }
+}
+
+/// What the last panic said, in whichever thread, for one line about it.
+static PANIC: Mutex<String> = Mutex::new(String::new());
+
+/// A panic is a failure like any other.
+fn caught<T>(work: impl FnOnce() -> Result<T, CommandError>) -> Result<T, CommandError> {
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let what = PANIC.lock().map(|said| said.clone()).unwrap_or_default();
+        Err(failed(format!("a mistake in epcache: {what}")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_failure_that_leaves_a_suspect_index_and_a_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("usr/lib/epcache");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("index"), [0; 64]).unwrap();
+        let arguments = TriggerArgs {
+            manager: PackageManager::Dpkg,
+            root: Some(dir.path().to_owned()),
+            strict: false,
+            args: Vec::new(),
+        };
+        let served = serve(&arguments, &Environment::default(), |_, _, _| panic!("oh"));
+        assert!(matches!(served, Err(CommandError::Failed(_))));
+        let index = fs::read(folder.join("index")).unwrap();
+        assert_eq!(index[SUSPECT_AT as usize], 1);
+        let root = Root::at(dir.path()).unwrap();
+        let state = state::read(&root, &[Path::new("/usr/lib/epcache/index")]);
+        assert_eq!(state[&Caller::Dpkg].result, Outcome::Failed);
+    }
+}
