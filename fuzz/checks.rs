@@ -22,9 +22,8 @@ pub(crate) fn entry_points(input: &[u8]) {
             }
             check_rewritten(found);
         }
-        Err(EntryPointsError::TooLarge | EntryPointsError::TooMany) => {
-            assert!(input.len() > SIZE_LIMIT)
-        }
+        Err(EntryPointsError::TooLarge) => assert!(input.len() > SIZE_LIMIT),
+        Err(EntryPointsError::TooMany) => assert!(input.len() > 2 * COUNT_LIMIT),
         Err(EntryPointsError::NotUtf8 { offset }) => {
             assert_eq!(
                 std::str::from_utf8(input).map_err(|e| e.valid_up_to()),

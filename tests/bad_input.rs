@@ -236,7 +236,7 @@ const CASES: &[Case] = &[
             )
         },
         "bad-1.dist-info/entry_points.txt",
-        "more than 16384 entry points",
+        "more than 65536 entry points",
     ),
     (
         "more than all memory, in a sparse file",

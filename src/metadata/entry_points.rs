@@ -27,7 +27,7 @@ pub const SIZE_LIMIT: usize = 1 << 20;
 
 /// The most entry points that one file may declare. Real ones have some dozen, rarely some hundred;
 /// the limit keeps one file from filling the index.
-pub const COUNT_LIMIT: usize = 1 << 14;
+pub const COUNT_LIMIT: usize = 1 << 16;
 
 /// One line `name = value` of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
