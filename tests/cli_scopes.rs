@@ -288,6 +288,33 @@ fn below_a_root_the_index_goes_where_the_roots_links_lead() {
 }
 
 #[test]
+fn below_a_root_a_link_that_leads_nowhere_there_is_not_followed_outside() {
+    for link in ["root/usr/lib/epcache", "root/usr/lib"] {
+        let tree = Tree::new();
+        if link.ends_with("epcache") {
+            tree.system("root");
+        } else {
+            tree.dir("root/usr");
+        }
+        // There is one outside of the root, and none inside.
+        tree.dir("elsewhere/epcache");
+        tree.link(tree.path("elsewhere"), link);
+        tree.link("/nowhere", "root/var");
+        let ran = run(&mut tree.epcache(&["refresh", "--root", "root"]));
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.complaint().contains("/usr/lib"), "{ran:?}");
+        assert!(ran.complaint().contains("leads nowhere"), "{ran:?}");
+        assert_eq!(cli::names(tree.path("elsewhere")), ["epcache"]);
+        assert!(cli::names(tree.path("elsewhere/epcache")).is_empty());
+    }
+    let tree = Tree::new();
+    tree.system("root");
+    tree.link("/nowhere", "root/var");
+    let ran = run(&mut tree.epcache(&["refresh", "--root", "root"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
 fn below_a_root_nothing_outside_is_opened() {
     if !tool_for("what --root opens", "strace") {
         return;

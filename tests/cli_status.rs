@@ -14,7 +14,7 @@ mod cli;
 
 use std::fs;
 
-use cli::{Ran, Tree, run, set_mode, tool_for};
+use cli::{Ran, Tree, root_for, run, set_mode, tool_for};
 use serde_json::Value;
 
 const SITE: &str = "root/usr/lib/python3.11/site-packages";
@@ -255,6 +255,40 @@ fn the_active_environment_counts() {
     let (state, commands) = status();
     assert_eq!(state, "stale");
     assert!(commands.contains(&mending), "{commands}");
+}
+
+#[test]
+fn a_record_that_no_lookup_believes_counts_for_nothing() {
+    if !root_for("an index of a foreign owner") {
+        return;
+    }
+    let tree = Tree::new();
+    let venv = tree.venv("venv");
+    run(&mut tree.epcache(&["refresh", "-q", "--venv", "venv"]));
+    tree.give("venv/.epcache");
+    tree.give("venv/.epcache/index");
+    let status = |arguments: &[&str]| run(tree.epcache(arguments).env("VIRTUAL_ENV", &venv));
+    let ran = status(&["status"]);
+    let site = "venv/lib/python3.11/site-packages";
+    assert!(
+        ran.stdout
+            .contains(&format!("  untrusted  {}", tree.text(site))),
+        "{ran:?}"
+    );
+    assert!(ran.stdout.contains("belongs neither to root"), "{ran:?}");
+    assert!(ran.stdout.contains("epcache refresh --venv"), "{ran:?}");
+    let json = status(&["status", "--json"]).json();
+    let mut directories = json["directories"].as_array().unwrap().iter();
+    let of_site = directories.find(|d| d["path"] == tree.text(site).as_str());
+    assert_eq!(of_site.unwrap()["state"], "missing");
+    // The owner of the directory may say what is in it.
+    tree.give(site);
+    let ran = status(&["status"]);
+    assert!(
+        ran.stdout
+            .contains(&format!("  fresh      {}", tree.text(site))),
+        "{ran:?}"
+    );
 }
 
 #[test]

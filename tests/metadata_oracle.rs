@@ -180,7 +180,7 @@ fn entry_points_case(random: &mut Random) -> Case {
                 .collect(),
             Err(EntryPointsError::NotUtf8 { .. }) => json!("not UTF-8"),
             Err(EntryPointsError::NoEqualsSign { .. }) => json!("no equals sign"),
-            Err(EntryPointsError::TooLarge) => panic!("too large"),
+            Err(EntryPointsError::TooLarge | EntryPointsError::TooMany) => panic!("too large"),
         })
     });
     Case {

@@ -154,14 +154,14 @@ fn destinations(
         return Ok(vec![output.clone()]);
     }
     let inside = match scope {
-        Scope::System { .. } => return Ok(system_places(root)),
+        Scope::System { .. } => return system_places(root),
         Scope::Venv(dir) => dir.join(".epcache/index"),
         Scope::User { .. } => environment
             .user_index()
             .ok_or_else(|| failed("--user: HOME is not set"))?,
         Scope::Paths(_) => return Err(failed("--path needs --output FILE")),
     };
-    Ok(vec![outside(root, &inside)])
+    Ok(vec![outside(root, &inside)?])
 }
 
 fn lock(places: &[PathBuf], scope: &Scope) -> Result<(PathBuf, Place), CommandError> {

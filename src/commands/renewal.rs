@@ -48,19 +48,44 @@ pub(super) fn incomplete(product: &Product) -> Option<String> {
 }
 
 /// Where the system index below `root` may go, in order of preference.
-pub(super) fn system_places(root: &Root) -> Vec<PathBuf> {
-    SYSTEM_INDEXES
-        .map(|path| outside(root, Path::new(path)))
-        .to_vec()
-}
-
-/// The place of a file that may be yet to be made, its links resolved within the root.
-pub(super) fn outside(root: &Root, path: &Path) -> PathBuf {
-    for ancestor in path.ancestors().skip(1) {
-        if let Ok(real) = root.real_path(ancestor) {
-            let rest = path.strip_prefix(ancestor).unwrap_or(path);
-            return root.outside(&real.join(rest));
+///
+/// # Errors
+/// Where none of the places can be used. That the second cannot is no matter, as long as the first
+/// can.
+pub(super) fn system_places(root: &Root) -> Result<Vec<PathBuf>, CommandError> {
+    let mut usable = Vec::with_capacity(SYSTEM_INDEXES.len());
+    let mut refusal = None;
+    for path in SYSTEM_INDEXES {
+        match outside(root, Path::new(path)) {
+            Ok(path) => usable.push(path),
+            Err(error) => refusal = refusal.or(Some(error)),
         }
     }
-    root.outside(path)
+    match refusal {
+        Some(error) if usable.is_empty() => Err(error),
+        _ => Ok(usable),
+    }
+}
+
+/// The place of a file that may be yet to be made, its links resolved within the root. A link that
+/// leads nowhere there may lead somewhere outside: nothing is made behind it.
+///
+/// # Errors
+/// Such a link.
+pub(super) fn outside(root: &Root, path: &Path) -> Result<PathBuf, CommandError> {
+    for ancestor in path.ancestors().skip(1) {
+        match root.real_path(ancestor) {
+            Ok(real) => {
+                let rest = path.strip_prefix(ancestor).unwrap_or(path);
+                return Ok(root.outside(&real.join(rest)));
+            }
+            Err(_) if root.read_link(ancestor).is_ok() => {
+                let link = root.outside(ancestor);
+                let text = "is a link that leads nowhere, make what it leads to";
+                return Err(failed(format!("{} {text}", link.display())));
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(root.outside(path))
 }

@@ -13,10 +13,10 @@ use super::{Done, STALE, SUCCESS, configuration, duration, failed, mending, open
 use crate::cli::StatusArgs;
 use crate::environment::Environment;
 use crate::freshness::{FreshnessError, Level};
-use crate::index::Damage;
 use crate::index::format::distribution_flag;
+use crate::index::{Damage, Record};
 use crate::layout::Found;
-use crate::lookup::{OpenIndex, State, Unusable, examine, places};
+use crate::lookup::{AnySource, OpenIndex, State, Unusable, examine, places};
 use crate::rooted::Root;
 use crate::scan::Difference;
 use crate::state::now;
@@ -98,7 +98,7 @@ struct IndexStatus {
 #[derive(Serialize)]
 struct RecordStatus {
     path: JsonText,
-    /// `fresh`, `stale`, or `unreadable`.
+    /// `fresh`, `stale`, `unreadable`, or `untrusted`.
     state: &'static str,
     /// Whether the directory is not there, which may be as it should be.
     missing: bool,
@@ -134,6 +134,7 @@ const STALE_WORD: &str = "stale";
 const MISSING: &str = "missing";
 const UNREADABLE: &str = "unreadable";
 const UNUSABLE: &str = "unusable";
+const UNTRUSTED: &str = "untrusted";
 
 /// As much of a reason as a person is shown on a terminal.
 const REASON: usize = 66;
@@ -170,7 +171,10 @@ impl Report {
                 status.suspect = index.index().is_suspect();
                 match record_statuses(root, &index) {
                     Ok(records) => {
-                        let all_fresh = records.iter().all(|record| record.state == FRESH);
+                        // What is not believed is as absent, and no reason to mend anything.
+                        let all_fresh = records
+                            .iter()
+                            .all(|record| [FRESH, UNTRUSTED].contains(&record.state));
                         status.state = if all_fresh { FRESH } else { STALE_WORD };
                         status.records = records;
                     }
@@ -192,7 +196,8 @@ impl Report {
             let records = || {
                 self.indexes.iter().flat_map(|index| {
                     let of = |record: &&RecordStatus| {
-                        record.spellings.iter().any(|spelling| spelling == path)
+                        record.state != UNTRUSTED
+                            && record.spellings.iter().any(|spelling| spelling == path)
                     };
                     index
                         .records
@@ -370,19 +375,7 @@ fn record_statuses(root: &Root, index: &OpenIndex) -> Result<Vec<RecordStatus>, 
             let name = String::from_utf8_lossy(&distribution.file_name).into_owned();
             problems.push(format!("{name}: {why}"));
         }
-        let (state, why) = match examine(&record, Level::Strict, index.circumstances(), root, &path)
-        {
-            Ok(State::Fresh | State::Moved(_)) => (FRESH, Vec::new()),
-            Ok(State::Stale(scanned)) => {
-                let mut why: Vec<_> = scanned.differences.iter().map(in_words).collect();
-                if why.is_empty() {
-                    why.push("the directory was missing and is there now".into());
-                }
-                (STALE_WORD, why)
-            }
-            Err(FreshnessError::Io(error)) => (UNREADABLE, vec![error.to_string()]),
-            Err(FreshnessError::Damage(damage)) => return Err(damage),
-        };
+        let (state, why) = worth(root, index, &record, &path)?;
         statuses.push(RecordStatus {
             path: path.as_path().into(),
             state,
@@ -395,6 +388,33 @@ fn record_statuses(root: &Root, index: &OpenIndex) -> Result<Vec<RecordStatus>, 
         });
     }
     Ok(statuses)
+}
+
+/// What an index's record of a search directory is worth, in a word, and why.
+fn worth(
+    root: &Root,
+    index: &OpenIndex,
+    record: &Record<'_, AnySource>,
+    path: &Path,
+) -> Result<(&'static str, Vec<String>), Damage> {
+    if !index.may_speak_of(root, path) {
+        let why = "the index belongs neither to root, nor to you, nor to the directory's owner";
+        return Ok((UNTRUSTED, vec![why.into()]));
+    }
+    Ok(
+        match examine(record, Level::Strict, index.circumstances(), root, path) {
+            Ok(State::Fresh | State::Moved(_)) => (FRESH, Vec::new()),
+            Ok(State::Stale(scanned)) => {
+                let mut why: Vec<_> = scanned.differences.iter().map(in_words).collect();
+                if why.is_empty() {
+                    why.push("the directory was missing and is there now".into());
+                }
+                (STALE_WORD, why)
+            }
+            Err(FreshnessError::Io(error)) => (UNREADABLE, vec![error.to_string()]),
+            Err(FreshnessError::Damage(damage)) => return Err(damage),
+        },
+    )
 }
 
 fn in_words(difference: &Difference) -> String {

@@ -71,7 +71,7 @@ fn serve(
     }
     let root = open_root(arguments.root.as_deref().or(default_root))?;
     let config = configuration(&root);
-    let places = system_places(&root);
+    let places = system_places(&root)?;
     let record = |result, message: &str| {
         let epoch = environment.source_date_epoch;
         let run = Run::ended(result, message, started.elapsed(), epoch);

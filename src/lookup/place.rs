@@ -184,18 +184,22 @@ impl OpenIndex {
         self.circumstances
     }
 
+    /// Whether its owner may speak of a search directory: one that does not decide already what runs
+    /// from there must not begin to.
+    #[must_use]
+    pub fn may_speak_of(&self, root: &Root, path: &Path) -> bool {
+        let owner_of = |path: &Path| root.stat(path).ok().map(|stat| stat.st_uid);
+        self.owner == 0
+            || self.owner == nix::unistd::geteuid().as_raw()
+            || owner_of(path) == Some(self.owner)
+    }
+
     /// Its record of a search directory, if it has one and may speak of that directory.
     ///
     /// # Errors
     /// [`Damage`] in what the lookup touched.
     pub fn find(&self, root: &Root, path: &Path) -> Result<Option<Record<'_, AnySource>>, Damage> {
-        let Some(record) = self.index.find(path.as_os_str().as_bytes())? else {
-            return Ok(None);
-        };
-        let owner_of = |path: &Path| root.stat(path).ok().map(|stat| stat.st_uid);
-        let trusted = self.owner == 0
-            || self.owner == nix::unistd::geteuid().as_raw()
-            || owner_of(path) == Some(self.owner);
-        Ok(trusted.then_some(record))
+        let record = self.index.find(path.as_os_str().as_bytes())?;
+        Ok(record.filter(|_| self.may_speak_of(root, path)))
     }
 }

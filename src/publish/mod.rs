@@ -23,6 +23,8 @@ use tempfile::NamedTempFile;
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
+/// How many letters and digits make the name of a temporary file its own.
+const UNIQUE_LENGTH: usize = 6;
 
 /// Why nothing was published. The file that was there before is still there, untouched.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +88,7 @@ impl Place {
     /// # Errors
     /// [`PublishError`].
     pub fn lock(path: &Path, patience: Duration) -> Result<Self, PublishError> {
+        check_name(path).map_err(PublishError::at("write", path))?;
         let directory = directory_of(path).to_owned();
         make_directory(&directory).map_err(PublishError::at("create", &directory))?;
         let lock_path = with_suffix(path, ".lock");
@@ -95,9 +98,7 @@ impl Place {
             directory,
             _lock: lock,
         };
-        place
-            .clear_leftovers()
-            .map_err(PublishError::at("clean up", &place.directory))?;
+        place.clear_leftovers();
         Ok(place)
     }
 
@@ -150,18 +151,25 @@ impl Place {
                 })
     }
 
-    /// Under the lock there is no other writer: what looks like its temporary file is a leftover.
-    fn clear_leftovers(&self) -> io::Result<()> {
+    /// Under the lock there is no other writer: a temporary file of this place is a leftover. What
+    /// cannot be cleared away is in nobody's way.
+    fn clear_leftovers(&self) {
+        let Ok(entries) = fs::read_dir(&self.directory) else {
+            return;
+        };
         let prefix = temporary_prefix(&self.path);
-        for entry in fs::read_dir(&self.directory)? {
-            let name = entry?.file_name();
-            let is_leftover = name.as_bytes().starts_with(prefix.as_bytes())
-                && name.as_bytes().ends_with(TEMPORARY_SUFFIX.as_bytes());
-            if is_leftover {
-                fs::remove_file(self.directory.join(name))?;
+        for name in entries.flatten().map(|entry| entry.file_name()) {
+            // The place may be in a directory that has other files: no more than our own names.
+            let unique = name
+                .as_bytes()
+                .strip_prefix(prefix.as_bytes())
+                .and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX.as_bytes()));
+            if unique.is_some_and(|unique| {
+                unique.len() == UNIQUE_LENGTH && unique.iter().all(u8::is_ascii_alphanumeric)
+            }) {
+                let _ = fs::remove_file(self.directory.join(name));
             }
         }
-        Ok(())
     }
 }
 
@@ -207,6 +215,7 @@ pub fn write_beside(published: &Path, name: &str, bytes: &[u8]) -> Result<(), Pu
 fn temporary_of(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let mut temporary = tempfile::Builder::new()
         .prefix(&temporary_prefix(path))
+        .rand_bytes(UNIQUE_LENGTH)
         .suffix(TEMPORARY_SUFFIX)
         .tempfile_in(directory_of(path))?;
     temporary.write_all(bytes)?;
@@ -247,6 +256,17 @@ pub fn overwrite_byte(path: &Path, offset: u64, byte: u8) -> io::Result<()> {
     file.write_all_at(&[byte], offset)
 }
 
+/// Whether a file can be put there at all, before anything is made for it.
+fn check_name(path: &Path) -> io::Result<()> {
+    let named = path.file_name().is_some() && !path.as_os_str().as_bytes().ends_with(b"/");
+    let in_the_way = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    if named && !in_the_way {
+        Ok(())
+    } else {
+        Err(Errno::EISDIR.into())
+    }
+}
+
 fn make_directory(directory: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o755).create(directory) {
         Ok(()) => fs::set_permissions(directory, Permissions::from_mode(0o755)),
@@ -275,6 +295,11 @@ fn lock_file(path: &Path, patience: Duration) -> io::Result<Flock<File>> {
             .mode(0o600)
             .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
             .open(path)?;
+        // It may have come from an archive, or from a hand that did not know.
+        let metadata = file.metadata()?;
+        if metadata.mode() & 0o077 != 0 && metadata.uid() == nix::unistd::geteuid().as_raw() {
+            file.set_permissions(Permissions::from_mode(0o600))?;
+        }
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(lock) => {

@@ -57,12 +57,16 @@ fn leftovers_of_a_crashed_writer_are_cleared_and_nothing_else() {
     let path = dir.path().join("index");
     for name in [
         ".index.abc123.tmp",
+        ".index.my.own.tmp",
+        ".index.mine.tmp",
         ".index.txt",
         ".other.abc123.tmp",
         "index.tmp",
     ] {
         fs::write(dir.path().join(name), "x").unwrap();
     }
+    // What cannot be cleared away does not keep the next writer from its work.
+    fs::create_dir(dir.path().join(".index.folder.tmp")).unwrap();
     Place::lock(&path, SOON).unwrap();
     let mut left: Vec<_> = fs::read_dir(dir.path())
         .unwrap()
@@ -71,7 +75,15 @@ fn leftovers_of_a_crashed_writer_are_cleared_and_nothing_else() {
     left.sort();
     assert_eq!(
         left,
-        [".index.txt", ".other.abc123.tmp", "index.lock", "index.tmp"]
+        [
+            ".index.folder.tmp",
+            ".index.mine.tmp",
+            ".index.my.own.tmp",
+            ".index.txt",
+            ".other.abc123.tmp",
+            "index.lock",
+            "index.tmp"
+        ]
     );
 }
 
@@ -97,14 +109,40 @@ fn a_link_in_place_of_the_lock_is_refused() {
 }
 
 #[test]
-fn what_cannot_be_published_leaves_the_old_file_and_says_which() {
+fn a_lock_that_others_could_hold_is_closed_to_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let lock = dir.path().join("index.lock");
+    fs::write(&lock, "").unwrap();
+    fs::set_permissions(&lock, Permissions::from_mode(0o666)).unwrap();
+    Place::lock(&dir.path().join("index"), SOON).unwrap();
+    assert_eq!(mode(&lock), 0o600);
+}
+
+#[test]
+fn a_directory_in_place_of_the_file_is_refused_before_anything_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = dir.path().to_str().unwrap();
+    fs::create_dir_all(dir.path().join("index/in the way")).unwrap();
+    for path in ["index", "index/", "new/", "index/..", "."] {
+        let path = PathBuf::from(format!("{text}/{path}"));
+        let error = Place::lock(&path, SOON).unwrap_err();
+        assert!(
+            error.to_string().contains(path.to_str().unwrap()),
+            "{error}"
+        );
+    }
+    assert!(dir.path().join("index/in the way").is_dir());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(dir.path().join("index")).unwrap().count(), 1);
+}
+
+#[test]
+fn what_cannot_be_published_leaves_no_temporary_file_and_says_which() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
+    let place = Place::lock(&path, SOON).unwrap();
     fs::create_dir_all(path.join("in the way")).unwrap();
-    let error = Place::lock(&path, SOON)
-        .unwrap()
-        .publish(b"new")
-        .unwrap_err();
+    let error = place.publish(b"new").unwrap_err();
     assert!(
         error.to_string().contains(path.to_str().unwrap()),
         "{error}"
