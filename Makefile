@@ -1,4 +1,4 @@
-# What packagers expect: make, make test, make install DESTDIR=… PREFIX=…, make deb
+# What packagers expect: make, make test, make install DESTDIR=… PREFIX=…, make deb, make rpm
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -10,12 +10,12 @@ CARGOFLAGS ?= --locked
 
 target = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: build try test check install deb clean
+.PHONY: build try test check install deb rpm clean
 
 build:
 	$(CARGO) build --release $(CARGOFLAGS)
 
-# Indexes this machine's own Python packages into a place of your own, and looks around in it.
+# Indexes this machine's own Python packages into a folder of its own below target, and looks around.
 try: build
 	@packaging/try $(target)/release/epcache
 
@@ -35,6 +35,10 @@ install: build
 # The Debian packages, in dist/ (docs/packaging.md says what it needs).
 deb:
 	packaging/deb
+
+# The RPM package, in dist/ (rpm/build says what it needs).
+rpm:
+	rpm/build
 
 clean:
 	$(CARGO) clean
