@@ -331,3 +331,20 @@ fn on_a_terminal_long_reasons_are_cut_and_colours_shown() {
         "a program may have all of it: {ran:?}"
     );
 }
+
+#[test]
+fn an_index_that_is_wrong_where_another_one_is_right_does_no_harm() {
+    let tree = Tree::new();
+    tree.system("root");
+    run(&mut tree.epcache(&["refresh", "--root", "root"]));
+    tree.dir("root/var/cache/epcache");
+    let stale = tree.path("root/var/cache/epcache/index");
+    std::fs::copy(tree.path("root/usr/lib/epcache/index"), stale).unwrap();
+    tree.dir("root/usr/lib/python3.11/site-packages/new-1.dist-info");
+    let both_wrong = run(&mut tree.epcache(&["status", "--root", "root"]));
+    assert_eq!(both_wrong.code, 3, "{both_wrong:?}");
+    run(&mut tree.epcache(&["refresh", "--root", "root"]));
+    let one_right = run(&mut tree.epcache(&["status", "--root", "root"]));
+    assert_eq!(one_right.code, 0, "{one_right:?}");
+    assert!(one_right.stdout.contains("stale"), "{one_right:?}");
+}

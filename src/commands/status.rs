@@ -1,6 +1,6 @@
 //! `epcache status`: which indexes there are, and what they are worth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -37,6 +37,7 @@ pub(crate) fn run(arguments: &StatusArgs) -> Done {
         let opened = OpenIndex::open(&root, &path, kind);
         report.add_index(&root, &environment, opened, kind.word(), &path);
     }
+    report.judge_indexes();
     if let Some(venv) = venv {
         match search_directories(&root, &Scope::Venv(venv.clone())) {
             Ok(found) => {
@@ -68,7 +69,8 @@ pub(crate) fn run(arguments: &StatusArgs) -> Done {
 /// What `status --json` prints.
 #[derive(Serialize, Default)]
 struct Report {
-    /// Whether every wanted search directory has a fresh record, and no index is stale or damaged.
+    /// Whether every wanted search directory has a fresh record, and no index is damaged, or wrong
+    /// about a directory that no other one is right about.
     fresh: bool,
     indexes: Vec<IndexStatus>,
     directories: Vec<DirectoryStatus>,
@@ -93,6 +95,9 @@ struct IndexStatus {
     size: Option<u64>,
     suspect: bool,
     records: Vec<RecordStatus>,
+    /// The command that brings it up to date.
+    #[serde(skip)]
+    mending: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -157,6 +162,7 @@ impl Report {
             size: None,
             suspect: false,
             records: Vec::new(),
+            mending: None,
         };
         match opened {
             Err(Unusable::Missing) => status.state = MISSING,
@@ -180,13 +186,40 @@ impl Report {
                     }
                     Err(damage) => status.why = Some(damage.to_string()),
                 }
-                if status.state != FRESH {
-                    self.fresh = false;
-                    self.add_mending(&mending(&index, root, environment));
-                }
+                status.mending = Some(mending(&index, root, environment));
+                self.fresh &= status.state != UNUSABLE;
             }
         }
         self.indexes.push(status);
+    }
+
+    /// Judges the indexes. One that is wrong about a directory does no harm where another one is right
+    /// about it: lookups take that.
+    fn judge_indexes(&mut self) {
+        let right: HashSet<&[u8]> = self
+            .indexes
+            .iter()
+            .flat_map(|index| &index.records)
+            .filter(|record| record.state == FRESH)
+            .flat_map(|record| record.spellings.iter().map(Vec::as_slice))
+            .collect();
+        let wrong = |record: &RecordStatus| {
+            ![FRESH, UNTRUSTED].contains(&record.state)
+                && !record
+                    .spellings
+                    .iter()
+                    .all(|path| right.contains(path.as_slice()))
+        };
+        let harmful: Vec<String> = self
+            .indexes
+            .iter()
+            .filter(|index| index.state == UNUSABLE || index.records.iter().any(wrong))
+            .filter_map(|index| index.mending.clone())
+            .collect();
+        self.fresh &= harmful.is_empty();
+        for mending in harmful {
+            self.add_mending(&mending);
+        }
     }
 
     /// Adds what some scope should have in an index; `mending` puts it there.
