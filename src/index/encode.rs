@@ -83,7 +83,7 @@ impl EncodedRecord {
         let groups = Groups::sorted(arena);
         let rows = entry_rows(distributions, arena, &groups);
         let mut segment = Segment::default();
-        let strings = segment.distributions(distributions, &rows);
+        segment.distributions(distributions, &rows);
         let keys = segment.keys(distributions);
         segment.groups(&groups, &rows);
         segment.entries(distributions, arena, &groups, &rows);
@@ -96,7 +96,6 @@ impl EncodedRecord {
         };
         let mut segment = segment.finish();
         segment.shrink_to_fit();
-        debug_assert!(strings <= segment.len());
         let path = path.to_owned();
         Self {
             path,
@@ -246,7 +245,7 @@ struct Segment {
 impl Segment {
     /// Strings of distributions come first in the pool, file names foremost, so that a freshness
     /// check reads few blocks.
-    fn distributions(&mut self, distributions: &[DistributionDraft], rows: &EntryRows) -> usize {
+    fn distributions(&mut self, distributions: &[DistributionDraft], rows: &EntryRows) {
         self.tables.reserve(
             distributions.len() * (DISTRIBUTION_ROW + KEY_ROW)
                 + rows.order.len() * (ENTRY_ROW + REFERENCE_ROW),
@@ -277,7 +276,6 @@ impl Segment {
             );
             reference += count;
         }
-        self.pool.len()
     }
 
     /// One row for each key: the chosen distribution.
