@@ -5,6 +5,7 @@
 //! on it, and that it cannot be written or understood is nobody's failure.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -80,7 +81,10 @@ pub type State = BTreeMap<Caller, Run>;
 /// is possible.
 pub fn record(indexes: &[PathBuf], caller: Caller, run: Run) {
     for index in indexes {
-        let old = Root::system().read(&index.with_file_name(FILE_NAME), SIZE_LIMIT);
+        let path = index.with_file_name(FILE_NAME);
+        // A link is not followed: below a root of its own it may lead out of it.
+        let is_file = fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
+        let old = is_file.then(|| Root::system().read(&path, SIZE_LIMIT).unwrap_or_default());
         let mut state = parse(&String::from_utf8_lossy(&old.unwrap_or_default()));
         state.insert(caller, run.clone());
         match publish::write_beside(index, FILE_NAME, to_text(&state).as_bytes()) {
@@ -241,7 +245,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (one, two) = (dir.path().join("1/index"), dir.path().join("2/index"));
         for (index, time) in [(&one, 8), (&two, 7)] {
-            std::fs::create_dir(index.parent().unwrap()).unwrap();
+            fs::create_dir(index.parent().unwrap()).unwrap();
             record(
                 std::slice::from_ref(index),
                 Caller::Rpm,
@@ -251,6 +255,21 @@ mod tests {
         for order in [[one.as_path(), &two], [&two, &one]] {
             assert_eq!(read(&Root::system(), &order)[&Caller::Rpm].time, 8);
         }
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_state_is_neither_read_nor_written_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, outside) = (dir.path().join("in/index"), dir.path().join("state"));
+        fs::create_dir(inside.parent().unwrap()).unwrap();
+        let theirs = "[dpkg]\ntime = 1\nresult = ok\n";
+        fs::write(&outside, theirs).unwrap();
+        std::os::unix::fs::symlink("../state", inside.with_file_name("state")).unwrap();
+        let ours = run(Outcome::Skipped, "", 2);
+        record(std::slice::from_ref(&inside), Caller::Rpm, ours.clone());
+        assert_eq!(fs::read_to_string(&outside).unwrap(), theirs);
+        let state = read(&Root::system(), &[&inside]);
+        assert_eq!(state, State::from([(Caller::Rpm, ours)]));
     }
 
     #[test]
