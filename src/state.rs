@@ -53,7 +53,7 @@ pub struct Run {
     pub time: i64,
     /// What came of it.
     pub result: Outcome,
-    /// Why, in one line without control characters; may be empty.
+    /// Why, in one line; may be empty. What is read from a file is to be escaped where it is shown.
     pub message: String,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
@@ -159,7 +159,7 @@ fn parse(text: &str) -> State {
         let run = Run {
             time,
             result,
-            message: escape(value("message")).into_owned(),
+            message: value("message").to_owned(),
             duration_ms: value("duration-ms").parse().unwrap_or_default(),
         };
         state.insert(caller, run);
