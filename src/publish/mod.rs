@@ -16,7 +16,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::{Flock, FlockArg, OFlag, openat};
+use nix::sys::stat::Mode;
 use tempfile::NamedTempFile;
 
 /// How long a writer waits for another one.
@@ -69,6 +70,8 @@ impl PublishError {
 pub struct Place {
     path: PathBuf,
     directory: PathBuf,
+    /// The directory itself, whatever its path leads to by now.
+    held: File,
     _lock: Flock<File>,
 }
 
@@ -93,9 +96,11 @@ impl Place {
         make_directory(&directory).map_err(PublishError::at("create", &directory))?;
         let lock_path = with_suffix(path, ".lock");
         let lock = lock_file(&lock_path, patience).map_err(PublishError::at("lock", &lock_path))?;
+        let held = File::open(&directory).map_err(PublishError::at("open", &directory))?;
         let place = Self {
             path: path.to_owned(),
             directory,
+            held,
             _lock: lock,
         };
         place.clear_leftovers();
@@ -120,6 +125,23 @@ impl Place {
         };
         written().map_err(PublishError::at("write", &self.path))?;
         Ok(Outcome::Written)
+    }
+
+    /// The file that is in place now, if only its owner, this user, could have written it.
+    #[must_use]
+    pub fn published(&self) -> Option<File> {
+        let flags = OFlag::O_RDONLY
+            | OFlag::O_CLOEXEC
+            | OFlag::O_NOCTTY
+            | OFlag::O_NOFOLLOW
+            | OFlag::O_NONBLOCK;
+        let name = self.path.file_name()?;
+        let file = File::from(openat(&self.held, name, flags, Mode::empty()).ok()?);
+        let metadata = file.metadata().ok()?;
+        let is_ours = metadata.is_file()
+            && metadata.uid() == nix::unistd::geteuid().as_raw()
+            && metadata.mode() & 0o022 == 0;
+        is_ours.then_some(file)
     }
 
     /// Whether the published file is these bytes already, and as accessible as it should be.

@@ -1,6 +1,6 @@
 use std::os::unix::fs::symlink;
 
-use nix::sys::stat::{Mode, umask};
+use nix::sys::stat::umask;
 
 use super::*;
 
@@ -37,6 +37,32 @@ fn the_same_bytes_are_not_written_again() {
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     assert_eq!(place.publish(b"some").unwrap(), Outcome::Written);
     assert_eq!(mode(&path), 0o644);
+}
+
+#[test]
+fn what_is_in_place_is_handed_out_only_if_nobody_else_could_have_written_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let place = Place::lock(&path, SOON).unwrap();
+    assert!(place.published().is_none());
+    place.publish(b"old").unwrap();
+    let old = place.published().unwrap();
+    place.publish(b"new").unwrap();
+    assert_eq!(io::read_to_string(old).unwrap(), "old");
+    for (mode, expected) in [(0o664, false), (0o646, false), (0o444, true)] {
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        assert_eq!(place.published().is_some(), expected, "{mode:o}");
+    }
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+        assert!(place.published().is_none());
+    }
+    fs::rename(&path, dir.path().join("elsewhere")).unwrap();
+    symlink("elsewhere", &path).unwrap();
+    assert!(place.published().is_none());
+    fs::remove_file(&path).unwrap();
+    nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
+    assert!(place.published().is_none());
 }
 
 #[test]
