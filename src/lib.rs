@@ -28,6 +28,7 @@ pub mod journal;
 pub mod layout;
 pub mod lookup;
 pub mod metadata;
+mod owner;
 mod parallel;
 pub mod publish;
 pub mod rooted;

@@ -5,13 +5,12 @@
 //! on it, and that it cannot be written or understood is nobody's failure.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::publish;
+use crate::publish::Folder;
 use crate::rooted::Root;
 use crate::terminal::escape;
 
@@ -77,17 +76,19 @@ impl Run {
 /// The last run of each caller.
 pub type State = BTreeMap<Caller, Run>;
 
-/// Adds a run to the state beside the first of these indexes (paths outside of any root) where that
-/// is possible.
-pub fn record(indexes: &[PathBuf], caller: Caller, run: Run) {
+/// Adds a run to the state beside the first of these indexes below `root` where that is possible.
+pub fn record(root: &Root, indexes: &[PathBuf], caller: Caller, run: &Run) {
     for index in indexes {
-        let path = index.with_file_name(FILE_NAME);
-        // A link is not followed: below a root of its own it may lead out of it.
-        let is_file = fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
-        let old = is_file.then(|| Root::system().read(&path, SIZE_LIMIT).unwrap_or_default());
-        let mut state = parse(&String::from_utf8_lossy(&old.unwrap_or_default()));
-        state.insert(caller, run.clone());
-        match publish::write_beside(index, FILE_NAME, to_text(&state).as_bytes()) {
+        let written = Folder::of(root, index).and_then(|folder| {
+            // A link is not followed: it may lead anywhere.
+            let old = folder
+                .read_beside(FILE_NAME, SIZE_LIMIT)
+                .unwrap_or_default();
+            let mut state = parse(&String::from_utf8_lossy(&old));
+            state.insert(caller, run.clone());
+            folder.write_beside(FILE_NAME, to_text(&state).as_bytes())
+        });
+        match written {
             Ok(()) => return,
             Err(error) => log::debug!("{error}"),
         }
@@ -205,6 +206,8 @@ impl Outcome {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn run(result: Outcome, message: &str, time: i64) -> Run {
@@ -217,11 +220,17 @@ mod tests {
         let index = dir.path().join("index");
         let places = [dir.path().join("gone/index"), index.clone()];
         let failed = run(Outcome::Failed, "a = b; [rpm]\n[refresh]\x1b[2J # x", 5);
-        record(&places, Caller::Dpkg, failed.clone());
+        let root = Root::system();
+        record(&root, &places, Caller::Dpkg, &failed);
         let ok = Run::ended(Outcome::Ok, "", Duration::from_millis(41), None);
-        record(&places, Caller::Refresh, run(Outcome::Skipped, "off", 6));
-        record(&places, Caller::Refresh, ok.clone());
-        let state = read(&Root::system(), &[&index]);
+        record(
+            &root,
+            &places,
+            Caller::Refresh,
+            &run(Outcome::Skipped, "off", 6),
+        );
+        record(&root, &places, Caller::Refresh, &ok);
+        let state = read(&root, &[&index]);
         let expected = State::from([(Caller::Dpkg, failed), (Caller::Refresh, ok.clone())]);
         assert_eq!(state, expected);
         assert!((0..5).contains(&(now() - ok.time)));
@@ -247,9 +256,10 @@ mod tests {
         for (index, time) in [(&one, 8), (&two, 7)] {
             fs::create_dir(index.parent().unwrap()).unwrap();
             record(
+                &Root::system(),
                 std::slice::from_ref(index),
                 Caller::Rpm,
-                run(Outcome::Ok, "", time),
+                &run(Outcome::Ok, "", time),
             );
         }
         for order in [[one.as_path(), &two], [&two, &one]] {
@@ -266,7 +276,12 @@ mod tests {
         fs::write(&outside, theirs).unwrap();
         std::os::unix::fs::symlink("../state", inside.with_file_name("state")).unwrap();
         let ours = run(Outcome::Skipped, "", 2);
-        record(std::slice::from_ref(&inside), Caller::Rpm, ours.clone());
+        record(
+            &Root::system(),
+            std::slice::from_ref(&inside),
+            Caller::Rpm,
+            &ours,
+        );
         assert_eq!(fs::read_to_string(&outside).unwrap(), theirs);
         let state = read(&Root::system(), &[&inside]);
         assert_eq!(state, State::from([(Caller::Rpm, ours)]));

@@ -209,12 +209,12 @@ fn what_is_published_is_readable_by_all_whatever_the_umask() {
 #[test]
 fn what_a_crashed_writer_has_left_is_cleared_away() {
     let tree = tree_with_a_site();
-    tree.file("out/.index.Ab12Cd.tmp", "half an index");
-    tree.file("out/.other.Ab12Cd.tmp", "somebody else's");
+    tree.file("out/.index.Ab12Cd34Ef56.tmp", "half an index");
+    tree.file("out/.other.Ab12Cd34Ef56.tmp", "somebody else's");
     tree.refresh(&["site"], "out/index");
     assert_eq!(
         names(tree.path("out")),
-        [".other.Ab12Cd.tmp", "index", "index.lock"]
+        [".other.Ab12Cd34Ef56.tmp", "index", "index.lock"]
     );
 }
 

@@ -8,12 +8,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::json::JsonText;
-use super::renewal::{incomplete, outside, renew, system_places};
+use super::renewal::{incomplete, renew, system_places};
 use super::{CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural};
 use crate::cli::RefreshArgs;
 use crate::environment::Environment;
 use crate::layout::LayoutError;
-use crate::publish::{LOCK_PATIENCE, Outcome, Place, PublishError, lock_first};
+use crate::publish::{self, LOCK_PATIENCE, Outcome, Place, PublishError, lock_first};
 use crate::rooted::Root;
 use crate::scan::Purpose;
 use crate::state::{self, Caller, Run};
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &RefreshArgs) -> Done {
     let root = open_root(arguments.root.as_deref())?;
     let environment = Environment::of_process();
     let scope = scope(arguments, &root, &environment)?;
-    let places = destinations(arguments, &root, &scope, &environment)?;
+    let places = destinations(arguments, &scope, &environment)?;
     let purpose = if arguments.image {
         Purpose::Image {
             epoch: environment.source_date_epoch,
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &RefreshArgs) -> Done {
         };
         let epoch = environment.source_date_epoch;
         let run = Run::ended(result, &message, started.elapsed(), epoch);
-        state::record(&places, Caller::Refresh, run);
+        state::record(&root, &places, Caller::Refresh, &run);
     }
     let (path, product, outcome) = done?;
     report(arguments, &product, &path, outcome, started.elapsed())?;
@@ -67,18 +67,25 @@ fn refresh(
     request: &Request,
     places: &[PathBuf],
 ) -> Result<(PathBuf, Product, Option<Outcome>), CommandError> {
+    // What is given on the command line is a path of the caller's, whatever the root.
+    let system = Root::system();
+    let base = match arguments.output {
+        Some(_) => &system,
+        None => root,
+    };
     // Locked before anything is read: of two refreshes the later one has seen the later state.
     let place = if arguments.dry_run {
         None
     } else {
-        Some(lock(places, &request.scope)?)
+        Some(lock(base, places, &request.scope)?)
+    };
+    let path = match (&place, places.first()) {
+        (Some(place), _) => place.path().to_owned(),
+        (None, Some(path)) => publish::shown(base, path),
+        (None, None) => PathBuf::new(),
     };
 
     let progress = Spinner::new();
-    let (path, place) = match place {
-        None => (places.first().cloned().unwrap_or_default(), None),
-        Some((path, place)) => (path, Some(place)),
-    };
     let renewed = renew(root, request, place.as_ref(), &mut |state| {
         progress.show(state);
     });
@@ -143,10 +150,9 @@ fn absolute(root: &Root, path: &Path) -> Result<PathBuf, CommandError> {
     }
 }
 
-/// Where the index may go, in order of preference.
+/// Where the index may go, in order of preference: as seen from inside the root, unless it is given.
 fn destinations(
     arguments: &RefreshArgs,
-    root: &Root,
     scope: &Scope,
     environment: &Environment,
 ) -> Result<Vec<PathBuf>, CommandError> {
@@ -154,18 +160,18 @@ fn destinations(
         return Ok(vec![output.clone()]);
     }
     let inside = match scope {
-        Scope::System { .. } => return system_places(root),
+        Scope::System { .. } => return Ok(system_places()),
         Scope::Venv(dir) => dir.join(".epcache/index"),
         Scope::User { .. } => environment
             .user_index()
             .ok_or_else(|| failed("--user: HOME is not set"))?,
         Scope::Paths(_) => return Err(failed("--path needs --output FILE")),
     };
-    Ok(vec![outside(root, &inside)?])
+    Ok(vec![inside])
 }
 
-fn lock(places: &[PathBuf], scope: &Scope) -> Result<(PathBuf, Place), CommandError> {
-    lock_first(places, lock_patiently).map_err(|error| {
+fn lock(base: &Root, places: &[PathBuf], scope: &Scope) -> Result<Place, CommandError> {
+    lock_first(places, |path| lock_patiently(base, path)).map_err(|error| {
         if error.is_forbidden() && matches!(scope, Scope::System { .. }) {
             failed(format!(
                 "{error}; --system is for root, --user and --venv are for everybody"
@@ -177,15 +183,15 @@ fn lock(places: &[PathBuf], scope: &Scope) -> Result<(PathBuf, Place), CommandEr
 }
 
 /// Says so when there is something to wait for.
-fn lock_patiently(path: &Path) -> Result<Place, PublishError> {
-    match Place::lock(path, SHOW_PROGRESS_AFTER) {
+fn lock_patiently(base: &Root, path: &Path) -> Result<Place, PublishError> {
+    match Place::lock(base, path, SHOW_PROGRESS_AFTER) {
         Err(error) if error.is_busy() => {
             log::warn!(
                 "{}: another refresh is at work, waiting for it for up to {} s",
-                path.display(),
+                publish::shown(base, path).display(),
                 LOCK_PATIENCE.as_secs()
             );
-            Place::lock(path, LOCK_PATIENCE)
+            Place::lock(base, path, LOCK_PATIENCE)
         }
         done => done,
     }

@@ -1,7 +1,7 @@
 //! What all refreshes have in common, whoever asks for them: scan, verify, publish; and where the
 //! system index goes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{CommandError, failed, plural};
 use crate::index::{self, Index};
@@ -47,45 +47,7 @@ pub(super) fn incomplete(product: &Product) -> Option<String> {
     Some(format!("{first}{others}"))
 }
 
-/// Where the system index below `root` may go, in order of preference.
-///
-/// # Errors
-/// Where none of the places can be used. That the second cannot is no matter, as long as the first
-/// can.
-pub(super) fn system_places(root: &Root) -> Result<Vec<PathBuf>, CommandError> {
-    let mut usable = Vec::with_capacity(SYSTEM_INDEXES.len());
-    let mut refusal = None;
-    for path in SYSTEM_INDEXES {
-        match outside(root, Path::new(path)) {
-            Ok(path) => usable.push(path),
-            Err(error) => refusal = refusal.or(Some(error)),
-        }
-    }
-    match refusal {
-        Some(error) if usable.is_empty() => Err(error),
-        _ => Ok(usable),
-    }
-}
-
-/// The place of a file that may be yet to be made, its links resolved within the root. A link that
-/// leads nowhere there may lead somewhere outside: nothing is made behind it.
-///
-/// # Errors
-/// Such a link.
-pub(super) fn outside(root: &Root, path: &Path) -> Result<PathBuf, CommandError> {
-    for ancestor in path.ancestors().skip(1) {
-        match root.real_path(ancestor) {
-            Ok(real) => {
-                let rest = path.strip_prefix(ancestor).unwrap_or(path);
-                return Ok(root.outside(&real.join(rest)));
-            }
-            Err(_) if root.read_link(ancestor).is_ok() => {
-                let link = root.outside(ancestor);
-                let text = "is a link that leads nowhere, make what it leads to";
-                return Err(failed(format!("{} {text}", link.display())));
-            }
-            Err(_) => {}
-        }
-    }
-    Ok(root.outside(path))
+/// Where the system index may go, in order of preference.
+pub(super) fn system_places() -> Vec<PathBuf> {
+    SYSTEM_INDEXES.map(PathBuf::from).to_vec()
 }

@@ -6,7 +6,7 @@
 //! error, one in the state file, one in the journal, and an index that readers suspect.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::environment::Environment;
 use crate::index::format::SUSPECT_AT;
 use crate::journal;
-use crate::publish::{Place, lock_first, overwrite_byte};
+use crate::publish::{Folder, Place, PublishError, lock_first};
 use crate::rooted::Root;
 use crate::scan::Purpose;
 use crate::state::{self, Caller, Outcome, Run};
@@ -71,11 +71,11 @@ fn serve(
     }
     let root = open_root(arguments.root.as_deref().or(default_root))?;
     let config = configuration(&root);
-    let places = system_places(&root)?;
+    let places = system_places();
     let record = |result, message: &str| {
         let epoch = environment.source_date_epoch;
         let run = Run::ended(result, message, started.elapsed(), epoch);
-        state::record(&places, caller, run.clone());
+        state::record(&root, &places, caller, &run);
         run
     };
     if let Some(why) = switched_off(&config, environment) {
@@ -119,13 +119,15 @@ fn refresh(
     places: &[PathBuf],
     work: impl FnOnce(&Root, &Request, &Place) -> Result<Product, CommandError>,
 ) -> Result<(), CommandError> {
-    let locked = lock_first(places, |path| Place::lock(path, PATIENCE));
-    let (path, place) = locked.map_err(|error| {
-        places.iter().for_each(|path| mark_suspect(path));
+    let locked = lock_first(places, |path| Place::lock(root, path, PATIENCE));
+    let place = locked.map_err(|error| {
+        for path in places {
+            said(Folder::of(root, path).and_then(|folder| mark_suspect(&folder)));
+        }
         failed(error)
     })?;
     // Before the work and not after it has failed: whoever is killed marks nothing any more.
-    mark_suspect(&path);
+    said(mark_suspect(place.folder()));
     let request = Request {
         scope: Scope::System { extra },
         purpose: Purpose::Running,
@@ -139,9 +141,14 @@ fn refresh(
 }
 
 /// The old index may be wrong from now on, until there is a new one.
-fn mark_suspect(index: &Path) {
-    if let Err(error) = overwrite_byte(index, SUSPECT_AT, 1) {
-        log::debug!("{}: not marked suspect: {error}", index.display());
+fn mark_suspect(folder: &Folder) -> Result<(), PublishError> {
+    folder.overwrite_byte(SUSPECT_AT, 1)
+}
+
+/// Where no index is, there is none to be marked.
+fn said(marked: Result<(), PublishError>) {
+    if let Err(error) = marked {
+        log::debug!("not marked suspect: {error}");
     }
 }
 
@@ -159,6 +166,7 @@ fn caught<T>(work: impl FnOnce() -> Result<T, CommandError>) -> Result<T, Comman
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
 

@@ -1,10 +1,20 @@
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 
-use nix::sys::stat::umask;
+use nix::errno::Errno;
+use nix::sys::stat::{Mode, umask};
 
 use super::*;
 
 const SOON: Duration = Duration::from_millis(50);
+
+fn take(path: &Path) -> Result<Place, PublishError> {
+    Place::lock(&Root::system(), path, SOON)
+}
+
+fn folder(path: &Path) -> Folder {
+    Folder::of(&Root::system(), path).unwrap()
+}
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o7777
@@ -15,7 +25,7 @@ fn a_published_file_is_readable_by_all_in_a_directory_open_to_all_whatever_the_u
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a/b/index");
     let old = umask(Mode::from_bits_truncate(0o077));
-    Place::lock(&path, SOON).unwrap().publish(b"new").unwrap();
+    take(&path).unwrap().publish(b"new").unwrap();
     umask(old);
     assert_eq!(fs::read(&path).unwrap(), b"new");
     assert_eq!(mode(&path), 0o644);
@@ -28,7 +38,7 @@ fn a_published_file_is_readable_by_all_in_a_directory_open_to_all_whatever_the_u
 fn the_same_bytes_are_not_written_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
-    let place = Place::lock(&path, SOON).unwrap();
+    let place = take(&path).unwrap();
     assert_eq!(place.publish(b"same").unwrap(), Outcome::Written);
     let inode = fs::metadata(&path).unwrap().ino();
     assert_eq!(place.publish(b"same").unwrap(), Outcome::Unchanged);
@@ -43,7 +53,7 @@ fn the_same_bytes_are_not_written_again() {
 fn what_is_in_place_is_handed_out_only_if_nobody_else_could_have_written_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
-    let place = Place::lock(&path, SOON).unwrap();
+    let place = take(&path).unwrap();
     assert!(place.published().is_none());
     place.publish(b"old").unwrap();
     let old = place.published().unwrap();
@@ -69,12 +79,12 @@ fn what_is_in_place_is_handed_out_only_if_nobody_else_could_have_written_it() {
 fn a_second_writer_waits_no_longer_than_it_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
-    let first = Place::lock(&path, SOON).unwrap();
-    let error = Place::lock(&path, SOON).unwrap_err();
+    let first = take(&path).unwrap();
+    let error = take(&path).unwrap_err();
     assert!(error.is_busy(), "{error}");
     assert!(error.to_string().contains("index.lock"), "{error}");
     drop(first);
-    Place::lock(&path, SOON).unwrap();
+    take(&path).unwrap();
 }
 
 #[test]
@@ -82,18 +92,18 @@ fn leftovers_of_a_crashed_writer_are_cleared_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
     for name in [
-        ".index.abc123.tmp",
+        ".index.abcdef123456.tmp",
         ".index.my.own.tmp",
         ".index.mine.tmp",
         ".index.txt",
-        ".other.abc123.tmp",
+        ".other.abcdef123456.tmp",
         "index.tmp",
     ] {
         fs::write(dir.path().join(name), "x").unwrap();
     }
     // What cannot be cleared away does not keep the next writer from its work.
     fs::create_dir(dir.path().join(".index.folder.tmp")).unwrap();
-    Place::lock(&path, SOON).unwrap();
+    take(&path).unwrap();
     let mut left: Vec<_> = fs::read_dir(dir.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -106,7 +116,7 @@ fn leftovers_of_a_crashed_writer_are_cleared_and_nothing_else() {
             ".index.mine.tmp",
             ".index.my.own.tmp",
             ".index.txt",
-            ".other.abc123.tmp",
+            ".other.abcdef123456.tmp",
             "index.lock",
             "index.tmp"
         ]
@@ -119,8 +129,8 @@ fn a_link_in_place_of_the_file_is_replaced_and_not_followed() {
     let (path, victim) = (dir.path().join("index"), dir.path().join("victim"));
     fs::write(&victim, "untouched").unwrap();
     symlink(&victim, &path).unwrap();
-    assert!(overwrite_byte(&path, 0, 1).is_err());
-    Place::lock(&path, SOON).unwrap().publish(b"new").unwrap();
+    assert!(folder(&path).overwrite_byte(0, 1).is_err());
+    take(&path).unwrap().publish(b"new").unwrap();
     assert_eq!(fs::read(&victim).unwrap(), b"untouched");
     assert_eq!(fs::read(&path).unwrap(), b"new");
 }
@@ -130,7 +140,7 @@ fn a_link_in_place_of_the_lock_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
     symlink(dir.path().join("victim"), dir.path().join("index.lock")).unwrap();
-    assert!(Place::lock(&path, SOON).is_err());
+    assert!(take(&path).is_err());
     assert!(!dir.path().join("victim").exists());
 }
 
@@ -140,7 +150,7 @@ fn a_lock_that_others_could_hold_is_closed_to_them() {
     let lock = dir.path().join("index.lock");
     fs::write(&lock, "").unwrap();
     fs::set_permissions(&lock, Permissions::from_mode(0o666)).unwrap();
-    Place::lock(&dir.path().join("index"), SOON).unwrap();
+    take(&dir.path().join("index")).unwrap();
     assert_eq!(mode(&lock), 0o600);
 }
 
@@ -151,7 +161,7 @@ fn a_directory_in_place_of_the_file_is_refused_before_anything_is_made() {
     fs::create_dir_all(dir.path().join("index/in the way")).unwrap();
     for path in ["index", "index/", "new/", "index/..", "."] {
         let path = PathBuf::from(format!("{text}/{path}"));
-        let error = Place::lock(&path, SOON).unwrap_err();
+        let error = take(&path).unwrap_err();
         assert!(
             error.to_string().contains(path.to_str().unwrap()),
             "{error}"
@@ -166,7 +176,7 @@ fn a_directory_in_place_of_the_file_is_refused_before_anything_is_made() {
 fn what_cannot_be_published_leaves_no_temporary_file_and_says_which() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
-    let place = Place::lock(&path, SOON).unwrap();
+    let place = take(&path).unwrap();
     fs::create_dir_all(path.join("in the way")).unwrap();
     let error = place.publish(b"new").unwrap_err();
     assert!(
@@ -184,7 +194,7 @@ fn one_byte_is_overwritten_in_place() {
     let path = dir.path().join("index");
     fs::write(&path, "abc").unwrap();
     let inode = fs::metadata(&path).unwrap().ino();
-    overwrite_byte(&path, 1, b'x').unwrap();
+    folder(&path).overwrite_byte(1, b'x').unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"axc");
     assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
 }
@@ -193,9 +203,9 @@ fn one_byte_is_overwritten_in_place() {
 fn after_its_suspect_byte_was_set_the_same_index_is_written_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
-    let place = Place::lock(&path, SOON).unwrap();
+    let place = take(&path).unwrap();
     place.publish(b"same").unwrap();
-    overwrite_byte(&path, 2, 1).unwrap();
+    folder(&path).overwrite_byte(2, 1).unwrap();
     assert_eq!(place.publish(b"same").unwrap(), Outcome::Written);
     assert_eq!(fs::read(&path).unwrap(), b"same");
 }
@@ -204,10 +214,10 @@ fn after_its_suspect_byte_was_set_the_same_index_is_written_again() {
 fn a_file_beside_is_replaced_at_once_and_its_leftovers_are_cleared_with_the_index_s() {
     let dir = tempfile::tempdir().unwrap();
     let (index, state) = (dir.path().join("index"), dir.path().join("state"));
-    write_beside(&index, "state", b"old").unwrap();
+    folder(&index).write_beside("state", b"old").unwrap();
     let inode = fs::metadata(&state).unwrap().ino();
     let old = File::open(&state).unwrap();
-    write_beside(&index, "state", b"new").unwrap();
+    folder(&index).write_beside("state", b"new").unwrap();
     assert_ne!(
         old.metadata().unwrap().ino(),
         fs::metadata(&state).unwrap().ino()
@@ -217,9 +227,16 @@ fn a_file_beside_is_replaced_at_once_and_its_leftovers_are_cleared_with_the_inde
         (fs::read(&state).unwrap(), mode(&state)),
         (b"new".into(), 0o644)
     );
-    let leftover = temporary_of(&index, b"x").unwrap().keep().unwrap().1;
-    drop(Place::lock(&index, SOON).unwrap());
-    assert!(!leftover.exists());
+    let killed = folder(&index);
+    std::mem::forget(killed.temporary(b"x").unwrap());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    drop(take(&index).unwrap());
+    let mut left: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["index.lock", "state"]);
     assert!(state.exists());
 }
 
@@ -227,18 +244,20 @@ fn a_file_beside_is_replaced_at_once_and_its_leftovers_are_cleared_with_the_inde
 fn the_first_place_that_is_not_read_only_is_taken() {
     let dir = tempfile::tempdir().unwrap();
     let paths = ["a", "b", "c"].map(|name| dir.path().join(name));
-    let lock = |refused: &'static [(&str, Errno)]| {
+    let first = |refused: &'static [(&str, Errno)]| {
         lock_first(&paths, |path| {
             match refused.iter().find(|(name, _)| path.ends_with(name)) {
                 Some((_, errno)) => Err(PublishError::at("lock", path)((*errno).into())),
-                None => Place::lock(path, SOON),
+                None => take(path),
             }
         })
     };
     let taken = |refused| {
-        lock(refused)
-            .map(|(path, _)| path)
-            .map_err(|error| error.path)
+        first(refused)
+            .map(|place| place.path().to_owned())
+            .map_err(|error| match error.0 {
+                Trouble::Io { path, .. } | Trouble::Refused { path, .. } => path,
+            })
     };
     assert_eq!(taken(&[]), Ok(paths[0].clone()));
     assert_eq!(
@@ -258,4 +277,146 @@ fn the_first_place_that_is_not_read_only_is_taken() {
         ]
     };
     assert_eq!(taken(all), Err(paths[0].clone()));
+}
+
+// ---- the way there; who owns what on it is for tests/safe_places.rs
+
+/// What lies below a directory, links not followed.
+fn below(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if fs::symlink_metadata(&path).unwrap().is_dir() {
+            found.extend(below(&path));
+        }
+        found.push(path);
+    }
+    found
+}
+
+#[test]
+fn whatever_takes_the_folder_s_place_all_is_written_where_it_was_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, moved) = (dir.path().join("folder"), dir.path().join("moved"));
+    let outside = dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("index"), "theirs").unwrap();
+    fs::write(outside.join(".index.abcdef123456.tmp"), "theirs").unwrap();
+    let path = folder.join("index");
+    let place = take(&path).unwrap();
+    place.publish(b"old").unwrap();
+    fs::rename(&folder, &moved).unwrap();
+    symlink(&outside, &folder).unwrap();
+    assert_eq!(place.publish(b"new").unwrap(), Outcome::Written);
+    place.folder().overwrite_byte(0, b'N').unwrap();
+    place.folder().write_beside("state", b"state").unwrap();
+    place.folder().clear_leftovers();
+    assert_eq!(place.folder().read_beside("state", 9).unwrap(), b"state");
+    assert_eq!(
+        io::read_to_string(place.published().unwrap()).unwrap(),
+        "New"
+    );
+    assert_eq!(fs::read(moved.join("index")).unwrap(), b"New");
+    assert_eq!(fs::read(moved.join("state")).unwrap(), b"state");
+    assert_eq!(fs::read(outside.join("index")).unwrap(), b"theirs");
+    assert_eq!(below(&outside).len(), 2);
+    assert_eq!(below(&moved).len(), 3);
+}
+
+#[test]
+fn links_and_dots_on_the_way_lead_where_the_kernel_would_go() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("a/b")).unwrap();
+    symlink("a/../a/b", dir.path().join("relative")).unwrap();
+    symlink(dir.path().join("a"), dir.path().join("absolute")).unwrap();
+    symlink("loop", dir.path().join("loop")).unwrap();
+    for path in [
+        "relative/index",
+        "absolute/b/index",
+        "relative/../b/./index",
+        "absolute/../relative/new/../index",
+    ] {
+        take(&dir.path().join(path)).unwrap().publish(b"x").unwrap();
+        fs::remove_file(dir.path().join("a/b/index")).expect(path);
+    }
+    let error = take(&dir.path().join("loop/index")).unwrap_err();
+    assert!(error.to_string().contains("loop: Too many"), "{error}");
+    fs::write(dir.path().join("file"), "").unwrap();
+    let error = take(&dir.path().join("file/index")).unwrap_err();
+    assert!(error.to_string().contains("file: Not a dir"), "{error}");
+}
+
+#[test]
+fn nothing_is_made_behind_a_link_that_leads_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    symlink("gone/sub", dir.path().join("link")).unwrap();
+    let (first, second) = (dir.path().join("link/index"), dir.path().join("index"));
+    let error = take(&first).unwrap_err();
+    assert!(error.leads_nowhere(), "{error}");
+    assert!(error.to_string().contains("link is a link"), "{error}");
+    let place = lock_first(&[first, second.clone()], take).unwrap();
+    assert_eq!(place.path(), second);
+    assert!(!dir.path().join("gone").exists());
+}
+
+#[test]
+fn below_a_root_it_stays_there_while_the_folder_is_swapped_for_a_link() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let outside = at("outside");
+    fs::create_dir_all(outside.join("sub")).unwrap();
+    fs::create_dir_all(at("root/lib/sub")).unwrap();
+    // By both ways out of a root; within it, the first leads nowhere and the second to its top.
+    symlink(&outside, at("root/absolute")).unwrap();
+    symlink("../../outside", at("root/relative")).unwrap();
+    let root = Root::at(&at("root")).unwrap();
+    let path = Path::new("/lib/sub/index");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let order = std::sync::atomic::Ordering::Relaxed;
+    let (mut written, mut refused) = (0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(order) {
+                for link in ["root/absolute", "root/relative"] {
+                    let _ = fs::rename(at("root/lib"), at("root/aside"));
+                    let _ = fs::rename(at(link), at("root/lib"));
+                    std::thread::yield_now();
+                    let _ = fs::rename(at("root/lib"), at(link));
+                    let _ = fs::rename(at("root/aside"), at("root/lib"));
+                }
+            }
+        });
+        for turn in 0..500 {
+            let locked = Place::lock(&root, path, SOON);
+            let done = locked.and_then(|place| place.publish(format!("{turn}").as_bytes()));
+            let _ =
+                Folder::of(&root, path).and_then(|folder| folder.write_beside("state", b"state"));
+            let _ = Folder::of(&root, path).and_then(|folder| folder.overwrite_byte(0, b'x'));
+            match done {
+                Ok(_) => written += 1,
+                Err(_) => refused += 1,
+            }
+        }
+        done.store(true, order);
+    });
+    println!("{written} written, {refused} refused");
+    assert!(written > 0);
+    assert_eq!(below(&outside), [outside.join("sub")]);
+}
+
+#[test]
+fn a_root_is_the_one_that_was_opened_whatever_takes_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let (given, moved) = (dir.path().join("root"), dir.path().join("moved"));
+    let outside = dir.path().join("outside");
+    fs::create_dir(&given).unwrap();
+    fs::create_dir(&outside).unwrap();
+    let root = Root::at(&given).unwrap();
+    fs::rename(&given, &moved).unwrap();
+    symlink(&outside, &given).unwrap();
+    let place = Place::lock(&root, Path::new("/usr/lib/index"), SOON).unwrap();
+    place.publish(b"new").unwrap();
+    assert!(moved.join("usr/lib/index").is_file());
+    assert!(below(&outside).is_empty());
+    assert_eq!(place.path(), root.path().join("usr/lib/index"));
 }

@@ -80,7 +80,12 @@ impl Root {
         self.anchor.is_none()
     }
 
-    /// Where the root lies, for messages and for publishing below it.
+    /// The directory itself, of a root of its own.
+    pub(crate) fn anchor(&self) -> Option<BorrowedFd<'_>> {
+        self.anchor.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Where the root lies, for messages.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

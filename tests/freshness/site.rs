@@ -4,7 +4,7 @@
 //! and by the program, how many metadata directories had to be read for it, and what `status` says.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -324,7 +324,8 @@ impl Site {
     pub(crate) fn suspect(&self) {
         for index in [self.index(), self.system_index()] {
             let at = epcache::index::format::SUSPECT_AT;
-            epcache::publish::overwrite_byte(&index, at, 1).unwrap();
+            let file = fs::File::options().write(true).open(&index).unwrap();
+            file.write_all_at(&[1], at).unwrap();
         }
     }
 

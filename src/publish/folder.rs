@@ -1,0 +1,240 @@
+//! An open folder that is written to: its entries by name, and never by a path.
+//!
+//! Whatever the folder's path leads to by now, every file is looked for, made, renamed and removed in
+//! this very directory, and no link in it is followed.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::sys::stat::{FileStat, Mode, fstatat};
+use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
+
+use super::PublishError;
+use super::way::{Missing, folder_of};
+use crate::rooted::{FileType, Root, file_type, read_bounded, regular_file};
+
+const TEMPORARY_SUFFIX: &str = ".tmp";
+/// How many letters and digits make the name of a temporary file its own.
+const UNIQUE_LENGTH: usize = 12;
+
+/// Flags that every open carries: no link, no controlling terminal, no waiting for a FIFO's other end.
+const CAREFUL: OFlag = OFlag::O_NOFOLLOW
+    .union(OFlag::O_NONBLOCK)
+    .union(OFlag::O_NOCTTY)
+    .union(OFlag::O_CLOEXEC);
+
+/// The folder of a published file, held open after every step of the way to it was checked.
+#[derive(Debug)]
+pub struct Folder {
+    /// Of the published file, for people.
+    path: PathBuf,
+    /// The published file's.
+    name: OsString,
+    held: File,
+}
+
+impl Folder {
+    /// The folder of the file at a path as seen from inside a root; of a relative one below the system's
+    /// own root, as seen from the current directory.
+    ///
+    /// # Errors
+    /// [`PublishError`], also where the way there is not safe.
+    pub fn of(root: &Root, path: &Path) -> Result<Self, PublishError> {
+        Self::open(root, path, Missing::Report)
+    }
+
+    pub(super) fn open(root: &Root, path: &Path, missing: Missing) -> Result<Self, PublishError> {
+        let shown = shown(root, path);
+        let no_file = || PublishError::at("write", &shown)(Errno::EISDIR.into());
+        let name = path
+            .file_name()
+            .filter(|_| !path.as_os_str().as_bytes().ends_with(b"/"))
+            .ok_or_else(no_file)?;
+        let folder = Self {
+            held: folder_of(root, path, &shown, missing)?.into(),
+            name: name.to_owned(),
+            path: shown.clone(),
+        };
+        let in_the_way = folder.stat(name);
+        if in_the_way.is_ok_and(|stat| file_type(&stat) == FileType::Directory) {
+            return Err(no_file());
+        }
+        Ok(folder)
+    }
+
+    /// The published file's path, for people: links in it may lead elsewhere by now.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// The file that is in place now, if only its owner, this user, could have written it.
+    #[must_use]
+    pub fn published(&self) -> Option<File> {
+        let file = self.open_file(&self.name, OFlag::O_RDONLY).ok()?;
+        let metadata = file.metadata().ok()?;
+        let is_ours = metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o022 == 0;
+        is_ours.then_some(file)
+    }
+
+    /// Overwrites one byte of the published file in place. It needs no space and no second file: it
+    /// works on a full disk.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub fn overwrite_byte(&self, offset: u64, byte: u8) -> Result<(), PublishError> {
+        let opened = self.open_file(&self.name, OFlag::O_WRONLY);
+        opened
+            .and_then(|file| file.write_all_at(&[byte], offset))
+            .map_err(PublishError::at("write", &self.path))
+    }
+
+    /// The content of a file beside the published one, of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// Those of opening and reading it; [`io::ErrorKind::FileTooLarge`] beyond `limit`.
+    pub fn read_beside(&self, name: &str, limit: usize) -> io::Result<Vec<u8>> {
+        let (file, stat) = regular_file(self.open_file(name.as_ref(), OFlag::O_RDONLY)?)?;
+        Ok(read_bounded(&file, &stat, limit, &mut Vec::new())?.to_vec())
+    }
+
+    /// Puts a small file in place beside the published one, at once or not at all, but under no lock and
+    /// without waiting for the disk: for what may as well be lost. What a writer that crashed has left
+    /// of it, the next one to lock the place clears away.
+    ///
+    /// # Errors
+    /// [`PublishError`]; the old file is in place then.
+    pub fn write_beside(&self, name: &str, bytes: &[u8]) -> Result<(), PublishError> {
+        self.temporary(bytes)
+            .and_then(|temporary| temporary.rename(name.as_ref()))
+            .map_err(PublishError::at("write", &self.path.with_file_name(name)))
+    }
+
+    /// Puts `bytes` in place of the published file, and has all of it on the disk.
+    pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), PublishError> {
+        let written = || -> io::Result<()> {
+            let temporary = self.temporary(bytes)?;
+            temporary.file.sync_all()?;
+            temporary.rename(&self.name)?;
+            self.held.sync_all()
+        };
+        written().map_err(PublishError::at("write", &self.path))
+    }
+
+    /// `stat(2)` of an entry, a link not followed.
+    pub(super) fn stat(&self, name: &OsStr) -> io::Result<FileStat> {
+        Ok(fstatat(&self.held, name, AtFlags::AT_SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Opens an entry that is a regular file, or makes it, as `flags` say, for its owner alone.
+    pub(super) fn open_file(&self, name: &OsStr, flags: OFlag) -> io::Result<File> {
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+        let opened = openat(&self.held, name, flags | CAREFUL, mode)?;
+        Ok(regular_file(opened.into())?.0)
+    }
+
+    /// `bytes` in a new file, readable by everybody, that a later writer will know as a leftover.
+    pub(super) fn temporary(&self, bytes: &[u8]) -> io::Result<Temporary<'_>> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+        // For the name alone, and another one where that is taken; from the third on it is the kernel's
+        // randomness. Only a name in a directory that others can write to could be taken on purpose.
+        let (file, path) = tempfile::Builder::new()
+            .prefix(&self.temporary_prefix())
+            .rand_bytes(UNIQUE_LENGTH)
+            .suffix(TEMPORARY_SUFFIX)
+            .make_in("/", |path| {
+                self.open_file(path.file_name().unwrap_or_default(), flags)
+            })?
+            .keep()
+            .map_err(|failed| failed.error)?;
+        let mut temporary = Temporary {
+            folder: self,
+            name: path.file_name().unwrap_or_default().to_owned(),
+            file,
+        };
+        temporary.file.write_all(bytes)?;
+        let mode = Permissions::from_mode(0o644);
+        temporary.file.set_permissions(mode)?;
+        Ok(temporary)
+    }
+
+    fn temporary_prefix(&self) -> OsString {
+        let mut prefix = OsString::from(".");
+        prefix.push(&self.name);
+        prefix.push(".");
+        prefix
+    }
+
+    /// Where no other writer is, a temporary file is a leftover. What cannot be cleared away is in
+    /// nobody's way.
+    pub(super) fn clear_leftovers(&self) {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let Ok(mut entries) = Dir::openat(self.held.as_fd(), ".", flags, Mode::empty()) else {
+            return;
+        };
+        let prefix = self.temporary_prefix();
+        for entry in entries.iter().flatten() {
+            // The folder may have other files: no more than our own names.
+            let name = entry.file_name().to_bytes();
+            let unique = name
+                .strip_prefix(prefix.as_bytes())
+                .and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX.as_bytes()));
+            if unique.is_some_and(|unique| {
+                unique.len() == UNIQUE_LENGTH && unique.iter().all(u8::is_ascii_alphanumeric)
+            }) {
+                self.remove(OsStr::from_bytes(name));
+            }
+        }
+    }
+
+    fn remove(&self, name: &OsStr) {
+        let _ = unlinkat(&self.held, name, UnlinkatFlags::NoRemoveDir);
+    }
+}
+
+/// The path of something below a root as it is outside of it.
+#[must_use]
+pub fn shown(root: &Root, path: &Path) -> PathBuf {
+    if root.is_system() {
+        path.to_owned()
+    } else {
+        root.outside(path)
+    }
+}
+
+/// A file that is not in place yet, and removed unless it gets there.
+pub(super) struct Temporary<'f> {
+    folder: &'f Folder,
+    /// Empty once it is in place.
+    name: OsString,
+    file: File,
+}
+
+impl Temporary<'_> {
+    fn rename(mut self, name: &OsStr) -> io::Result<()> {
+        let held = &self.folder.held;
+        renameat(held, self.name.as_os_str(), held, name)?;
+        self.name.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        if !self.name.is_empty() {
+            self.folder.remove(&self.name);
+        }
+    }
+}

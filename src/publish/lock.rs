@@ -1,0 +1,61 @@
+//! The lock that keeps writers of one published file apart, on a file of its own beside it.
+//!
+//! Whoever can open a file can lock it for ever: so only a file is locked that nobody but this user can
+//! open.
+
+use std::ffi::OsString;
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::unistd::geteuid;
+
+use super::PublishError;
+use super::folder::Folder;
+
+/// Waits up to `patience` for whoever has the lock of the folder's published file.
+pub(super) fn lock(folder: &Folder, patience: Duration) -> Result<Flock<File>, PublishError> {
+    let mut name = folder.name().to_owned();
+    name.push(".lock");
+    let path = folder.path().with_file_name(&name);
+    lock_file(folder, &name, patience).map_err(PublishError::at("lock", &path))
+}
+
+fn lock_file(folder: &Folder, name: &OsString, patience: Duration) -> io::Result<Flock<File>> {
+    let started = Instant::now();
+    loop {
+        let mut file = folder.open_file(name, OFlag::O_RDWR | OFlag::O_CREAT)?;
+        let metadata = file.metadata()?;
+        if metadata.uid() != geteuid().as_raw() {
+            let text = format!("it belongs to user {}, remove it", metadata.uid());
+            return Err(io::Error::other(text));
+        }
+        // It may have come from an archive, or from a hand that did not know.
+        if metadata.mode() & 0o077 != 0 {
+            file.set_permissions(Permissions::from_mode(0o600))?;
+        }
+        loop {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => {
+                    // Somebody may have removed the file between opening and locking.
+                    let here = folder.stat(name).map(|stat| stat.st_ino).ok();
+                    if here == Some(lock.metadata()?.ino()) {
+                        return Ok(lock);
+                    }
+                    break;
+                }
+                Err((back, Errno::EAGAIN | Errno::EINTR)) => file = back,
+                Err((_, errno)) => return Err(errno.into()),
+            }
+            if started.elapsed() >= patience {
+                let text = format!("another refresh has held it for {} s", patience.as_secs());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            }
+            sleep(Duration::from_millis(10));
+        }
+    }
+}

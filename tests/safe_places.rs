@@ -1,0 +1,404 @@
+//! Who may be on the way to where an index is written: nobody who could lead the writer elsewhere. And
+//! whose index is believed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at what it does not expect"
+)]
+
+#[path = "support/cli.rs"]
+mod cli;
+
+use std::fs;
+use std::os::unix::fs::{lchown, symlink};
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cli::{NOBODY, Ran, Tree, left_out, names, root_for, run, set_mode, tool_for};
+
+/// Somebody who is neither root nor [`NOBODY`].
+const STRANGER: u32 = 1;
+
+/// A place for an index at `way/folder`, its parents open to all others' reading.
+fn tree() -> Tree {
+    let tree = Tree::new();
+    tree.dist("site", "a", "[g]\na = a:main\n");
+    tree.dir("way/folder");
+    tree
+}
+
+const REFRESH: [&str; 7] = [
+    "refresh",
+    "-q",
+    "--path",
+    "site",
+    "--output",
+    "way/folder/index",
+    "--full",
+];
+
+fn own(tree: &Tree, name: &str, owner: u32) {
+    lchown(tree.path(name), Some(owner), None).unwrap();
+}
+
+/// A link in place of `way/folder`, and what it leads to in `elsewhere`.
+fn link_to_elsewhere(tree: &Tree, owner: u32) {
+    fs::remove_dir(tree.path("way/folder")).unwrap();
+    tree.dir("elsewhere");
+    tree.link(tree.path("elsewhere"), "way/folder");
+    own(tree, "way/folder", owner);
+}
+
+/// That nothing was written, for this reason.
+fn refused(tree: &Tree, ran: &Ran, reason: &str) {
+    assert_eq!(ran.code, 2, "{ran:?}");
+    let expected = format!("cannot write way/folder/index: {reason}");
+    assert!(ran.complaint().ends_with(&expected), "{expected}: {ran:?}");
+    for folder in ["way/folder", "elsewhere"] {
+        assert!(!tree.path(folder).exists() || names(tree.path(folder)).is_empty());
+    }
+}
+
+fn written(tree: &Tree, ran: &Ran) {
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert_eq!(names(tree.path("way/folder")), ["index", "index.lock"]);
+}
+
+#[test]
+fn root_writes_only_where_nobody_else_could_lead_it_elsewhere() {
+    if !root_for("the way to where root writes") {
+        return;
+    }
+    let others = "others than root can write to";
+    type Case<'a> = (&'a dyn Fn(&Tree), Option<&'a str>);
+    let cases: [Case<'_>; 11] = [
+        (
+            &|tree| own(tree, "way", STRANGER),
+            Some("way belongs to user 1, not to root"),
+        ),
+        (
+            &|tree| own(tree, "way/folder", NOBODY),
+            Some("way/folder belongs to user 65534, not to root"),
+        ),
+        (
+            &|tree| set_mode(tree.path("way"), 0o775),
+            Some(&format!("{others} way")),
+        ),
+        (
+            &|tree| set_mode(tree.path("way"), 0o757),
+            Some(&format!("{others} way")),
+        ),
+        (
+            &|tree| set_mode(tree.path("way/folder"), 0o775),
+            Some(&format!("{others} way/folder")),
+        ),
+        (
+            &|tree| set_mode(tree.path("way/folder"), 0o1777),
+            Some(&format!("{others} way/folder")),
+        ),
+        (
+            &|tree| link_to_elsewhere(tree, STRANGER),
+            Some("way/folder is a link of user 1's, not to root"),
+        ),
+        // What a link leads to is held against the same rule.
+        (
+            &|tree| {
+                link_to_elsewhere(tree, 0);
+                own(tree, "elsewhere", STRANGER);
+            },
+            Some("elsewhere belongs to user 1, not to root"),
+        ),
+        (&|_| (), None),
+        (&|tree| set_mode(tree.path("way"), 0o1777), None),
+        (&|tree| link_to_elsewhere(tree, 0), None),
+    ];
+    for (prepare, reason) in cases {
+        let tree = tree();
+        prepare(&tree);
+        let ran = run(&mut tree.epcache(&REFRESH));
+        match reason {
+            None => written(&tree, &ran),
+            Some(reason) if reason.starts_with("elsewhere") => {
+                refused(&tree, &ran, &format!("{}/{reason}", tree.text("")));
+            }
+            Some(reason) => refused(&tree, &ran, reason),
+        }
+    }
+}
+
+#[test]
+fn where_root_stands_counts_too() {
+    if !root_for("the current directory of root") {
+        return;
+    }
+    let tree = tree();
+    own(&tree, "way", STRANGER);
+    for output in ["index", "folder/../index"] {
+        let mut command = tree.epcache(&["refresh", "-q", "--path", "../site", "--output", output]);
+        let ran = run(command.current_dir(tree.path("way")));
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.complaint().contains("way belongs to user 1"), "{ran:?}");
+    }
+    // From a folder of root's own within it, no more than that folder is on the way.
+    let mut command = tree.epcache(&["refresh", "-q", "--path", "../../site"]);
+    let ran = run(command
+        .args(["--output", "index"])
+        .current_dir(tree.path("way/folder")));
+    written(&tree, &ran);
+    let mut command = tree.epcache(&["refresh", "-q", "--path", "../../site"]);
+    let ran = run(command
+        .args(["--output", "../index"])
+        .current_dir(tree.path("way/folder")));
+    assert!(
+        ran.complaint().contains(": .. belongs to user 1"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn others_write_where_root_or_they_alone_decide() {
+    if !root_for("folders of several users") {
+        return;
+    }
+    let neither = "neither to root nor to this user, 65534";
+    type Case<'a> = (&'a dyn Fn(&Tree), Option<&'a str>);
+    let cases: [Case<'_>; 7] = [
+        (
+            &|tree| own(tree, "way", STRANGER),
+            Some(&format!("way belongs to user 1, {neither}")),
+        ),
+        (
+            &|tree| {
+                own(tree, "way/folder", STRANGER);
+                set_mode(tree.path("way/folder"), 0o777);
+            },
+            Some(&format!("way/folder belongs to user 1, {neither}")),
+        ),
+        (
+            &|tree| {
+                link_to_elsewhere(tree, STRANGER);
+                tree.give("elsewhere");
+            },
+            Some(&format!("way/folder is a link of user 1's, {neither}")),
+        ),
+        (&|tree| tree.give("way/folder"), None),
+        // Who shares what is theirs with a group, or writes to /tmp, has chosen so.
+        (
+            &|tree| {
+                tree.give("way");
+                tree.give("way/folder");
+                set_mode(tree.path("way"), 0o2775);
+                set_mode(tree.path("way/folder"), 0o2775);
+            },
+            None,
+        ),
+        (&|tree| set_mode(tree.path("way/folder"), 0o1777), None),
+        (
+            &|tree| {
+                link_to_elsewhere(tree, NOBODY);
+                tree.give("elsewhere");
+            },
+            None,
+        ),
+    ];
+    for (prepare, reason) in cases {
+        let tree = tree();
+        prepare(&tree);
+        let ran = run(&mut tree.as_user(&REFRESH));
+        match reason {
+            None => written(&tree, &ran),
+            Some(reason) => refused(&tree, &ran, reason),
+        }
+    }
+}
+
+#[test]
+fn an_environment_s_owner_leads_root_nowhere() {
+    if !root_for("a swapped folder") {
+        return;
+    }
+    let tree = Tree::new();
+    tree.venv("venv");
+    tree.dir("venv/.epcache");
+    tree.dir("elsewhere");
+    tree.link(tree.path("elsewhere"), "venv/link");
+    own(&tree, "venv/link", STRANGER);
+    let refresh = ["refresh", "-q", "--venv", "venv"];
+
+    let done = AtomicBool::new(false);
+    let (mut ended_well, mut ended_badly) = (0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let move_to = |from: &str, to: &str| {
+                let _ = fs::rename(tree.path(from), tree.path(to));
+            };
+            while !done.load(Ordering::Relaxed) {
+                move_to("venv/.epcache", "venv/aside");
+                move_to("venv/link", "venv/.epcache");
+                std::thread::yield_now();
+                move_to("venv/.epcache", "venv/link");
+                move_to("venv/aside", "venv/.epcache");
+            }
+        });
+        for _ in 0..500 {
+            match run(&mut tree.epcache(&refresh)).code {
+                0 => ended_well += 1,
+                _ => ended_badly += 1,
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(
+        ended_well > 0 && ended_badly > 0,
+        "{ended_well} {ended_badly}"
+    );
+    assert!(names(tree.path("elsewhere")).is_empty());
+}
+
+#[test]
+fn a_lock_that_somebody_else_may_hold_is_none() {
+    if !root_for("somebody else's lock") {
+        return;
+    }
+    let tree = tree();
+    tree.file("way/folder/index.lock", "");
+    own(&tree, "way/folder/index.lock", STRANGER);
+    let ran = run(&mut tree.epcache(&REFRESH));
+    assert_eq!(ran.code, 2);
+    let expected = "cannot lock way/folder/index.lock: it belongs to user 1, remove it";
+    assert!(ran.complaint().ends_with(expected), "{ran:?}");
+    assert_eq!(names(tree.path("way/folder")), ["index.lock"]);
+}
+
+#[test]
+fn for_root_the_rule_begins_at_the_root_that_it_is_given() {
+    if !root_for("a root in somebody's home") {
+        return;
+    }
+    let tree = Tree::new();
+    tree.system("home/image");
+    own(&tree, "home", STRANGER);
+    let refresh = ["refresh", "-q", "--root", "home/image"];
+    let ran = run(&mut tree.epcache(&refresh));
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(tree.path("home/image/usr/lib/epcache/state").is_file());
+
+    // A trigger of that system is told the same.
+    for (name, reason) in [
+        ("home/image", "home/image belongs to user 1, not to root"),
+        ("home/image/usr/lib", "home/image/usr/lib belongs to user 1"),
+    ] {
+        fs::remove_dir_all(tree.path("home/image/usr/lib/epcache")).unwrap();
+        own(&tree, name, STRANGER);
+        for command in [
+            &refresh[..],
+            &["trigger", "--root", "home/image", "--strict", "dpkg"],
+        ] {
+            let ran = run(&mut tree.epcache(command));
+            assert_eq!(ran.code, 2, "{ran:?}");
+            assert!(ran.complaint().contains(reason), "{ran:?}");
+            assert!(!tree.path("home/image/usr/lib/epcache").exists());
+        }
+        own(&tree, name, 0);
+        assert_eq!(run(&mut tree.epcache(&refresh)).code, 0);
+    }
+}
+
+#[test]
+fn what_is_left_without_a_lock_is_not_left_elsewhere() {
+    if !root_for("somebody else's folder") {
+        return;
+    }
+    // Switched off, a trigger leaves its word all the same; busy, it marks the old index.
+    let tree = Tree::new();
+    tree.system("root");
+    tree.file("root/etc/epcache.conf", "[epcache]\nauto-update = no\n");
+    tree.dir("root/elsewhere");
+    tree.file("root/elsewhere/index", [0; 64]);
+    tree.link("/elsewhere", "root/usr/lib/epcache");
+    own(&tree, "root/usr/lib/epcache", STRANGER);
+    run(&mut tree.epcache(&["trigger", "--root", "root", "dpkg"]));
+    fs::remove_file(tree.path("root/etc/epcache.conf")).unwrap();
+    run(&mut tree.epcache(&["trigger", "--root", "root", "dpkg"]));
+    assert_eq!(names(tree.path("root/elsewhere")), ["index"]);
+    assert_eq!(
+        fs::read(tree.path("root/elsewhere/index")).unwrap(),
+        [0; 64]
+    );
+}
+
+/// A command as [`NOBODY`] in a user namespace of its own.
+fn in_namespace(tree: &Tree, options: &[&str], arguments: &[&str]) -> Command {
+    let mut command = tree.program("setpriv".as_ref());
+    let user = NOBODY.to_string();
+    command.args([
+        "--reuid",
+        &user,
+        "--regid",
+        &user,
+        "--clear-groups",
+        "unshare",
+        "--user",
+    ]);
+    command
+        .args(options)
+        .arg(tree.public_program())
+        .args(arguments);
+    command
+}
+
+/// Whether user namespaces are to be had. Says so where not.
+fn namespaces_for(name: &str) -> bool {
+    if !root_for(name) || !tool_for(name, "setpriv") || !tool_for(name, "unshare") {
+        return false;
+    }
+    let there = run(&mut in_namespace(&Tree::new(), &[], &["--version"])).code == 0;
+    if !there {
+        left_out(name, "user namespaces are not to be had here");
+    }
+    there
+}
+
+#[test]
+fn who_has_no_number_in_a_namespace_is_taken_for_root() {
+    if !namespaces_for("writing in a user namespace") {
+        return;
+    }
+    let tree = tree();
+    tree.give("way/folder");
+    let ran = run(&mut in_namespace(&tree, &["--map-root-user"], &REFRESH));
+    written(&tree, &ran);
+}
+
+#[test]
+fn an_index_is_the_one_in_the_folder_that_was_checked() {
+    let tree = Tree::new();
+    tree.dist("site", "a", "[g]\na = a:main\n");
+    tree.refresh(&["site"], "good/index");
+    tree.dist("site", "b", "[g]\nb = b:main\n");
+    let query = |index: &str| {
+        let mut query = vec!["query", "g", "--path", "site", "--freshness", "trust"];
+        query.extend(["--index", index]);
+        run(&mut tree.epcache(&query)).stdout.lines().count()
+    };
+    symlink(tree.path("good"), tree.path("link")).unwrap();
+    tree.dir("bad");
+    set_mode(tree.path("bad"), 0o777);
+    tree.link(Path::new("../good/index"), "bad/index");
+    fs::hard_link(tree.path("good/index"), tree.path("bad/hard")).unwrap();
+    // A link leads to the index, and it is the index's own folder that counts.
+    for (index, believed) in [
+        ("good/index", true),
+        ("link/index", true),
+        ("bad/index", true),
+        ("bad/hard", false),
+    ] {
+        assert_eq!(query(index) == 1, believed, "{index}");
+    }
+    set_mode(tree.path("good"), 0o775);
+    assert_eq!(query("bad/index"), 2);
+}
