@@ -12,6 +12,8 @@
 
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "support/packaging.rs"]
+mod packaging;
 mod support;
 
 use std::path::{Path, PathBuf};
@@ -24,20 +26,25 @@ use support::{repository, say, text, tree};
 /// The directory with the package as it was built, once for all tests; None where this machine cannot.
 fn packages(test: &str) -> Option<&'static Path> {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    if !tool_for(test, "dh") || !tool_for(test, "lintian") {
+    if packaging::being_built(test)
+        || !tool_for(test, "dh")
+        || !tool_for(test, "lintian")
+        || !root_for(test)
+    {
         return None;
     }
     Some(BUILT.get_or_init(|| {
         let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let dist = temporary.join("deb");
         let _ = std::fs::remove_dir_all(&dist);
+        // As distributions build it: with the crates in vendor/, and no network.
         let mut command = limited(1500);
-        command.arg(repository().join("packaging/deb"));
-        command
-            .env("DIST", &dist)
-            .env("DEB_BUILD_OPTIONS", "nocheck");
+        command.arg(repository().join("tests/offline-deb"));
         // What is built before stays: under the target directory that this test was built in.
-        command.env("CARGO_TARGET_DIR", temporary.with_file_name("packaging"));
+        command
+            .arg(temporary.with_file_name("packaging"))
+            .arg(&dist);
+        command.env("DEB_BUILD_OPTIONS", "nocheck");
         command.env_remove("CARGO");
         succeed(&mut command);
         dist
@@ -81,12 +88,51 @@ fn lintian_finds_nothing() {
 }
 
 #[test]
-fn after_every_transaction_of_dpkg_the_index_says_what_python_says() {
-    let name = "dpkg's transactions";
+fn the_debian_package_has_what_make_installs() {
+    let Some(packages) = packages("the Debian package's list") else {
+        return;
+    };
+    let mut made = packaging::installed_by_make([
+        "/usr/share/doc/epcache",
+        "",
+        "/usr/share/zsh/vendor-completions",
+    ]);
+    // In Debian's own places.
+    made.remove("/usr/share/doc/epcache/CHANGELOG.md");
+    let debian = ["changelog", "changelog.Debian", "copyright"];
+    made.extend(debian.map(|name| format!("/usr/share/doc/epcache/{name}")));
+    made.insert("/usr/share/lintian/overrides/epcache".to_owned());
+    let directory = support::public_directory();
+    let mut unpack = limited(60);
+    unpack.args(["dpkg-deb", "-x"]);
+    unpack
+        .arg(file(packages, "epcache_", ".deb"))
+        .arg(directory.path());
+    succeed(&mut unpack);
+    let mut find = limited(60);
+    find.arg("find").arg(directory.path());
+    find.args(["!", "-type", "d", "-printf", "/%P\n"]);
+    assert_eq!(packaging::names(succeed(&mut find).as_bytes()), made);
+}
+
+#[test]
+fn after_every_transaction_of_dpkg_in_debian_12_the_index_says_what_python_says() {
+    walk("debian-bookworm", "oracle-3.11");
+}
+
+#[test]
+fn after_every_transaction_of_dpkg_in_debian_13_the_index_says_what_python_says() {
+    walk("debian-trixie", "oracle-3.13");
+}
+
+/// `tests/dpkg-walk` in a tree, with the libraries for that tree's Python.
+fn walk(debian: &str, libraries: &str) {
+    let name = &format!("dpkg's transactions in {debian}");
     if !root_for(name) || !tool_for(name, "unshare") {
         return;
     }
-    let (Some(debian), Some(libraries)) = (tree("debian-bookworm"), tree("oracle-3.11")) else {
+    let suite = debian.trim_start_matches("debian-");
+    let (Some(debian), Some(libraries)) = (tree(debian), tree(libraries)) else {
         return;
     };
     let Some(packages) = packages(name) else {
@@ -96,7 +142,7 @@ fn after_every_transaction_of_dpkg_the_index_says_what_python_says() {
     command.arg(repository().join("tests/dpkg-walk"));
     command.arg(file(packages, "epcache_", ".deb"));
     command.args([&debian, &libraries]);
-    command.arg(debian.with_file_name("debs").join("apt"));
+    command.arg(debian.with_file_name("debs").join(suite).join("apt"));
     let said = succeed(&mut command);
     say(said.trim_end().lines().last().unwrap_or_default());
 }

@@ -9,6 +9,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test's helpers are tests too
 
+#[path = "support/packaging.rs"]
+mod packaging;
 mod support;
 
 use std::collections::BTreeSet;
@@ -51,8 +53,7 @@ fn packages() -> Option<&'static Packages> {
 
 fn make_packages() -> Option<Packages> {
     const WHAT: &str = "the RPM package";
-    if std::env::var_os("RPM_BUILD_ROOT").is_some() {
-        support::say("SKIPPED the RPM package: it is being built");
+    if packaging::being_built(WHAT) {
         return None;
     }
     if !nix::unistd::geteuid().is_root() {
@@ -375,6 +376,34 @@ fn rpmlint_finds_no_error() {
     );
 }
 
+#[test]
+fn the_rpm_package_has_what_make_installs() {
+    let Some(packages) = packages() else { return };
+    let query = |arguments: &[&str]| {
+        let listed = run(within(60, "rpm").args(arguments).arg(&packages.epcache));
+        assert!(listed.status.success(), "{}", text(&listed.stderr));
+        text(&listed.stdout)
+    };
+    let doc = "/usr/share/doc/epcache";
+    let mut made = packaging::installed_by_make([doc, "", "/usr/share/zsh/site-functions"]);
+    made.insert("/usr/lib/epcache/triggers.d/rpm".to_owned());
+    // Neither directories, nor what is only listed (ghosts), nor what rpm adds by itself. Licences are where its macro
+    // puts them.
+    let format = "[%{FILEMODES:perms} %{FILEFLAGS:fflags} %{FILENAMES}\n]";
+    let listed = query(&["-qp", "--qf", format]);
+    let files = listed.lines().filter_map(|line| {
+        let (mode, rest) = line.split_once(' ')?;
+        let (flags, name) = rest.split_once(' ')?;
+        let counts = !mode.starts_with('d')
+            && !flags.contains(['g', 'l'])
+            && !name.starts_with("/usr/lib/.build-id/");
+        counts.then(|| name.trim_end_matches(".gz").to_owned())
+    });
+    assert_eq!(files.collect::<BTreeSet<_>>(), made);
+    let licences = query(&["-qp", "--licensefiles"]);
+    assert_eq!(licences.lines().count(), 2, "{licences}");
+}
+
 // ---- the walk
 
 #[test]
@@ -460,7 +489,15 @@ fn epcache_may_be_there_first_and_leaves_nothing() {
     system.rpm("-U --replacepkgs", [&twice]);
     system.settled("with one of them again");
 
-    // The last transaction takes epcache along with what it has indexed.
+    // The last transaction takes epcache along with what it has indexed, and all that it keeps beside the index.
+    for directory in ["usr/lib/epcache", "var/cache/epcache"] {
+        for kept in ["views", "changed"] {
+            let kept = system.path(directory).join(kept);
+            fs::create_dir_all(&kept).unwrap();
+            fs::write(kept.join("some"), "").unwrap();
+        }
+    }
+    system.untouched("with views and stamps");
     let installed = run(system.rpm_command().args(["-qa", "python3-*"]));
     let installed = text(&installed.stdout);
     let gone = installed
