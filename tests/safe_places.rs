@@ -13,7 +13,7 @@
 mod cli;
 
 use std::fs;
-use std::os::unix::fs::{lchown, symlink};
+use std::os::unix::fs::{chown, lchown, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -372,6 +372,38 @@ fn who_has_no_number_in_a_namespace_is_taken_for_root() {
     tree.give("way/folder");
     let ran = run(&mut in_namespace(&tree, &["--map-root-user"], &REFRESH));
     written(&tree, &ran);
+}
+
+#[test]
+fn an_index_of_whoever_has_no_number_is_as_absent() {
+    if !namespaces_for("reading in a user namespace") {
+        return;
+    }
+    let tree = Tree::new();
+    tree.dist("venv/site", "a", "[g]\na = a:main\n");
+    tree.refresh(&["venv/site"], "venv/index");
+    tree.dist("venv/site", "b", "[g]\nb = b:main\n");
+    for owner in [STRANGER, 0] {
+        for name in ["venv", "venv/index", "venv/site"] {
+            chown(tree.path(name), Some(owner), None).unwrap();
+        }
+        // Everybody is the same there: the reader, the index's owner, the directory's.
+        for options in [&[][..], &["--map-root-user"]] {
+            let query = [
+                "query",
+                "-v",
+                "g",
+                "--path",
+                "venv/site",
+                "--freshness",
+                "trust",
+            ];
+            let mut command = in_namespace(&tree, options, &query);
+            let ran = run(command.env("EPCACHE_INDEX", "venv/index"));
+            assert_eq!(ran.stdout.lines().count(), 2, "read from the disk: {ran:?}");
+            assert!(!ran.stderr.contains("venv/index"), "in silence: {ran:?}");
+        }
+    }
 }
 
 #[test]

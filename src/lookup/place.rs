@@ -2,20 +2,24 @@
 //!
 //! A reader believes an index about a directory only if nobody could have written it who could not
 //! decide as well what runs from there: its owner is root, the reader, or the directory's owner, and
-//! neither the file nor its folder can be written by others. One that is not believed is as absent.
+//! neither the file nor its folder can be written by others. One that is not believed is as absent. Whoever
+//! can rename a folder further up can put no more in its place than another index that fulfils this.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 
 use super::AnySource;
 use crate::environment::Environment;
 use crate::freshness::Circumstances;
 use crate::index::{Damage, Index, Record};
-use crate::rooted::{Root, read_only_device};
+use crate::owner::is_unmapped;
+use crate::rooted::{Directory, Root, read_only_device};
 
 /// The system's own indexes, in the order in which they are asked.
 pub const SYSTEM_INDEXES: [&str; 2] = ["/usr/lib/epcache/index", "/var/cache/epcache/index"];
@@ -92,6 +96,38 @@ pub enum Unusable {
     Damage(#[from] Damage),
 }
 
+/// An index, and the folder that it lies in.
+struct Found<'r> {
+    path: PathBuf,
+    folder: Directory<'r>,
+    file: File,
+    stat: FileStat,
+}
+
+/// Finds an index. It is opened in its folder: whoever swaps folders, the one that is looked at
+/// is the one that it was found in.
+fn find<'r>(root: &'r Root, path: &Path) -> io::Result<Found<'r>> {
+    let open = |path: PathBuf| -> io::Result<_> {
+        let parent = path.parent().filter(|parent| *parent != Path::new(""));
+        let folder = root.hold(parent.unwrap_or(Path::new(".")))?;
+        let name = path.file_name().unwrap_or(OsStr::new("."));
+        let (file, stat) = folder.open_own_file(name)?;
+        Ok(Found {
+            path,
+            folder,
+            file,
+            stat,
+        })
+    };
+    match open(path.to_owned()) {
+        // A link may lead to it.
+        Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
+            open(root.real_path(path)?)
+        }
+        found => found,
+    }
+}
+
 /// An index that is believed about what its owner may speak of.
 pub struct OpenIndex {
     path: PathBuf,
@@ -112,18 +148,27 @@ impl OpenIndex {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Unusable::Missing,
             _ => Unusable::Io(error),
         };
-        let real = root.real_path(path).map_err(missing_or)?;
-        let folder = real.parent().unwrap_or(Path::new("/"));
-        let (file, stat) = root.open_file(&real).map_err(missing_or)?;
-        let folder_stat = root.stat(folder).map_err(missing_or)?;
+        let Found {
+            path: real,
+            folder,
+            file,
+            stat,
+        } = find(root, path).map_err(missing_or)?;
+        let folder_stat = folder.stat().map_err(missing_or)?;
+        // Nobody can tell whose it is.
+        if is_unmapped(stat.st_uid) {
+            return Err(Unusable::Missing);
+        }
+        let folder = folder.path();
+        let named = |path: &Path| root.real_path(path).unwrap_or_else(|_| path.to_owned());
         for (what, stat) in [(real.as_path(), &stat), (folder, &folder_stat)] {
             if stat.st_mode & 0o022 != 0 {
-                let text = format!("others can write {}", what.display());
+                let text = format!("others can write {}", named(what).display());
                 return Err(Unusable::Untrusted(text));
             }
         }
         if folder_stat.st_uid != stat.st_uid && folder_stat.st_uid != 0 {
-            let text = format!("{} belongs to somebody else", folder.display());
+            let text = format!("{} belongs to somebody else", named(folder).display());
             return Err(Unusable::Untrusted(text));
         }
         Self::of_file(path, kind, file, &stat)

@@ -119,6 +119,15 @@ impl<'r> Directory<'r> {
         regular_file(self.open_any(entry, file)?)
     }
 
+    /// Opens a regular file that lies in this very directory: no link to one.
+    ///
+    /// # Errors
+    /// Those of [`Root::open_file`]; `ELOOP` for a link.
+    pub fn open_own_file(&self, name: &OsStr) -> io::Result<(File, FileStat)> {
+        let flags = OPEN_FLAGS | OFlag::O_NOFOLLOW;
+        regular_file(openat(&self.fd, name, flags, Mode::empty())?.into())
+    }
+
     /// Opens whatever lies at `entry/file`, for who finds out from reading what it is: `pread(2)`
     /// says EISDIR for a directory and ESPIPE for a FIFO.
     ///

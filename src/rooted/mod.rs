@@ -106,6 +106,15 @@ impl Root {
         Ok(Directory::new(self, path, fd))
     }
 
+    /// Holds a directory to reach what is in it. It need not be readable.
+    ///
+    /// # Errors
+    /// Those of `open(2)`, as [`Root::open_dir`].
+    pub fn hold(&self, path: &Path) -> io::Result<Directory<'_>> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(Directory::new(self, path, self.open(path, flags)?))
+    }
+
     /// Opens a regular file for reading.
     ///
     /// # Errors
