@@ -9,7 +9,12 @@ use epcache::{cli, commands, terminal};
 const FAILURE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = match cli::parse(std::env::args_os().collect()) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(directory) = cli::generator_directory(&arguments) {
+        commands::generator::run(directory);
+        return ExitCode::SUCCESS;
+    }
+    let cli = match cli::parse(arguments) {
         Ok(cli) => cli,
         Err(status) => return status,
     };

@@ -1,6 +1,7 @@
 //! One file a subcommand: each wires the rooms below, and prints.
 
 mod export;
+pub mod generator;
 mod json;
 mod query;
 mod refresh;

@@ -20,6 +20,7 @@ mod rules;
 mod site;
 mod sys_path;
 mod system;
+mod watch;
 
 use std::fmt;
 use std::io;
@@ -30,6 +31,7 @@ pub use interpreter::{Interpreter, Venv, interpreters, interpreters_in};
 pub use rules::{Flavour, SiteRules};
 pub use sys_path::{Mode, SysPath, sys_path, sys_path_as};
 pub use system::{given, system, user, venv};
+pub use watch::to_watch;
 
 #[cfg(doc)]
 use crate::rooted::Root;

@@ -1,0 +1,295 @@
+//! The units that see what no package manager does, under a real systemd: booted in a container whose root is a
+//! layer over this machine's own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at what it does not expect"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use epcache::layout::{self, Origin};
+use epcache::rooted::Root;
+use support::{public_directory, repository, run, skip, text, tree, within};
+
+const UNITS: [&str; 4] = [
+    "epcache.path",
+    "epcache-settle.service",
+    "epcache.service",
+    "epcache.timer",
+];
+
+/// A layer over this machine's root, with epcache installed in it as a package would.
+struct Container {
+    directory: tempfile::TempDir,
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        for mount in ["root", "layer"] {
+            let mut umount = Command::new("umount");
+            umount.arg("--lazy").arg(self.directory.path().join(mount));
+            let _ = umount.status();
+        }
+    }
+}
+
+impl Container {
+    fn new(test: &str) -> Option<Self> {
+        if !nix::unistd::geteuid().is_root() {
+            skip(test, "only root can mount");
+            return None;
+        }
+        let container = Self {
+            directory: public_directory(),
+        };
+        let (layer, root) = (container.path("layer"), container.root());
+        for directory in [&layer, &root] {
+            fs::create_dir(directory).unwrap();
+        }
+        let mut mount = within(30, "mount");
+        let mut done = run(mount.args(["-t", "tmpfs", "tmpfs"]).arg(&layer));
+        if done.status.success() {
+            let (upper, work) = (layer.join("upper"), layer.join("work"));
+            fs::create_dir(&upper).unwrap();
+            fs::create_dir(&work).unwrap();
+            let (upper, work) = (upper.display(), work.display());
+            let options = format!("lowerdir=/,upperdir={upper},workdir={work}");
+            let mut mount = within(30, "mount");
+            mount.args(["-t", "overlay", "overlay", "-o", &options]);
+            done = run(mount.arg(&root));
+        }
+        if !done.status.success() {
+            skip(test, &text(&done.stderr));
+            return None;
+        }
+        for directory in ["usr/lib/epcache", "var/cache/epcache"] {
+            let _ = fs::remove_dir_all(root.join(directory));
+        }
+        let mut install = within(60, repository().join("packaging/install"));
+        install.arg(env!("CARGO_BIN_EXE_epcache")).arg(&root);
+        install.args(["/usr", "/usr/share/doc/epcache", "", "/usr/share/zsh"]);
+        let done = run(&mut install);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        container.chroot(&["systemd-sysusers", "epcache.conf"]);
+        Some(container)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn root(&self) -> PathBuf {
+        self.path("root")
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        let path = self.root().join(path.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn chroot(&self, command: &[&str]) -> String {
+        let mut chroot = within(120, "chroot");
+        let done = run(chroot.arg(self.root()).args(command));
+        let said = text(&done.stdout) + &text(&done.stderr);
+        assert!(done.status.success(), "{command:?}: {said}");
+        said
+    }
+
+    /// Boots it, runs a script in it, and returns what the script printed. `done` has to be its last word.
+    fn boot(&self, script: &str) -> String {
+        self.write(
+            "/script",
+            &format!("set -u\n{HELPERS}\n{script}\necho done\n"),
+        );
+        self.write(
+            "/etc/systemd/system/script.service",
+            "[Unit]\nAfter=basic.target\nSuccessAction=exit-force\nFailureAction=exit-force\n\
+             [Service]\nType=oneshot\nExecStart=/bin/bash /script\n\
+             StandardOutput=file:/output\nStandardError=inherit\nTimeoutStartSec=240\n",
+        );
+        // What a machine has as well, and no more: not what this machine starts besides.
+        self.write(
+            "/etc/systemd/system/script.target",
+            "[Unit]\nRequires=basic.target script.service\nAfter=basic.target\n",
+        );
+        let mut nspawn = within(300, "systemd-nspawn");
+        nspawn
+            .args(["--quiet", "--register=no", "--keep-unit"])
+            .args(["--private-network", "--console=pipe", "--directory"])
+            .arg(self.root())
+            .args(["--boot", "systemd.unit=script.target"]);
+        let done = run(&mut nspawn);
+        let output = fs::read_to_string(self.root().join("output")).unwrap_or_default();
+        assert!(
+            output.ends_with("done\n"),
+            "{output}\n{}\n{}",
+            text(&done.stdout),
+            text(&done.stderr)
+        );
+        output
+    }
+}
+
+/// What the scripts have in common.
+const HELPERS: &str = r#"
+# put DIRECTORY NAME: a distribution, as a copy by hand leaves it
+put() {
+    mkdir -p "$1/$2-1.0.dist-info"
+    printf 'Metadata-Version: 2.1\nName: %s\nVersion: 1.0\n' "$2" >"$1/$2-1.0.dist-info/METADATA"
+    printf '[test.units]\n%s = %s:main\n' "$2" "$2" >"$1/$2-1.0.dist-info/entry_points.txt"
+}
+# settled: waits until nothing has been at work for five seconds
+settled() {
+    local calm=0 tries=0
+    while ((calm < 10 && tries++ < 200)); do
+        sleep 0.5
+        case $(systemctl show --value -p ActiveState epcache-settle.service epcache.service | xargs) in
+        'inactive inactive') calm=$((calm + 1)) ;;
+        *) calm=0 ;;
+        esac
+    done
+}
+runs() { journalctl --sync; journalctl --no-pager -o cat -u epcache.service | grep -c '^Starting'; }
+healthy() { systemctl is-active epcache.path epcache.timer | xargs; systemctl --failed --no-legend | grep epcache; }
+known() { epcache query test.units "$@" --index /usr/lib/epcache/index --freshness trust --path "$site" | wc -l; }
+"#;
+
+#[test]
+fn systemd_finds_no_fault_with_the_units() {
+    let test = "systemd_finds_no_fault_with_the_units";
+    let Some(container) = Container::new(test) else {
+        return;
+    };
+    let mut verify = vec!["systemd-analyze", "verify", "--man=no"];
+    verify.extend(UNITS);
+    assert_eq!(container.chroot(&verify), "");
+    for (unit, limit) in [("epcache.service", 2.0), ("epcache-settle.service", 1.0)] {
+        let said = container.chroot(&[
+            "systemd-analyze",
+            "security",
+            "--offline=true",
+            "--no-pager",
+            unit,
+        ]);
+        let level = said.rsplit("exposure level for ").next().unwrap();
+        let level: f64 = level.split_whitespace().nth(1).unwrap().parse().unwrap();
+        assert!(level <= limit, "{unit}: {said}");
+    }
+    // Where a drop-in is worth nothing, since the unit itself has no [Path] to be added to.
+    let units = ["epcache.path", "epcache.timer"];
+    container.chroot(&["systemctl", "enable", units[0], units[1]]);
+}
+
+#[test]
+fn what_no_package_manager_sees_gets_into_the_index() {
+    let test = "what_no_package_manager_sees_gets_into_the_index";
+    let Some(container) = Container::new(test) else {
+        return;
+    };
+    container.chroot(&["systemctl", "enable", "epcache.path", "epcache.timer"]);
+    let output = container.boot(
+        r#"
+newest=$(ls -d /usr/lib/python3.*/ | sed 's/.*python3\.\([0-9]*\).*/\1/' | sort -n | tail -n 1)
+site=/usr/local/lib/python3.$newest/dist-packages
+echo "healthy: $(healthy)"
+systemctl start epcache.service
+echo "first: $(systemctl show --value -p Result epcache.service), $(known) known"
+settled
+
+before=$(runs)
+for n in $(seq 200); do put "$site" "burst$n"; sleep 0.02; done
+settled
+echo "burst: $(known) known after $(($(runs) - before)) refreshes, $(healthy)"
+
+# What changes while a refresh is at work, behind its back.
+mkdir -p /run/systemd/system/epcache.service.d
+printf '[Service]\nExecStartPost=/usr/bin/sleep 5\nExecPaths=/usr/bin\n' >/run/systemd/system/epcache.service.d/slow.conf
+systemctl daemon-reload
+put "$site" before
+while [ "$(known before)" = 0 ]; do sleep 0.2; done
+echo "meanwhile: $(systemctl show --value -p ActiveState epcache.service)"
+put "$site" behind
+settled; settled
+echo "behind: $(known behind) known, $(healthy)"
+rm -r /run/systemd/system/epcache.service.d
+systemctl daemon-reload
+
+# Rewritten in place: nothing that is watched moves.
+echo 'more = more:main' >>"$site/before-1.0.dist-info/entry_points.txt"
+settled
+echo "in place: $(known more) known"
+systemctl start epcache.service
+echo "daily: $(known more) known"
+
+# A Python that is newer than the boot.
+site=/usr/local/lib/python3.$((newest + 1))/site-packages
+put "$site" later
+settled
+before=$(runs)
+put "$site" latest
+settled
+echo "new Python: $(known) known, $(($(runs) - before)) refresh"
+rm -r "$site/later-1.0.dist-info"
+settled
+echo "removed: $(known) known, $(healthy)"
+ls -ln /usr/lib/epcache /var/cache/epcache
+journalctl --no-pager -o cat -u epcache.service -u epcache.path -u epcache-settle.service | tail -n 20
+"#,
+    );
+    for line in [
+        "healthy: active active",
+        "first: success, 0 known",
+        "meanwhile: activating",
+        "behind: 1 known, active active",
+        "in place: 0 known",
+        "daily: 1 known",
+        "new Python: 2 known, 1 refresh",
+        "removed: 1 known, active active",
+    ] {
+        assert!(
+            output.lines().any(|found| found == line),
+            "{line}\n{output}"
+        );
+    }
+    let burst = ["1 refreshes", "2 refreshes"]
+        .map(|count| format!("burst: 200 known after {count}, active active"));
+    assert!(
+        output.lines().any(|line| burst.iter().any(|b| b == line)),
+        "{output}"
+    );
+}
+
+/// The list is layout's: whatever site directory a system has is on it.
+#[test]
+fn every_site_directory_of_a_real_system_is_watched() {
+    for root in [Some("/".into()), tree("debian-bookworm")]
+        .into_iter()
+        .flatten()
+    {
+        let root = Root::at(Path::new(&root)).unwrap();
+        let extra = [PathBuf::from("/opt/some tool/site-packages")];
+        let watched = layout::to_watch(&root, &extra);
+        let found = layout::system(&root, &extra).directories;
+        let sites: Vec<_> = found
+            .iter()
+            .filter(|found| matches!(found.origin, Origin::Site | Origin::Config))
+            .collect();
+        assert!(sites.len() > 1, "{found:?}");
+        for site in sites {
+            let mut names = std::iter::once(&site.path).chain(&site.aliases);
+            assert!(
+                names.any(|name| watched.contains(name)),
+                "{}: {watched:?}",
+                site.path.display()
+            );
+        }
+    }
+}
