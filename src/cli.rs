@@ -132,9 +132,10 @@ pub struct QueryArgs {
     /// Ask these indexes instead of those in the usual places
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub index: Vec<PathBuf>,
-    /// How hard to look for changes since the index was written
-    #[arg(long, value_name = "LEVEL", default_value = "auto")]
-    pub freshness: FreshnessArg,
+    /// How hard to look for changes since the index was written (default: auto, for indexes that
+    /// the configuration names what it says)
+    #[arg(long, value_name = "LEVEL")]
+    pub freshness: Option<FreshnessArg>,
     /// Print JSON: an array of objects
     #[arg(long)]
     pub json: bool,

@@ -53,7 +53,7 @@ complete -c epcache -n "__fish_epcache_using_subcommand query" -l venv -d 'Searc
 complete -c epcache -n "__fish_epcache_using_subcommand query" -l python -d 'Search as Python VERSION does (3.12; or the path of an interpreter)' -r
 complete -c epcache -n "__fish_epcache_using_subcommand query" -l root -d 'Take DIR for the root of the file system' -r -F
 complete -c epcache -n "__fish_epcache_using_subcommand query" -l index -d 'Ask these indexes instead of those in the usual places' -r -F
-complete -c epcache -n "__fish_epcache_using_subcommand query" -l freshness -d 'How hard to look for changes since the index was written' -r -f -a "auto\t'The directory, and in small ones each metadata directory'
+complete -c epcache -n "__fish_epcache_using_subcommand query" -l freshness -d 'How hard to look for changes since the index was written (default: auto, for indexes that the configuration names what it says)' -r -f -a "auto\t'The directory, and in small ones each metadata directory'
 fast\t'The directory alone'
 strict\t'The directory and each metadata directory'
 trust\t'Nothing'"

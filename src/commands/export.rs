@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::json::JsonText;
-use super::{CommandError, Done, SUCCESS, failed};
+use super::{CommandError, Done, SUCCESS, configuration, failed};
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::environment::Environment;
 use crate::index::format::distribution_flag;
@@ -47,7 +47,8 @@ pub(crate) fn run(arguments: &ExportArgs) -> Done {
 /// The first index of the usual places that readers believe. Who names one has chosen it.
 fn usual_index(root: &Root) -> Result<PathBuf, CommandError> {
     let environment = Environment::of_process();
-    for (kind, path) in places(root, &environment, environment.venv.as_deref()) {
+    let config = configuration(root);
+    for (kind, path) in places(root, &environment, environment.venv.as_deref(), &config) {
         match OpenIndex::open(root, &path, kind) {
             Err(Unusable::Missing) => {}
             Err(error @ Unusable::Untrusted(_)) => {

@@ -95,6 +95,7 @@ fn open_indexes(
     given: &[PathBuf],
     environment: &Environment,
     venv: Option<&Path>,
+    config: &Config,
 ) -> Vec<OpenIndex> {
     let mut indexes = Vec::new();
     let mut open = |root: &Root, kind, path: &Path| match OpenIndex::open(root, path, kind) {
@@ -109,7 +110,7 @@ fn open_indexes(
         }
     };
     if given.is_empty() {
-        for (kind, path) in places(root, environment, venv) {
+        for (kind, path) in places(root, environment, venv, config) {
             open(root, kind, &path);
         }
     } else {
@@ -131,10 +132,12 @@ fn mending(index: &OpenIndex, root: &Root, environment: &Environment) -> String 
         path == system || path == root.outside(system)
     };
     let folder = path.parent().filter(|folder| folder.ends_with(".epcache"));
+    let venv = folder.and_then(Path::parent);
+    let venv = venv.filter(|venv| root.is_file(&venv.join("pyvenv.cfg")));
     let mut command = String::from("epcache refresh");
     if SYSTEM_INDEXES.into_iter().any(is_system) {
         command.push_str(" --system");
-    } else if let Some(venv) = folder.and_then(Path::parent) {
+    } else if let Some(venv) = venv {
         let venv = if venv.as_os_str().is_empty() {
             Path::new(".")
         } else {
@@ -159,6 +162,21 @@ fn mending(index: &OpenIndex, root: &Root, environment: &Environment) -> String 
         command = format!("{command} --root {}", shell_word(root.path()));
     }
     command
+}
+
+/// Where the virtual environment lay when its index was made, if that was elsewhere: then none of its search
+/// directories has a record.
+fn moved_from(index: &OpenIndex, venv: Option<&Path>) -> Option<PathBuf> {
+    let venv = std::path::absolute(venv?).ok()?;
+    let (index, is_venvs) = (index.index(), index.kind() == PlaceKind::Venv);
+    for row in (0..index.directory_count()).take_while(|_| is_venvs) {
+        let (path, ..) = index.directory(row).ok()?;
+        if Path::new(OsStr::from_bytes(&path)).starts_with(&venv) {
+            return None;
+        }
+    }
+    let first = index.record(0).ok().filter(|_| is_venvs)?;
+    Some(PathBuf::from(OsStr::from_bytes(first.path())))
 }
 
 /// The search directories that an index has records of, in their order.

@@ -10,12 +10,14 @@ use serde::Serialize;
 
 use super::json::JsonText;
 use super::{
-    CommandError, Done, NONE_FOUND, SUCCESS, failed, mending, open_indexes, open_root, plural,
+    CommandError, Done, NONE_FOUND, SUCCESS, configuration, failed, mending, moved_from,
+    open_indexes, open_root, plural,
 };
 use crate::cli::QueryArgs;
 use crate::environment::Environment;
+use crate::freshness::Level;
 use crate::layout::{self, LayoutError, Wanted};
-use crate::lookup::{Answers, EntryPoint, Stale, entry_points};
+use crate::lookup::{Answers, EntryPoint, OpenIndex, PlaceKind, Stale, entry_points};
 use crate::rooted::Root;
 use crate::scan::Difference;
 use crate::terminal::{DIM, HEADING, NAME, Output, escape, escape_bytes};
@@ -25,8 +27,15 @@ pub(crate) fn run(arguments: &QueryArgs) -> Done {
     refuse_swallowed_group(arguments, &root)?;
     let environment = Environment::of_process();
     let (paths, venv) = search_path(arguments, &root, &environment)?;
-    let indexes = open_indexes(&root, &arguments.index, &environment, venv.as_deref());
-    let mut answers = Answers::find(&root, &paths, &indexes, arguments.freshness.into());
+    let config = configuration(&root);
+    let venv = venv.as_deref();
+    let indexes = open_indexes(&root, &arguments.index, &environment, venv, &config);
+    let level_of = |index: &OpenIndex| match (arguments.freshness, index.kind()) {
+        (Some(level), _) => level.into(),
+        (None, PlaceKind::Configured) => config.freshness,
+        (None, _) => Level::Auto,
+    };
+    let mut answers = Answers::find(&root, &paths, &indexes, &level_of);
     let found = loop {
         match entry_points(
             &answers,
@@ -54,6 +63,16 @@ pub(crate) fn run(arguments: &QueryArgs) -> Done {
         let index = indexes.iter().find(|index| index.path() == stale.index);
         let mending = index.map(|index| mending(index, &root, &environment));
         log::warn!("{}", describe(stale, &mending.unwrap_or_default()));
+    }
+    for index in &indexes {
+        if let Some(old) = moved_from(index, venv) {
+            log::warn!(
+                "{}: index not used: it is of {}, the environment has moved; `{}` mends it",
+                index.path().display(),
+                old.display(),
+                mending(index, &root, &environment)
+            );
+        }
     }
     let mut output = Output::stdout();
     if arguments.json {

@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use super::json::JsonText;
 use super::triggers::Triggers;
-use super::{Done, STALE, SUCCESS, configuration, duration, failed, mending, open_root, plural};
+use super::{
+    Done, STALE, SUCCESS, configuration, duration, failed, mending, moved_from, open_root, plural,
+};
 use crate::cli::StatusArgs;
 use crate::environment::Environment;
 use crate::freshness::{FreshnessError, Level};
@@ -33,7 +35,7 @@ pub(crate) fn run(arguments: &StatusArgs) -> Done {
         triggers: Triggers::look(&root, &config, &environment),
         ..Report::default()
     };
-    for (kind, path) in places(&root, &environment, venv.as_deref()) {
+    for (kind, path) in places(&root, &environment, venv.as_deref(), &config) {
         let opened = OpenIndex::open(&root, &path, kind);
         report.add_index(&root, &environment, opened, kind.word(), &path);
     }
@@ -185,6 +187,11 @@ impl Report {
                         status.records = records;
                     }
                     Err(damage) => status.why = Some(damage.to_string()),
+                }
+                if let Some(old) = moved_from(&index, environment.venv.as_deref()) {
+                    status.state = STALE_WORD;
+                    let old = old.display();
+                    status.why = Some(format!("it is of {old}, the environment has moved"));
                 }
                 status.mending = Some(mending(&index, root, environment));
                 self.fresh &= status.state != UNUSABLE;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DAMAGED, Done, SUCCESS, failed, plural};
+use super::{DAMAGED, Done, SUCCESS, configuration, failed, plural};
 use crate::cli::VerifyArgs;
 use crate::environment::Environment;
 use crate::index::{Damage, Index, verify};
@@ -16,7 +16,9 @@ pub(crate) fn run(arguments: &VerifyArgs) -> Done {
         Some(file) => vec![file.clone()],
         None => {
             let environment = Environment::of_process();
-            let places = places(&root, &environment, environment.venv.as_deref());
+            let config = configuration(&root);
+            let venv = environment.venv.as_deref();
+            let places = places(&root, &environment, venv, &config);
             places
                 .into_iter()
                 .map(|(_, path)| path)

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use ini::{Ini, ParseOption};
 
+use crate::freshness::Level;
 use crate::rooted::Root;
 
 /// A configuration file that is larger is not one, in bytes.
@@ -32,6 +33,11 @@ pub struct Config {
     pub directories: Vec<PathBuf>,
     /// `auto-update`: whether the package manager's triggers refresh the system index.
     pub auto_update: bool,
+    /// `index-path`: indexes beside the directories that they are of, joined by colons, such as those of
+    /// software trees that many machines share. The key may be repeated; an empty value forgets those before.
+    pub indexes: Vec<PathBuf>,
+    /// `freshness`: how hard lookups look for changes where one of these indexes answers.
+    pub freshness: Level,
 }
 
 impl Default for Config {
@@ -39,6 +45,8 @@ impl Default for Config {
         Self {
             directories: Vec::new(),
             auto_update: true,
+            indexes: Vec::new(),
+            freshness: Level::Auto,
         }
     }
 }
@@ -166,7 +174,15 @@ impl Config {
                         .is_some_and(|name| name.trim() == key)
                 });
                 match key {
-                    "directories" => self.add_directories(value),
+                    "directories" => add_paths(&mut self.directories, value),
+                    "index-path" => add_paths(&mut self.indexes, value),
+                    "freshness" => {
+                        self.freshness = Level::of_word(value.trim()).unwrap_or_else(|| {
+                            let text = "is none of auto, fast, strict and trust, taken for auto";
+                            remark(line, format!("freshness: '{}' {text}", value.trim()));
+                            Level::Auto
+                        });
+                    }
                     "auto-update" => {
                         self.auto_update = switch(value).unwrap_or_else(|| {
                             let text = "is neither yes nor no, taken for yes";
@@ -179,17 +195,15 @@ impl Config {
             }
         }
     }
+}
 
-    fn add_directories(&mut self, value: &str) {
-        if value.trim().is_empty() {
-            self.directories.clear();
-        }
-        let paths = value
-            .split(':')
-            .map(str::trim)
-            .filter(|path| !path.is_empty());
-        self.directories.extend(paths.map(PathBuf::from));
+/// Paths joined by colons, after those of the key's earlier values.
+fn add_paths(known: &mut Vec<PathBuf>, value: &str) {
+    if value.trim().is_empty() {
+        known.clear();
     }
+    let paths = value.split(':').map(str::trim);
+    known.extend(paths.filter(|path| !path.is_empty()).map(PathBuf::from));
 }
 
 /// The lines of a file, gone through once: rust-ini keeps no line numbers, but keeps the order.

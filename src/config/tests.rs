@@ -143,3 +143,32 @@ fn a_switch_that_is_not_understood_is_on_and_named_by_file_and_line() {
     let expected = "/etc/epcache.conf:4: auto-update: 'maybe' is neither yes nor no, taken for yes";
     assert_eq!(remarks, [expected]);
 }
+
+#[test]
+fn indexes_beside_shared_trees_and_how_far_they_are_believed() {
+    let (_dir, root) = root_with(&[
+        (
+            "usr/lib/epcache/epcache.conf",
+            "index-path = /gone\nfreshness = strict\n",
+        ),
+        (
+            "etc/epcache.conf",
+            "[epcache]\nindex-path =\nindex-path = /sw/a:/sw/b\nindex-path = /sw/c\nfreshness = fast\n",
+        ),
+        ("etc/epcache.conf.d/odd.conf", "\nfreshness = Fast\n"),
+    ]);
+    let (config, remarks) = read(&root);
+    assert_eq!(
+        config.indexes,
+        ["/sw/a", "/sw/b", "/sw/c"].map(PathBuf::from)
+    );
+    assert_eq!(config.freshness, Level::Auto);
+    let remarks: Vec<_> = remarks.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        remarks,
+        [
+            "/etc/epcache.conf.d/odd.conf:2: freshness: 'Fast' is none of auto, fast, strict and trust, \
+             taken for auto"
+        ]
+    );
+}

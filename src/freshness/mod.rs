@@ -35,6 +35,20 @@ pub enum Level {
     Trust,
 }
 
+impl Level {
+    /// The level by its word, as on the command line.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "auto" => Some(Self::Auto),
+            "fast" => Some(Self::Fast),
+            "strict" => Some(Self::Strict),
+            "trust" => Some(Self::Trust),
+            _ => None,
+        }
+    }
+}
+
 /// Up to how many metadata directories [`Level::Auto`] looks at each.
 pub const AUTO_LIMIT: u32 = 1000;
 

@@ -19,6 +19,9 @@ use crate::scan::{self, Difference, Purpose, Scanned, Warning};
 pub use merge::{EntryPoint, Provider, entry_points};
 pub use place::{OpenIndex, PlaceKind, SYSTEM_INDEXES, Unusable, places};
 
+/// How hard to look for changes where this index answers.
+pub type LevelOf<'l> = &'l dyn Fn(&OpenIndex) -> Level;
+
 /// Any source of bytes.
 pub type AnySource = Box<dyn Source>;
 
@@ -67,9 +70,15 @@ pub enum State {
 }
 
 impl<'p> Answers<'p> {
-    /// Finds an answer for each of these search directories.
+    /// Finds an answer for each of these search directories. `level` says how hard to look for changes where
+    /// an index answers.
     #[must_use]
-    pub fn find(root: &Root, paths: &[PathBuf], indexes: &'p [OpenIndex], level: Level) -> Self {
+    pub fn find(
+        root: &Root,
+        paths: &[PathBuf],
+        indexes: &'p [OpenIndex],
+        level: LevelOf<'_>,
+    ) -> Self {
         let mut answers = Self {
             indexes,
             live: Vec::new(),
@@ -139,13 +148,13 @@ impl<'p> Answers<'p> {
         true
     }
 
-    fn answer(&mut self, root: &Root, path: &Path, level: Level) -> Holder {
+    fn answer(&mut self, root: &Root, path: &Path, level: LevelOf<'_>) -> Holder {
         let mut first_stale = None;
         for (number, index) in self.indexes.iter().enumerate() {
             if self.damaged.iter().any(|(bad, _)| *bad == number) {
                 continue;
             }
-            match self.ask(index, root, path, level) {
+            match self.ask(index, root, path, level(index)) {
                 Ok(Some((record, State::Fresh))) => return Holder::Index(number, record),
                 Ok(Some((_, State::Moved(record)))) => return self.hold(record),
                 Ok(Some((_, State::Stale(scanned)))) => {

@@ -15,6 +15,7 @@ use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 
 use super::AnySource;
+use crate::config::Config;
 use crate::environment::Environment;
 use crate::freshness::Circumstances;
 use crate::index::{Damage, Index, Record};
@@ -35,6 +36,8 @@ pub enum PlaceKind {
     Venv,
     /// The user's.
     User,
+    /// In the configuration.
+    Configured,
     /// The system's.
     System,
 }
@@ -48,6 +51,7 @@ impl PlaceKind {
             Self::Environment => "environment",
             Self::Venv => "venv",
             Self::User => "user",
+            Self::Configured => "configured",
             Self::System => "system",
         }
     }
@@ -60,6 +64,7 @@ pub fn places(
     root: &Root,
     environment: &Environment,
     venv: Option<&Path>,
+    config: &Config,
 ) -> Vec<(PlaceKind, PathBuf)> {
     let mut places = Vec::new();
     if root.is_system() {
@@ -75,6 +80,8 @@ pub fn places(
     if root.is_system() {
         places.extend(environment.user_index().map(|at| (PlaceKind::User, at)));
     }
+    let configured = config.indexes.iter().cloned();
+    places.extend(configured.map(|at| (PlaceKind::Configured, at)));
     places.extend(SYSTEM_INDEXES.map(|at| (PlaceKind::System, PathBuf::from(at))));
     places
 }

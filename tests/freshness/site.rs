@@ -353,7 +353,7 @@ impl Site {
             &Root::system(),
             std::slice::from_ref(&self.dir),
             indexes,
-            level,
+            &|_| level,
         );
         assert!(answers.damaged.is_empty(), "{:?}", answers.damaged);
         let found = entry_points(&answers, Some("plugins"), None).unwrap();
