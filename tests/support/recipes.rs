@@ -1,0 +1,69 @@
+//! The recipes in the documentation, run as they are written there.
+//!
+//! In: a page and a heading of it. Out: the `sh` blocks below that heading, in order, as one script.
+
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The blocks of a language below a heading (without its `#`s), up to the next heading of any level.
+pub(crate) fn blocks(page: &str, heading: &str, language: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{page}: {error}"));
+    let (mut here, mut block, mut found) = (false, None::<String>, Vec::new());
+    let mut foreign = false;
+    for line in text.lines() {
+        if let Some(text) = &mut block {
+            if line == "```" {
+                found.extend(block.take());
+            } else {
+                *text = format!("{text}{line}\n");
+            }
+        } else if foreign {
+            foreign = line != "```";
+        } else if line.starts_with('#') {
+            here = line.trim_start_matches('#').trim() == heading;
+        } else if let Some(of) = line.strip_prefix("```") {
+            if here && of == language {
+                block = Some(String::new());
+            } else {
+                foreign = true;
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{page}: no {language} below {heading}");
+    found
+}
+
+/// A shell that does what the blocks below a heading say, one after the other, and stops at the first failure.
+/// The program under test is on its PATH.
+pub(crate) fn recipe(page: &str, heading: &str, directory: &Path) -> Command {
+    let script = blocks(page, heading, "sh").concat();
+    shell(&script, directory)
+}
+
+/// A shell with the program under test on its PATH, and nothing of the caller's environment.
+pub(crate) fn shell(script: &str, directory: &Path) -> Command {
+    let binary = Path::new(env!("CARGO_BIN_EXE_epcache"));
+    let folder = binary.parent().expect("a folder").display();
+    let mut command = Command::new("timeout");
+    command.args([
+        "--kill-after=5",
+        "120",
+        "bash",
+        "-euo",
+        "pipefail",
+        "-c",
+        script,
+    ]);
+    command.env_clear().env("LC_ALL", "C.UTF-8");
+    command.env("HOME", directory);
+    command.env(
+        "PATH",
+        format!("{folder}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    );
+    command.current_dir(directory).stdin(Stdio::null());
+    command
+}
