@@ -30,6 +30,7 @@ pub mod lookup;
 pub mod metadata;
 mod owner;
 mod parallel;
+pub mod privsep;
 pub mod publish;
 pub mod rooted;
 pub mod scan;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use epcache::environment::Environment;
-use epcache::{cli, commands, terminal};
+use epcache::{cli, commands, terminal, worker};
 
 /// Exit status: it could not be done.
 const FAILURE: u8 = 2;
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     };
     let filters = Environment::of_process().log.unwrap_or_default();
     terminal::start_log(cli.verbose, cli.quiet, &filters);
-    match commands::run(&cli) {
+    match commands::run(&cli, worker::job) {
         Ok(status) => ExitCode::from(status),
         // Whoever reads has seen enough.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,

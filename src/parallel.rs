@@ -3,13 +3,14 @@
 //! Asking a file system is waiting for the kernel, and the kernel has a core to spare more often than
 //! not. Each thread takes one short run of the things after the other. A thread that cannot be had
 //! (a limit on processes, say) is no loss: the others do its work.
+//!
+//! The threads are made once, and wait: a process that confines itself makes them before ([`prepare`]).
 
-use std::panic::resume_unwind;
-use std::sync::Mutex;
-use std::thread;
+use std::sync::{Mutex, OnceLock};
 
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
+use rayon_core::{ThreadPool, ThreadPoolBuilder};
 
 /// Below so many things a thread costs more than it saves.
 const WORTH_A_THREAD: usize = 128;
@@ -18,6 +19,22 @@ const MOST_THREADS: usize = 4;
 /// How many things a thread takes at a time.
 const RUN: usize = 32;
 
+/// The threads that help whoever calls; None where there can be none.
+static HELPERS: OnceLock<Option<ThreadPool>> = OnceLock::new();
+
+fn helpers() -> Option<&'static ThreadPool> {
+    let make = || match processors().min(MOST_THREADS) - 1 {
+        0 => None,
+        count => ThreadPoolBuilder::new().num_threads(count).build().ok(),
+    };
+    HELPERS.get_or_init(make).as_ref()
+}
+
+/// Makes the threads, for a process that cannot any more when it needs them.
+pub(crate) fn prepare() {
+    helpers();
+}
+
 /// Calls `work` for runs of `items` and their numbers, each run once, and returns the threads' own
 /// states. The calling thread works as well; `progress` is called there, now and then.
 pub(crate) fn in_runs<T: Send, S: Default + Send>(
@@ -25,12 +42,7 @@ pub(crate) fn in_runs<T: Send, S: Default + Send>(
     work: impl Fn(&mut S, usize, &mut [T]) + Sync,
     progress: &mut dyn FnMut(),
 ) -> Vec<S> {
-    let threads = (items.len() / WORTH_A_THREAD).min(MOST_THREADS);
-    let threads = if threads > 1 {
-        threads.min(processors())
-    } else {
-        1
-    };
+    let wanted = (items.len() / WORTH_A_THREAD).saturating_sub(1);
     let queue = Mutex::new(items.chunks_mut(RUN).enumerate());
     let next_run = || queue.lock().ok().and_then(|mut queue| queue.next());
     let share = |progress: &mut dyn FnMut()| {
@@ -41,19 +53,23 @@ pub(crate) fn in_runs<T: Send, S: Default + Send>(
         }
         state
     };
-    thread::scope(|scope| {
-        let spawn = |_| {
-            thread::Builder::new()
-                .spawn_scoped(scope, || share(&mut || ()))
-                .ok()
-        };
-        let helpers: Vec<_> = (1..threads).map_while(spawn).collect();
-        let mut states = vec![share(progress)];
-        for helper in helpers {
-            states.push(helper.join().unwrap_or_else(|panic| resume_unwind(panic)));
+    let pool = if wanted > 0 { helpers() } else { None };
+    let Some(pool) = pool else {
+        return vec![share(progress)];
+    };
+    let states = Mutex::new(Vec::new());
+    let keep = |state| {
+        if let Ok(mut states) = states.lock() {
+            states.push(state);
         }
-        states
-    })
+    };
+    pool.in_place_scope(|scope| {
+        for _ in 0..wanted.min(pool.current_num_threads()) {
+            scope.spawn(|_| keep(share(&mut || ())));
+        }
+        keep(share(progress));
+    });
+    states.into_inner().unwrap_or_default()
 }
 
 /// How many processors this process may use.
@@ -63,7 +79,7 @@ fn processors() -> usize {
             .filter(|&number| set.is_set(number).unwrap_or(false))
             .count()
     });
-    usable.unwrap_or(1)
+    usable.unwrap_or(1).max(1)
 }
 
 #[cfg(test)]

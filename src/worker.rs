@@ -3,15 +3,26 @@
 //! One function, with no printing and no writing in it: what it needs is in the request, what it has
 //! to say is in the product. It is what runs where nothing but reading is allowed.
 
+mod message;
+
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::freshness::{Listing, is_missing};
 use crate::index::write::{self, EncodedRecord, WriteError};
 use crate::index::{Damage, Record};
 use crate::layout::{self, Found, LayoutError, SearchDirectory};
+use crate::parallel;
+use crate::privsep::Sender;
 use crate::rooted::Root;
 use crate::scan::{self, Purpose, Warning};
+
+pub use message::{MOST_BYTES, Reception};
+
+/// How often whoever waits hears how far the work is.
+const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
 /// Which search directories an index is wanted of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +97,24 @@ pub struct Progress {
     pub directories: usize,
     /// Metadata directories read so far.
     pub distributions: usize,
+}
+
+/// Makes the threads that [`job`] works on: to be called while that is allowed.
+pub fn prepare() {
+    parallel::prepare();
+}
+
+/// Does what is requested below `root`, where nothing but reading is allowed, and sends what comes of it.
+pub fn job(root: &Root, request: &Request, sender: &mut Sender<File>) {
+    let mut last = Instant::now();
+    let outcome = run(root, request, &mut |progress| {
+        if last.elapsed() >= PROGRESS_EVERY {
+            last = Instant::now();
+            let _ = message::send_progress(sender, progress);
+        }
+    });
+    // Where nobody listens any more, there is nobody to tell.
+    let _ = message::send_outcome(sender, outcome);
 }
 
 /// Does what is requested below `root`. `progress` hears now and then how far it is.

@@ -16,6 +16,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+pub use renewal::Work;
+
 use crate::cli::{Cli, Command};
 use crate::config::{self, Config};
 use crate::environment::Environment;
@@ -24,18 +26,19 @@ use crate::lookup::{OpenIndex, PlaceKind, SYSTEM_INDEXES, Unusable, places};
 use crate::rooted::Root;
 use crate::terminal::shell_word;
 
-/// Does what the command line asks for, and returns the exit status.
+/// Does what the command line asks for, and returns the exit status. `work` is what is done where nothing
+/// but reading is allowed: [`worker::job`](crate::worker::job).
 ///
 /// # Errors
 /// [`CommandError`], which is yet to be said.
-pub fn run(cli: &Cli) -> Result<u8, CommandError> {
+pub fn run(cli: &Cli, work: Work) -> Result<u8, CommandError> {
     match &cli.command {
-        Command::Refresh(arguments) => refresh::run(arguments),
+        Command::Refresh(arguments) => refresh::run(arguments, work),
         Command::Query(arguments) => query::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Export(arguments) => export::run(arguments),
-        Command::Trigger(arguments) => trigger::run(arguments),
+        Command::Trigger(arguments) => trigger::run(arguments, work),
     }
 }
 

@@ -8,22 +8,29 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::json::JsonText;
-use super::renewal::{incomplete, renew, system_places};
+use super::renewal::{Patience, Renewed, Work, incomplete, renew, system_places};
 use super::{CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural};
 use crate::cli::RefreshArgs;
 use crate::environment::Environment;
 use crate::layout::LayoutError;
+use crate::privsep::Sandbox;
 use crate::publish::{self, LOCK_PATIENCE, Outcome, Place, PublishError, lock_first};
 use crate::rooted::Root;
 use crate::scan::Purpose;
 use crate::state::{self, Caller, Run};
 use crate::terminal::{Output, say};
-use crate::worker::{Product, Progress, Request, Scope};
+use crate::worker::{Progress, Request, Scope};
 
 /// Nobody wants to watch what takes no longer.
 const SHOW_PROGRESS_AFTER: Duration = Duration::from_millis(500);
 
-pub(crate) fn run(arguments: &RefreshArgs) -> Done {
+/// Somebody waits, and can put an end to it.
+const PATIENCE: Patience = Patience {
+    silence: Duration::from_secs(120),
+    time: Duration::from_secs(3600),
+};
+
+pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     let started = Instant::now();
     let root = open_root(arguments.root.as_deref())?;
     let environment = Environment::of_process();
@@ -37,12 +44,12 @@ pub(crate) fn run(arguments: &RefreshArgs) -> Done {
         Purpose::Running
     };
     let request = Request { scope, purpose };
-    let done = refresh(arguments, &root, &request, &places);
+    let done = refresh(arguments, &root, &request, &places, work);
     // What was made for elsewhere leaves no trace here; an image is the same whenever it is made.
     let is_usual = arguments.output.is_none() && !arguments.dry_run && !arguments.image;
     if is_usual && matches!(request.scope, Scope::System { .. }) {
         let (result, message) = match &done {
-            Ok((_, product, _)) => match incomplete(product) {
+            Ok((_, renewed)) => match incomplete(&renewed.product) {
                 None => (state::Outcome::Ok, String::new()),
                 Some(text) => (state::Outcome::Failed, text),
             },
@@ -52,9 +59,9 @@ pub(crate) fn run(arguments: &RefreshArgs) -> Done {
         let run = Run::ended(result, &message, started.elapsed(), epoch);
         state::record(&root, &places, Caller::Refresh, &run);
     }
-    let (path, product, outcome) = done?;
-    report(arguments, &product, &path, outcome, started.elapsed())?;
-    Ok(if product.failures.is_empty() {
+    let (path, renewed) = done?;
+    report(arguments, &renewed, &path, started.elapsed())?;
+    Ok(if renewed.product.failures.is_empty() {
         SUCCESS
     } else {
         INCOMPLETE
@@ -66,7 +73,8 @@ fn refresh(
     root: &Root,
     request: &Request,
     places: &[PathBuf],
-) -> Result<(PathBuf, Product, Option<Outcome>), CommandError> {
+    work: Work,
+) -> Result<(PathBuf, Renewed), CommandError> {
     // What is given on the command line is a path of the caller's, whatever the root.
     let system = Root::system();
     let base = match arguments.output {
@@ -86,11 +94,10 @@ fn refresh(
     };
 
     let progress = Spinner::new();
-    let renewed = renew(root, request, place.as_ref(), &mut |state| {
-        progress.show(state);
-    });
+    let mut show = |state| progress.show(state);
+    let renewed = renew(root, request, place.as_ref(), PATIENCE, work, &mut show);
     progress.clear();
-    renewed.map(|(product, outcome)| (path, product, outcome))
+    Ok((path, renewed?))
 }
 
 fn scope(
@@ -236,7 +243,7 @@ impl Spinner {
 
 /// What `refresh --json` prints.
 #[derive(Serialize)]
-struct Summary<'a> {
+struct Summary {
     directories: usize,
     distributions: usize,
     entry_points: usize,
@@ -250,7 +257,7 @@ struct Summary<'a> {
     written: bool,
     size: usize,
     elapsed_ms: f64,
-    sandbox: Sandbox<'a>,
+    sandbox: InForce,
 }
 
 #[derive(Serialize)]
@@ -261,17 +268,38 @@ struct LeftOut {
 
 /// What was in force while package files were read.
 #[derive(Serialize)]
-struct Sandbox<'a> {
-    privileges: &'a str,
+struct InForce {
+    privileges: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<u32>,
+    landlock: &'static str,
+    seccomp: bool,
+}
+
+impl From<Sandbox> for InForce {
+    fn from(sandbox: Sandbox) -> Self {
+        Self {
+            privileges: sandbox.privileges.word(),
+            uid: sandbox.privileges.uid(),
+            landlock: sandbox.landlock.word(),
+            seccomp: sandbox.seccomp,
+        }
+    }
 }
 
 fn report(
     arguments: &RefreshArgs,
-    product: &Product,
+    Renewed {
+        product,
+        outcome,
+        sandbox,
+    }: &Renewed,
     path: &Path,
-    outcome: Option<Outcome>,
     elapsed: Duration,
 ) -> Result<(), CommandError> {
+    if let Some(lack) = sandbox.lack() {
+        log::warn!("this kernel has {lack}: packages were read without");
+    }
     for failure in &product.failures {
         log::error!("{failure}");
     }
@@ -304,10 +332,10 @@ fn report(
                 })
                 .collect(),
             index: path.into(),
-            written: outcome == Some(Outcome::Written),
+            written: *outcome == Some(Outcome::Written),
             size: product.index.len(),
             elapsed_ms: (milliseconds * 1000.0).round() / 1000.0,
-            sandbox: Sandbox { privileges: "kept" },
+            sandbox: (*sandbox).into(),
         };
         let mut output = Output::stdout();
         output.json(&summary)?;

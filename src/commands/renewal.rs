@@ -1,26 +1,81 @@
 //! What all refreshes have in common, whoever asks for them: scan, verify, publish; and where the
 //! system index goes.
 
+use std::fs::File;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::{CommandError, failed, plural};
+use super::{CommandError, configuration, failed, plural};
 use crate::index::{self, Index};
 use crate::lookup::SYSTEM_INDEXES;
+use crate::privsep::{self, Bounds, Job, Sandbox, Sender, Terms};
 use crate::publish::{Outcome, Place};
 use crate::rooted::Root;
-use crate::worker::{self, Product, Progress, Request};
+use crate::worker::{self, Product, Progress, Reception, Request};
 
-/// Does what is requested below `root`, and publishes it at `place`, if there is one.
+/// What is done where nothing but reading is allowed: [`worker::job`].
+pub type Work = fn(&Root, &Request, &mut Sender<File>);
+
+/// For how long a worker is listened to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// While it says nothing.
+    pub(super) silence: Duration,
+    /// In all.
+    pub(super) time: Duration,
+}
+
+/// What came of a renewal.
+#[derive(Debug)]
+pub(super) struct Renewed {
+    pub(super) product: Product,
+    /// None where there was no place to publish at.
+    pub(super) outcome: Option<Outcome>,
+    pub(super) sandbox: Sandbox,
+}
+
+/// Has what is requested done below `root`, where nothing but reading is allowed, and publishes it at
+/// `place`, if there is one.
 pub(super) fn renew(
     root: &Root,
     request: &Request,
     place: Option<&Place>,
+    patience: Patience,
+    work: Work,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(Product, Option<Outcome>), CommandError> {
-    let product = worker::run(root, request, progress).map_err(failed)?;
+) -> Result<Renewed, CommandError> {
+    // The running system's, whatever root the packages are below: who builds an image does not say how
+    // it is read.
+    let policy = configuration(&Root::system()).policy;
+    let writable: Vec<_> = place
+        .map(|place| place.folder().directory())
+        .into_iter()
+        .collect();
+    let terms = Terms {
+        policy: &policy,
+        bounds: Bounds {
+            silence: patience.silence,
+            time: patience.time,
+            size: worker::MOST_BYTES,
+        },
+        kept: &root.descriptors(),
+        writable: &writable,
+    };
+    let job = Job {
+        prepare: worker::prepare,
+        work: Box::new(|sender| work(root, request, sender)),
+    };
+    let mut reception = Reception::default();
+    let received = privsep::run(terms, job, &mut |frame| reception.take(frame, progress));
+    let (sandbox, _ending) = received.map_err(failed)?;
+    let product = reception.outcome().map_err(failed)?;
     verify(&product.index)?;
     let outcome = place.map(|place| place.publish(&product.index));
-    Ok((product, outcome.transpose().map_err(failed)?))
+    Ok(Renewed {
+        product,
+        outcome: outcome.transpose().map_err(failed)?,
+        sandbox,
+    })
 }
 
 /// Nothing is published that a reader would refuse.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::renewal::{incomplete, renew, system_places};
+use super::renewal::{Patience, Renewed, Work, incomplete, renew, system_places};
 use super::{CommandError, Done, SUCCESS, configuration, failed, open_root};
 use crate::cli::{PackageManager, TriggerArgs};
 use crate::config::Config;
@@ -22,14 +22,21 @@ use crate::rooted::Root;
 use crate::scan::Purpose;
 use crate::state::{self, Caller, Outcome, Run};
 use crate::trigger::{self, Touched};
-use crate::worker::{Product, Request, Scope};
+use crate::worker::{Request, Scope};
 
 /// How long a trigger waits for another writer: far longer than an honest refresh takes, and not so long
 /// that whoever watches the package manager wonders. Not to get the lock is a failure like any other, and
 /// costs readers a closer look.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(crate) fn run(arguments: &TriggerArgs) -> Done {
+/// How long its worker may take: longer than an honest one does on the slowest disk, and no longer than
+/// somebody watches a package manager that does nothing.
+const WORKER_PATIENCE: Patience = Patience {
+    silence: Duration::from_secs(30),
+    time: Duration::from_secs(300),
+};
+
+pub(crate) fn run(arguments: &TriggerArgs, work: Work) -> Done {
     panic::set_hook(Box::new(|panic| {
         if let Ok(mut said) = PANIC.lock() {
             *said = panic.to_string();
@@ -37,7 +44,14 @@ pub(crate) fn run(arguments: &TriggerArgs) -> Done {
     }));
     let environment = Environment::of_process();
     let work = |root: &Root, request: &Request, place: &Place| {
-        renew(root, request, Some(place), &mut |_| ()).map(|(product, _)| product)
+        renew(
+            root,
+            request,
+            Some(place),
+            WORKER_PATIENCE,
+            work,
+            &mut |_| (),
+        )
     };
     match caught(|| serve(arguments, &environment, work)) {
         Ok(()) => Ok(SUCCESS),
@@ -53,7 +67,7 @@ pub(crate) fn run(arguments: &TriggerArgs) -> Done {
 fn serve(
     arguments: &TriggerArgs,
     environment: &Environment,
-    work: impl FnOnce(&Root, &Request, &Place) -> Result<Product, CommandError>,
+    work: impl FnOnce(&Root, &Request, &Place) -> Result<Renewed, CommandError>,
 ) -> Result<(), CommandError> {
     let started = Instant::now();
     // First of all, whatever is switched off: rpm's list is to be read.
@@ -117,7 +131,7 @@ fn refresh(
     root: &Root,
     extra: Vec<PathBuf>,
     places: &[PathBuf],
-    work: impl FnOnce(&Root, &Request, &Place) -> Result<Product, CommandError>,
+    work: impl FnOnce(&Root, &Request, &Place) -> Result<Renewed, CommandError>,
 ) -> Result<(), CommandError> {
     let locked = lock_first(places, |path| Place::lock(root, path, PATIENCE));
     let place = locked.map_err(|error| {
@@ -132,7 +146,12 @@ fn refresh(
         scope: Scope::System { extra },
         purpose: Purpose::Running,
     };
-    let product = work(root, &request, &place)?;
+    let Renewed {
+        product, sandbox, ..
+    } = work(root, &request, &place)?;
+    if let Some(lack) = sandbox.lack() {
+        log::info!("this kernel has {lack}: packages were read without");
+    }
     // One's own package manager is no place for what is wrong with others' packages: `status` says it.
     for warning in &product.warnings {
         log::info!("{warning}");

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use ini::{Ini, ParseOption};
 
 use crate::freshness::Level;
+use crate::privsep::Policy;
 use crate::rooted::Root;
 
 /// A configuration file that is larger is not one, in bytes.
@@ -38,6 +39,8 @@ pub struct Config {
     pub indexes: Vec<PathBuf>,
     /// `freshness`: how hard lookups look for changes where one of these indexes answers.
     pub freshness: Level,
+    /// `user`, `privilege-drop`, `require-sandbox`: how packages are read.
+    pub policy: Policy,
 }
 
 impl Default for Config {
@@ -47,6 +50,7 @@ impl Default for Config {
             auto_update: true,
             indexes: Vec::new(),
             freshness: Level::Auto,
+            policy: Policy::default(),
         }
     }
 }
@@ -183,12 +187,18 @@ impl Config {
                             Level::Auto
                         });
                     }
-                    "auto-update" => {
-                        self.auto_update = switch(value).unwrap_or_else(|| {
+                    "user" => self.policy.user = value.trim().to_owned(),
+                    "auto-update" | "privilege-drop" | "require-sandbox" => {
+                        let on = switch(value).unwrap_or_else(|| {
                             let text = "is neither yes nor no, taken for yes";
-                            remark(line, format!("auto-update: '{}' {text}", value.trim()));
+                            remark(line, format!("{key}: '{}' {text}", value.trim()));
                             true
                         });
+                        match key {
+                            "auto-update" => self.auto_update = on,
+                            "privilege-drop" => self.policy.drop_privileges = on,
+                            _ => self.policy.require_sandbox = on,
+                        }
                     }
                     _ => remark(line, format!("unknown key '{key}', ignored")),
                 }

@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -68,6 +68,12 @@ impl Folder {
             return Err(no_file());
         }
         Ok(folder)
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn directory(&self) -> BorrowedFd<'_> {
+        self.held.as_fd()
     }
 
     /// The published file's path, for people: links in it may lead elsewhere by now.

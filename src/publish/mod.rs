@@ -14,6 +14,7 @@ mod way;
 
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -116,6 +117,14 @@ pub enum Outcome {
     Written,
     /// The old one says the same already.
     Unchanged,
+}
+
+/// Opens a directory (by O_PATH) whose path nobody but root and this user can lead elsewhere.
+///
+/// # Errors
+/// [`PublishError`], also where the way there is not safe.
+pub fn safe_directory(root: &Root, path: &Path) -> Result<OwnedFd, PublishError> {
+    way::directory(root, path)
 }
 
 impl Place {

@@ -70,6 +70,12 @@ pub(super) enum Missing {
     Report,
 }
 
+/// Opens a directory by O_PATH, if the way there is safe from others.
+pub(super) fn directory(root: &Root, path: &Path) -> Result<OwnedFd, PublishError> {
+    let walk = Walk::begin(root, path, path, Missing::Report)?;
+    walk.to(path)
+}
+
 /// Opens the folder of `path`, which is to be named in errors as `shown`.
 pub(super) fn folder_of(
     root: &Root,
@@ -77,14 +83,11 @@ pub(super) fn folder_of(
     shown: &Path,
     missing: Missing,
 ) -> Result<OwnedFd, PublishError> {
-    let walk = Walk {
-        start: Start::of(root, path).map_err(PublishError::at("open", shown))?,
-        way: Vec::new(),
-        user: geteuid().as_raw(),
-        missing,
-        shown,
-    };
-    walk.to(path.parent().unwrap_or(Path::new("")))
+    let walk = Walk::begin(root, path, shown, missing)?;
+    let folder = walk.to(path.parent().unwrap_or(Path::new("")))?;
+    // Open for real: a descriptor that was opened by O_PATH cannot be listed or synced.
+    openat(&folder, ".", FOLDER, Mode::empty())
+        .map_err(|errno| PublishError::at("open", shown)(errno.into()))
 }
 
 /// Where a walk begins, and what stops its `..` and absolute links.
@@ -134,7 +137,22 @@ struct Ahead {
     link: Option<PathBuf>,
 }
 
-impl Walk<'_> {
+impl<'r> Walk<'r> {
+    fn begin(
+        root: &'r Root,
+        path: &Path,
+        shown: &'r Path,
+        missing: Missing,
+    ) -> Result<Self, PublishError> {
+        Ok(Self {
+            start: Start::of(root, path).map_err(PublishError::at("open", shown))?,
+            way: Vec::new(),
+            user: geteuid().as_raw(),
+            missing,
+            shown,
+        })
+    }
+
     fn to(mut self, folder: &Path) -> Result<OwnedFd, PublishError> {
         let mut ahead = names_of(folder, None);
         let mut links = 0;
@@ -173,8 +191,7 @@ impl Walk<'_> {
                 _ => return Err(at()(Errno::ENOTDIR.into())),
             }
         }
-        // Open for real: a descriptor that was opened by O_PATH cannot be listed or synced.
-        openat(self.here(), ".", FOLDER, Mode::empty())
+        openat(self.here(), ".", STEP, Mode::empty())
             .map_err(|errno| PublishError::at("open", &self.path_of(None))(errno.into()))
     }
 

@@ -97,6 +97,12 @@ impl Root {
         self.path.join(path.strip_prefix("/").unwrap_or(path))
     }
 
+    /// The descriptors that paths are resolved with: a process that closes all others keeps these.
+    #[must_use]
+    pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.anchor.iter().map(AsFd::as_fd).collect()
+    }
+
     /// Opens a directory for listing.
     ///
     /// # Errors

@@ -1,0 +1,136 @@
+//! Who the worker is to be, and becoming it for good.
+//!
+//! The rule: a root that cannot be given up reads nothing. Where the kernel does not know the user at all
+//! (EINVAL), this is a user namespace in which there is nobody else to be, and its root can no more than the
+//! user who made it.
+
+use nix::errno::Errno;
+
+use super::kernel;
+use super::passwd::{self, Ids};
+use crate::rooted::Root;
+
+/// What became of root's privileges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privileges {
+    /// Given up: the worker was this user.
+    Dropped(Ids),
+    /// There was no other user in this user namespace.
+    Namespace,
+    /// There were none.
+    Unprivileged,
+    /// Kept, as the administrator wants it.
+    Kept,
+}
+
+impl Privileges {
+    /// The word for it, in output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Dropped(_) => "dropped",
+            Self::Namespace => "namespace",
+            Self::Unprivileged => "unprivileged",
+            Self::Kept => "kept",
+        }
+    }
+
+    /// The user that the worker became, if it became another one.
+    #[must_use]
+    pub fn uid(self) -> Option<u32> {
+        match self {
+            Self::Dropped(ids) => Some(ids.uid),
+            _ => None,
+        }
+    }
+}
+
+/// Why nothing is read.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is nobody to become.
+    #[error("there is no user '{0}' to read packages as (sysusers.d/epcache.conf creates it)")]
+    NoUser(String),
+    /// A user that others share, or root.
+    #[error("packages cannot be read as the user '{0}', which {1}")]
+    UnsuitableUser(String, &'static str),
+    /// The kernel, or a filter in front of it, does not let go of root.
+    #[error("root's privileges cannot be dropped ({0})")]
+    NotDropped(String),
+}
+
+/// The uid that unmapped users show as, and that squashed NFS files and other daemons share.
+const NOBODY: u32 = 65534;
+
+/// Whom to become: decided before the fork, from files that root believes.
+///
+/// # Errors
+/// Where root would have to be given up, and there is nobody to become.
+pub(super) fn target(root: &Root, user: &str, drop: bool) -> Result<Privileges, Refusal> {
+    let users = kernel::users().map_err(|error| not_dropped("getresuid", error))?;
+    if !users.contains(&0) {
+        return Ok(Privileges::Unprivileged);
+    }
+    if !drop {
+        return Ok(Privileges::Kept);
+    }
+    let ids = passwd::find(root, user).ok_or_else(|| Refusal::NoUser(user.to_owned()))?;
+    let unsuitable = |why| Err(Refusal::UnsuitableUser(user.to_owned(), why));
+    match ids {
+        Ids { uid: 0, .. } | Ids { gid: 0, .. } => unsuitable("has root's user or group"),
+        Ids { uid: NOBODY, .. } => unsuitable("others share"),
+        ids => Ok(Privileges::Dropped(ids)),
+    }
+}
+
+/// Becomes that user, with no groups, no capability, and no way back. Says what came of it.
+///
+/// # Errors
+/// Where anything is left that should be gone.
+pub(super) fn assume(target: Privileges) -> Result<Privileges, Refusal> {
+    // While there is still a right to. Without one, no_new_privs has to do.
+    if let Err(error) = kernel::empty_bounding_set() {
+        log::debug!("the bounding set of capabilities stays: {error}");
+    }
+    let reached = match target {
+        Privileges::Dropped(ids) => change(ids)?,
+        other => other,
+    };
+    kernel::keep_capabilities(0).map_err(|error| not_dropped("capset", error))?;
+    match kernel::has_no_capability() {
+        Ok(true) => Ok(reached),
+        Ok(false) => Err(Refusal::NotDropped("capabilities are left".into())),
+        Err(error) => Err(not_dropped("capget", error)),
+    }
+}
+
+/// Becomes that user for good; for a process that goes on as somebody else altogether.
+///
+/// # Errors
+/// As [`assume`]; EINVAL counts as well.
+pub fn become_user(ids: Ids) -> Result<(), Refusal> {
+    match assume(Privileges::Dropped(ids))? {
+        Privileges::Dropped(_) => Ok(()),
+        _ => Err(not_dropped("setresuid", Errno::EINVAL)),
+    }
+}
+
+fn change(ids: Ids) -> Result<Privileges, Refusal> {
+    match kernel::try_user(ids.uid) {
+        Ok(()) => {}
+        Err(Errno::EINVAL) => return Ok(Privileges::Namespace),
+        Err(error) => return Err(not_dropped("setresuid", error)),
+    }
+    kernel::drop_groups().map_err(|error| not_dropped("setgroups", error))?;
+    kernel::set_group(ids.gid).map_err(|error| not_dropped("setresgid", error))?;
+    kernel::set_user(ids.uid).map_err(|error| not_dropped("setresuid", error))?;
+    // Who believes and does not look has been fooled before: by fakeroot, by filters.
+    if kernel::users() != Ok([ids.uid; 3]) || kernel::set_user(0) != Err(Errno::EPERM) {
+        return Err(Refusal::NotDropped("it can be taken back".into()));
+    }
+    Ok(Privileges::Dropped(ids))
+}
+
+fn not_dropped(call: &str, error: Errno) -> Refusal {
+    Refusal::NotDropped(format!("{call}: {}", error.desc()))
+}

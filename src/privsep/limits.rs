@@ -1,0 +1,38 @@
+//! Resource limits: what the worker may use up, however hostile what it reads is.
+
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+
+/// Address space, in bytes: some ten times what a system of 100,000 distributions takes.
+const MEMORY: rlim_t = if cfg!(target_pointer_width = "64") {
+    4 << 30
+} else {
+    2 << 30
+};
+/// Processor time in seconds.
+const PROCESSOR: rlim_t = 600;
+/// Open files: a walk below a root holds up to 128, and each thread may have one under way.
+const FILES: rlim_t = 1024;
+
+/// Limits this process. To be called when all its threads exist: no further task may be made.
+///
+/// # Errors
+/// Those of `setrlimit(2)`.
+pub(super) fn set() -> nix::Result<()> {
+    for (resource, limit) in [
+        (Resource::RLIMIT_AS, MEMORY),
+        (Resource::RLIMIT_CPU, PROCESSOR),
+        (Resource::RLIMIT_NOFILE, FILES),
+        // Pipes are no files.
+        (Resource::RLIMIT_FSIZE, 0),
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_NPROC, 0),
+        (Resource::RLIMIT_MEMLOCK, 0),
+        (Resource::RLIMIT_MSGQUEUE, 0),
+    ] {
+        // Who has a lower limit keeps it.
+        let (_, most) = getrlimit(resource)?;
+        let limit = limit.min(most);
+        setrlimit(resource, limit, limit)?;
+    }
+    Ok(())
+}

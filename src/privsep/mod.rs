@@ -1,0 +1,240 @@
+//! Privilege separation: work done by a child that has given up everything it does not need.
+//!
+//! In come a job, whom to do it as, and bounds; out come the frames that the job has sent, one after the
+//! other, and what was in force meanwhile. The parent does not look at what the child looks at; the child
+//! can do nothing but read files as a user who may read what everybody may, and write into one pipe.
+//!
+//! This room knows nothing of Python or of indexes, and it is the only one with `unsafe` in it
+//! ([`kernel`], which wraps system calls). What the frames of a job mean is for those who send and receive them
+//! to say; whoever receives them is to take them for hostile.
+//!
+//! The order of what the child gives up is that of `worker::confine`: descriptors, session, directory,
+//! environment; groups, group, user, capabilities; new privileges, being looked into; Landlock; then its threads
+//! are made, then come limits and the filter of system calls, since after them there is no making threads.
+
+pub mod frames;
+mod identity;
+mod kernel;
+mod landlock;
+mod limits;
+mod parent;
+mod passwd;
+mod seccomp;
+mod worker;
+
+use std::fs::File;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::{ForkResult, getpid, pipe2};
+
+use crate::rooted::Root;
+pub use frames::{Frame, Sender};
+pub use identity::{Privileges, Refusal, become_user};
+pub use landlock::Landlock;
+pub use parent::Worker;
+pub use passwd::Ids;
+
+/// The kinds of frames.
+pub mod kind {
+    /// What is in force: the first frame of all.
+    pub(super) const IN_FORCE: u8 = 0;
+    /// Why there will be no job.
+    pub(super) const REFUSED: u8 = 1;
+    /// What a panic said.
+    pub(super) const PANICKED: u8 = 2;
+    /// From here on, kinds belong to the job.
+    pub const FIRST_OF_JOB: u8 = 16;
+}
+
+/// The user to read packages as, where nothing else is configured.
+pub const USER: &str = "_epcache";
+
+/// How the administrator wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Whom root reads packages as.
+    pub user: String,
+    /// Whether root gives its privileges up for that.
+    pub drop_privileges: bool,
+    /// Whether a kernel without Landlock or seccomp filters is not good enough.
+    pub require_sandbox: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            user: USER.into(),
+            drop_privileges: true,
+            require_sandbox: false,
+        }
+    }
+}
+
+/// What is accepted from a worker.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// For how long it may be silent. (One that reads from a dead network mount is.)
+    pub silence: Duration,
+    /// How long it may take in all.
+    pub time: Duration,
+    /// How many bytes it may send in all.
+    pub size: u64,
+}
+
+/// What is to be done in the child.
+pub struct Job<'j> {
+    /// Makes the threads that the work wants: the last moment at which that can be done.
+    pub prepare: fn(),
+    /// The work.
+    pub work: Box<dyn FnOnce(&mut Sender<File>) + 'j>,
+}
+
+/// What was in force while the job was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Whom it was done as.
+    pub privileges: Privileges,
+    /// How much of Landlock.
+    pub landlock: Landlock,
+    /// Whether system calls were filtered.
+    pub seccomp: bool,
+}
+
+impl Sandbox {
+    fn to_bytes(self) -> [u8; 3] {
+        let namespace = self.privileges == Privileges::Namespace;
+        let landlock = match self.landlock {
+            Landlock::Missing => 0,
+            Landlock::Partial => 1,
+            Landlock::Full => 2,
+        };
+        [namespace.into(), landlock, self.seccomp.into()]
+    }
+
+    /// Whom the worker was to become is known here better than there.
+    fn of_bytes(bytes: &[u8], target: Privileges) -> Option<Self> {
+        let &[namespace, landlock, seccomp] = bytes else {
+            return None;
+        };
+        Some(Self {
+            privileges: match (namespace, target) {
+                (0, target) => target,
+                (1, Privileges::Dropped(_)) => Privileges::Namespace,
+                _ => return None,
+            },
+            landlock: match landlock {
+                0 => Landlock::Missing,
+                1 => Landlock::Partial,
+                2 => Landlock::Full,
+                _ => return None,
+            },
+            seccomp: match seccomp {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
+        })
+    }
+
+    /// What this kernel lacks, in words for who may want to know; None where nothing is missing.
+    #[must_use]
+    pub fn lack(&self) -> Option<&'static str> {
+        match (self.landlock, self.seccomp) {
+            (Landlock::Missing, false) => Some("neither Landlock nor seccomp filters"),
+            (Landlock::Missing, true) => Some("no Landlock"),
+            (_, false) => Some("no seccomp filters"),
+            _ => None,
+        }
+    }
+}
+
+/// Why a job came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// Nothing was read: privileges could not be given up.
+    #[error("{0}: nothing is read")]
+    NotSeparated(#[from] Refusal),
+    /// Nothing was read: the child says why.
+    #[error("{0}: nothing is read")]
+    Refused(String),
+    /// There was no child.
+    #[error("no process to read packages in: {0}")]
+    NoProcess(#[from] Errno),
+    /// The child ended before its job did.
+    #[error("the process that reads packages ended: {0}")]
+    Died(String),
+    /// The job panicked.
+    #[error("a mistake in epcache: {0}")]
+    Panicked(String),
+    /// Seconds of silence.
+    #[error(
+        "the process that reads packages said nothing for {0} s (a file system that hangs?), given up"
+    )]
+    Silent(u64),
+    /// Seconds in all.
+    #[error("packages were not read within {0} s, given up")]
+    TooSlow(u64),
+    /// So many bytes, and more to come.
+    #[error("the process that reads packages sends more than {0} bytes, given up")]
+    TooMuch(u64),
+    /// What arrived is not what a job sends.
+    #[error("the process that reads packages sends what makes no sense: {0}")]
+    Nonsense(String),
+}
+
+/// Under which conditions a job is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'t> {
+    /// How the administrator wants it.
+    pub policy: &'t Policy,
+    /// What is accepted from the child.
+    pub bounds: Bounds,
+    /// The descriptors that the child keeps.
+    pub kept: &'t [BorrowedFd<'t>],
+    /// The directories that the parent goes on writing in.
+    pub writable: &'t [BorrowedFd<'t>],
+}
+
+/// Has the job done in a child. `receive` gets each of the job's frames and says whether it was the last.
+///
+/// Meanwhile, and from then on, this process itself can write nowhere but where the terms say, execute
+/// nothing, and has none of root's capabilities that it does not need for that.
+///
+/// The worker that is returned may still be about to end; dropping it sees to that.
+///
+/// # Errors
+/// [`Trouble`]. Unless privileges could be given up, the job is not even begun.
+pub fn run(
+    terms: Terms<'_>,
+    job: Job<'_>,
+    receive: &mut dyn FnMut(Frame) -> Result<bool, String>,
+) -> Result<(Sandbox, Worker), Trouble> {
+    let Policy {
+        user,
+        drop_privileges,
+        require_sandbox,
+    } = terms.policy;
+    let target = identity::target(&Root::system(), user, *drop_privileges)?;
+    let (output, input) = pipe2(OFlag::O_CLOEXEC)?;
+    // Fewer turns between the two processes. Who may not have it does with less.
+    let _ = fcntl(&output, FcntlArg::F_SETPIPE_SZ(1 << 20));
+    let orders = worker::Orders {
+        parent: getpid(),
+        target,
+        kept: terms.kept,
+        require_sandbox: *require_sandbox,
+    };
+    match kernel::split()? {
+        ForkResult::Child => worker::live(input, &orders, job),
+        ForkResult::Parent { child } => {
+            drop(input);
+            let mut worker = Worker::new(child);
+            parent::confine(target, terms.writable);
+            let sandbox = worker.listen(output, target, terms.bounds, receive)?;
+            Ok((sandbox, worker))
+        }
+    }
+}

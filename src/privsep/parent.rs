@@ -1,0 +1,231 @@
+//! The parent's side: reading what the worker sends, with patience that ends.
+
+use std::io::{self, BufReader, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::fstat;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, geteuid, read};
+
+use super::frames::{self, Frame};
+use super::identity::Privileges;
+use super::{Bounds, Sandbox, Trouble, kernel, kind, landlock};
+
+/// How long a worker that has been killed is waited for. One that sleeps in the kernel (on a dead network
+/// mount) stays until that lets it go.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// `CAP_DAC_OVERRIDE` and `CAP_KILL` of linux/capability.h
+const DAC_OVERRIDE: u64 = 1 << 1;
+const KILL: u64 = 1 << 5;
+
+/// Gives up what only the child needed. What cannot be given up is no reason to stop: this process reads no
+/// package.
+pub(super) fn confine(target: Privileges, writable: &[BorrowedFd<'_>]) {
+    // A worker of another user is ended by who may end everybody's; a directory of another user (an
+    // image that somebody builds) is written by who may write everywhere.
+    let owned = |directory: &BorrowedFd<'_>| {
+        fstat(directory).is_ok_and(|stat| stat.st_uid == geteuid().as_raw())
+    };
+    let mut kept = 0;
+    if matches!(target, Privileges::Dropped(_)) {
+        kept |= KILL;
+    }
+    if !writable.iter().all(owned) {
+        kept |= DAC_OVERRIDE;
+    }
+    let confined = kernel::keep_capabilities(kept).and_then(|()| kernel::set_no_new_privileges());
+    if let Err(error) = confined {
+        log::debug!("privileges are kept: {error}");
+    }
+    landlock::restrict_writing_to(writable);
+}
+
+/// A worker under way. When this goes, the worker goes.
+#[derive(Debug)]
+pub struct Worker {
+    process: Pid,
+    ended: Option<WaitStatus>,
+}
+
+impl Worker {
+    pub(super) fn new(process: Pid) -> Self {
+        Self {
+            process,
+            ended: None,
+        }
+    }
+
+    /// What the worker has sent, up to and with the frame that `receive` says is the last.
+    pub(super) fn listen(
+        &mut self,
+        pipe: OwnedFd,
+        target: Privileges,
+        bounds: Bounds,
+        receive: &mut dyn FnMut(Frame) -> Result<bool, String>,
+    ) -> Result<Sandbox, Trouble> {
+        let mut pipe = BufReader::with_capacity(64 << 10, PatientPipe::new(pipe, bounds));
+        let mut sandbox = None;
+        loop {
+            let frame = match frames::read(&mut pipe) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Err(self.death()),
+                Err(error) => {
+                    return Err(match (pipe.get_ref().given_up, error.kind()) {
+                        (Some(trouble), _) => trouble.into(),
+                        (None, io::ErrorKind::UnexpectedEof) => self.death(),
+                        (None, _) => Trouble::Nonsense(error.to_string()),
+                    });
+                }
+            };
+            match (frame.kind, &sandbox) {
+                (kind::REFUSED, _) => return Err(Trouble::Refused(text(&frame))),
+                (kind::PANICKED, _) => return Err(Trouble::Panicked(text(&frame))),
+                (kind::IN_FORCE, None) => {
+                    let in_force = Sandbox::of_bytes(&frame.payload, target);
+                    sandbox = Some(in_force.ok_or_else(|| nonsense(&frame))?);
+                }
+                (kind::FIRST_OF_JOB.., Some(sandbox)) => {
+                    if receive(frame).map_err(Trouble::Nonsense)? {
+                        return Ok(*sandbox);
+                    }
+                }
+                _ => return Err(nonsense(&frame)),
+            }
+        }
+    }
+
+    /// How the worker ended, for one that should not have.
+    fn death(&mut self) -> Trouble {
+        self.wait(FAREWELL);
+        Trouble::Died(match self.ended {
+            Some(WaitStatus::Signaled(_, Signal::SIGSYS, _)) => {
+                "it made a forbidden system call".into()
+            }
+            Some(WaitStatus::Signaled(_, Signal::SIGABRT, _)) => {
+                "it gave up, out of memory perhaps".into()
+            }
+            Some(WaitStatus::Signaled(_, Signal::SIGXCPU, _)) => {
+                "it used up its processor time".into()
+            }
+            Some(WaitStatus::Signaled(_, signal, _)) => format!("killed by {signal}"),
+            Some(WaitStatus::Exited(_, status)) => format!("exit status {status}"),
+            _ => "it closed its pipe".into(),
+        })
+    }
+
+    fn wait(&mut self, patience: Duration) {
+        let started = Instant::now();
+        while self.ended.is_none() {
+            match waitpid(self.process, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) if started.elapsed() >= patience => return,
+                Ok(WaitStatus::StillAlive) => sleep(Duration::from_micros(200)),
+                Err(Errno::EINTR) => {}
+                Ok(status) => self.ended = Some(status),
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            // Whatever it still does is of no use to anybody.
+            let _ = kill(self.process, Signal::SIGKILL);
+            self.wait(FAREWELL);
+        }
+    }
+}
+
+fn text(frame: &Frame) -> String {
+    let bytes = frame.payload.get(..frame.payload.len().min(4096));
+    String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
+}
+
+fn nonsense(frame: &Frame) -> Trouble {
+    Trouble::Nonsense(format!("an unexpected frame of kind {}", frame.kind))
+}
+
+/// Why no more is read.
+#[derive(Debug, Clone, Copy)]
+enum GivenUp {
+    Silence(u64),
+    Time(u64),
+    Size(u64),
+}
+
+impl From<GivenUp> for Trouble {
+    fn from(given_up: GivenUp) -> Self {
+        match given_up {
+            GivenUp::Silence(seconds) => Self::Silent(seconds),
+            GivenUp::Time(seconds) => Self::TooSlow(seconds),
+            GivenUp::Size(bytes) => Self::TooMuch(bytes),
+        }
+    }
+}
+
+/// A pipe that is not waited for longer, nor read from more, than is agreed.
+struct PatientPipe {
+    pipe: OwnedFd,
+    bounds: Bounds,
+    started: Instant,
+    left: u64,
+    given_up: Option<GivenUp>,
+}
+
+impl PatientPipe {
+    fn new(pipe: OwnedFd, bounds: Bounds) -> Self {
+        Self {
+            pipe,
+            bounds,
+            started: Instant::now(),
+            left: bounds.size,
+            given_up: None,
+        }
+    }
+
+    fn give_up(&mut self, why: GivenUp) -> io::Error {
+        self.given_up = Some(why);
+        io::ErrorKind::TimedOut.into()
+    }
+}
+
+impl Read for PatientPipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Bounds {
+            silence,
+            time,
+            size,
+        } = self.bounds;
+        loop {
+            let rest = time.saturating_sub(self.started.elapsed());
+            if rest.is_zero() {
+                return Err(self.give_up(GivenUp::Time(time.as_secs())));
+            }
+            // Rounded up, or the last millisecond would be spent asking again and again.
+            let wait = rest.min(silence) + Duration::from_millis(1);
+            let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
+            let mut watched = [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut watched, timeout) {
+                Ok(0) if rest > silence => {
+                    return Err(self.give_up(GivenUp::Silence(silence.as_secs())));
+                }
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let count = read(self.pipe.as_fd(), buffer)?;
+        match self.left.checked_sub(count as u64) {
+            Some(left) => self.left = left,
+            None => return Err(self.give_up(GivenUp::Size(size))),
+        }
+        Ok(count)
+    }
+}

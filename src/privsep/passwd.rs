@@ -1,0 +1,77 @@
+//! A user by its name, from the files that have the system's own users.
+//!
+//! Not by `getpwnam(3)`: as root that opens sockets and loads plugins.
+
+use std::path::Path;
+
+use crate::rooted::Root;
+
+/// The second is where systems with an image of /usr keep those that it needs.
+const FILES: [&str; 2] = ["/etc/passwd", "/usr/lib/passwd"];
+/// A file that is larger is not read, in bytes.
+const SIZE_LIMIT: usize = 16 << 20;
+
+/// Who a user is to the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ids {
+    /// The user's number.
+    pub uid: u32,
+    /// The number of its primary group.
+    pub gid: u32,
+}
+
+/// The ids of a user of this name, passwd(5)'s third and fourth field; the first line that has it counts.
+pub(super) fn find(root: &Root, name: &str) -> Option<Ids> {
+    FILES.iter().find_map(|file| {
+        let content = root.read(Path::new(file), SIZE_LIMIT).ok()?;
+        let mut lines = content.split(|&byte| byte == b'\n');
+        lines.find_map(|line| ids(std::str::from_utf8(line).ok()?, name))
+    })
+}
+
+fn ids(line: &str, name: &str) -> Option<Ids> {
+    let mut fields = line.split(':');
+    if fields.next() != Some(name) {
+        return None;
+    }
+    let uid = fields.nth(1)?.parse().ok()?;
+    let gid = fields.next()?.parse().ok()?;
+    Some(Ids { uid, gid })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_found_by_the_whole_name_in_either_file() {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, text) in [
+            (
+                "etc/passwd",
+                "root:x:0:0:root:/root:/bin/sh\nepcache:x:7:8\n+::::::\n\u{fffd}\n",
+            ),
+            (
+                "usr/lib/passwd",
+                "_epcache:x:998:997::/:/usr/sbin/nologin\nroot:x:5:5\n",
+            ),
+        ] {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let root = Root::at(dir.path()).unwrap();
+        assert_eq!(find(&root, "_epcache"), Some(Ids { uid: 998, gid: 997 }));
+        assert_eq!(find(&root, "epcache"), Some(Ids { uid: 7, gid: 8 }));
+        assert_eq!(find(&root, "root"), Some(Ids { uid: 0, gid: 0 }));
+        assert_eq!(find(&root, "cache"), None);
+    }
+
+    #[test]
+    fn a_line_that_is_cut_short_is_no_user() {
+        assert_eq!(ids("a:x:1", "a"), None);
+        assert_eq!(ids("a:x:-1:1:", "a"), None);
+        assert_eq!(ids("a:x:4294967296:1:", "a"), None);
+        assert_eq!(ids("a:x:1:2", "a"), Some(Ids { uid: 1, gid: 2 }));
+    }
+}

@@ -1,0 +1,119 @@
+//! The child's side: giving everything up, then the work.
+
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Mutex;
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Pid, chdir, getppid, pipe2, setsid};
+
+use super::frames::Sender;
+use super::identity::{self, Privileges};
+use super::landlock::Landlock;
+use super::{Job, Sandbox, kernel, kind, landlock, limits, seccomp};
+
+/// What the child is to keep and to be.
+pub(super) struct Orders<'o> {
+    pub(super) parent: Pid,
+    pub(super) target: Privileges,
+    pub(super) kept: &'o [BorrowedFd<'o>],
+    pub(super) require_sandbox: bool,
+}
+
+/// What the last panic said.
+static PANIC: Mutex<String> = Mutex::new(String::new());
+
+/// The whole life of the child: it never returns to the code that it is a copy of.
+pub(super) fn live(pipe: OwnedFd, orders: &Orders<'_>, job: Job<'_>) -> ! {
+    panic::set_hook(Box::new(|panic| {
+        if let Ok(mut said) = PANIC.lock() {
+            *said = panic.to_string();
+        }
+    }));
+    let mut sender = Sender::new(File::from(pipe));
+    let worked = panic::catch_unwind(AssertUnwindSafe(|| {
+        let Job { prepare, work } = job;
+        match confine(sender.pipe(), orders, prepare) {
+            Ok(sandbox) => {
+                let sent = sender.send(kind::IN_FORCE, &sandbox.to_bytes());
+                if sent.is_ok() {
+                    work(&mut sender);
+                }
+            }
+            Err(why) => drop(sender.send(kind::REFUSED, why.as_bytes())),
+        }
+    }));
+    if worked.is_err() {
+        let what = PANIC.lock().map(|said| said.clone()).unwrap_or_default();
+        let _ = sender.send(kind::PANICKED, what.as_bytes());
+    }
+    kernel::leave(i32::from(worked.is_err()))
+}
+
+/// Gives up everything but reading files and writing into the pipe.
+fn confine(pipe: BorrowedFd<'_>, orders: &Orders<'_>, prepare: fn()) -> Result<Sandbox, String> {
+    isolate(pipe, orders.kept).map_err(|error| format!("the worker is not isolated: {error}"))?;
+    let privileges = identity::assume(orders.target).map_err(|refusal| refusal.to_string())?;
+    let set = || -> nix::Result<()> {
+        kernel::set_no_new_privileges()?;
+        kernel::set_undumpable()?;
+        // After the change of users, which takes it back.
+        kernel::end_with_parent()
+    };
+    set().map_err(|error| format!("prctl: {error}"))?;
+    if getppid() != orders.parent {
+        return Err("the parent has gone".into());
+    }
+    let landlock = landlock::restrict_to_reading();
+    // Threads are confined as the one that makes them is, so they are made now, before that ends, too.
+    prepare();
+    limits::set().map_err(|error| format!("setrlimit: {error}"))?;
+    // Older kernels know nothing of it.
+    let _ = kernel::refuse_new_code();
+    let seccomp = seccomp::restrict(pipe).is_ok();
+    if orders.require_sandbox && (landlock == Landlock::Missing || !seccomp) {
+        let text = "the configuration says require-sandbox = yes, and this kernel has no";
+        let what = if seccomp {
+            "Landlock"
+        } else {
+            "seccomp filters"
+        };
+        return Err(format!("{text} {what}"));
+    }
+    Ok(Sandbox {
+        privileges,
+        landlock,
+        seccomp,
+    })
+}
+
+/// No descriptor, no terminal, no directory and no variable of whoever started this.
+fn isolate(pipe: BorrowedFd<'_>, kept: &[BorrowedFd<'_>]) -> nix::Result<()> {
+    let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC;
+    match open("/dev/null", flags, Mode::empty()) {
+        Ok(nothing) => {
+            for fd in 0..=2 {
+                kernel::duplicate_to(nothing.as_fd(), fd)?;
+            }
+        }
+        // A chroot without devices: pipes whose other ends are closed right below.
+        Err(_) => {
+            let (output, input) = pipe2(OFlag::O_CLOEXEC)?;
+            kernel::duplicate_to(output.as_fd(), 0)?;
+            kernel::duplicate_to(input.as_fd(), 1)?;
+            kernel::duplicate_to(input.as_fd(), 2)?;
+        }
+    }
+    let mut kept: Vec<_> = kept.iter().map(AsRawFd::as_raw_fd).collect();
+    kept.push(pipe.as_raw_fd());
+    kept.sort_unstable();
+    kernel::close_all_but(&kept);
+    // It fails only for who leads a session already.
+    let _ = setsid();
+    chdir("/")?;
+    kernel::clear_environment();
+    umask(Mode::from_bits_truncate(0o077));
+    Ok(())
+}
