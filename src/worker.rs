@@ -45,6 +45,18 @@ pub enum Scope {
     Paths(Vec<PathBuf>),
 }
 
+impl Scope {
+    /// The directories that somebody has named.
+    pub fn named(&self) -> impl Iterator<Item = &Path> {
+        let (many, one) = match self {
+            Self::System { extra: paths } | Self::Paths(paths) => (paths.as_slice(), None),
+            Self::User { home, .. } => (&[][..], Some(home)),
+            Self::Venv(dir) => (&[][..], Some(dir)),
+        };
+        many.iter().chain(one).map(PathBuf::as_path)
+    }
+}
+
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {

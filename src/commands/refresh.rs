@@ -8,12 +8,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::json::JsonText;
-use super::renewal::{Patience, Renewed, Work, incomplete, renew, system_places};
+use super::renewal::{Patience, Renewed, Work, incomplete, keep_open, renew, system_places};
 use super::{CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural};
 use crate::cli::RefreshArgs;
 use crate::environment::Environment;
-use crate::layout::LayoutError;
-use crate::privsep::Sandbox;
+use crate::layout::{self, LayoutError};
+use crate::privsep::{self, Sandbox};
 use crate::publish::{self, LOCK_PATIENCE, Outcome, Place, PublishError, lock_first};
 use crate::rooted::Root;
 use crate::scan::Purpose;
@@ -32,9 +32,11 @@ const PATIENCE: Patience = Patience {
 
 pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     let started = Instant::now();
-    let root = open_root(arguments.root.as_deref())?;
+    let mut root = open_root(arguments.root.as_deref())?;
     let environment = Environment::of_process();
     let scope = scope(arguments, &root, &environment)?;
+    become_owner(&root, &scope)?;
+    keep_open(&mut root, scope.named());
     let places = destinations(arguments, &scope, &environment)?;
     let purpose = if arguments.image {
         Purpose::Image {
@@ -66,6 +68,30 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     } else {
         INCOMPLETE
     })
+}
+
+/// What somebody else owns is refreshed as that somebody, publishing included: they choose what lies there,
+/// and what a link there leads to.
+fn become_owner(root: &Root, scope: &Scope) -> Result<(), CommandError> {
+    let (Scope::Venv(dir) | Scope::User { home: dir, .. }) = scope else {
+        return Ok(());
+    };
+    if !root.is_system() || !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let owner = root
+        .stat(dir)
+        .map_err(|error| failed(format!("{}: {error}", dir.display())))?;
+    if owner.st_uid == 0 {
+        return Ok(());
+    }
+    log::info!(
+        "{}: refreshed as its owner, user {}",
+        dir.display(),
+        owner.st_uid
+    );
+    privsep::become_owner(owner.st_uid, owner.st_gid)
+        .map_err(|refusal| failed(format!("{}: {refusal}", dir.display())))
 }
 
 fn refresh(
@@ -131,7 +157,12 @@ fn scope(
         return venv(absolute(root, dir)?).map_err(failed);
     }
     if !arguments.path.is_empty() {
-        return Ok(Scope::Paths(arguments.path.clone()));
+        // Whoever reads has another working directory.
+        let paths = arguments
+            .path
+            .iter()
+            .map(|path| layout::absolute(root, path));
+        return Ok(Scope::Paths(paths.collect()));
     }
     if arguments.user {
         return user();

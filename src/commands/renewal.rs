@@ -2,14 +2,14 @@
 //! system index goes.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{CommandError, configuration, failed, plural};
 use crate::index::{self, Index};
 use crate::lookup::SYSTEM_INDEXES;
 use crate::privsep::{self, Bounds, Job, Sandbox, Sender, Terms};
-use crate::publish::{Outcome, Place};
+use crate::publish::{self, Outcome, Place};
 use crate::rooted::Root;
 use crate::worker::{self, Product, Progress, Reception, Request};
 
@@ -76,6 +76,18 @@ pub(super) fn renew(
         outcome: outcome.transpose().map_err(failed)?,
         sandbox,
     })
+}
+
+/// Opens directories that somebody has named, for a worker that may not be able to go there by itself:
+/// they may lie below one that only root may enter. Where others could have led the way elsewhere,
+/// the worker goes by itself, and gets as far as everybody does.
+pub(super) fn keep_open<'p>(root: &mut Root, directories: impl Iterator<Item = &'p Path>) {
+    for path in directories.filter(|path| path.is_absolute()) {
+        match publish::safe_directory(root, path) {
+            Ok(directory) => root.keep_open(path, directory),
+            Err(error) => log::debug!("not held open: {error}"),
+        }
+    }
 }
 
 /// Nothing is published that a reader would refuse.

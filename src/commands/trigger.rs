@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::renewal::{Patience, Renewed, Work, incomplete, renew, system_places};
+use super::renewal::{Patience, Renewed, Work, incomplete, keep_open, renew, system_places};
 use super::{CommandError, Done, SUCCESS, configuration, failed, open_root};
 use crate::cli::{PackageManager, TriggerArgs};
 use crate::config::Config;
@@ -83,8 +83,9 @@ fn serve(
     if touched == Touched::Nothing {
         return Ok(());
     }
-    let root = open_root(arguments.root.as_deref().or(default_root))?;
+    let mut root = open_root(arguments.root.as_deref().or(default_root))?;
     let config = configuration(&root);
+    keep_open(&mut root, config.directories.iter().map(PathBuf::as_path));
     let places = system_places();
     let record = |result, message: &str| {
         let epoch = environment.source_date_epoch;

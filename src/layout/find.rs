@@ -4,6 +4,7 @@
 //! looked for. Scripts by the name of `python3` (pyenv's shims) are passed over.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind::PermissionDenied;
 use std::path::{Path, PathBuf};
 
 use crate::rooted::Root;
@@ -94,5 +95,10 @@ pub(super) fn in_venv(root: &Root, dir: &Path) -> Result<Interpreter, LayoutErro
             result = Ok(found);
         }
     }
-    result
+    match result {
+        Err(LayoutError::Io { source, .. }) if source.kind() == PermissionDenied => {
+            Interpreter::of_venv(root, &dir).ok_or(LayoutError::UnknownVersion(dir))
+        }
+        result => result,
+    }
 }

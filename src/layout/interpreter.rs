@@ -83,6 +83,38 @@ impl Interpreter {
         Ok(interpreter)
     }
 
+    /// The interpreter of an environment whose program is out of reach (in a home directory that is closed
+    /// to this process, say): what the environment's own files tell of it.
+    pub(super) fn of_venv(root: &Root, dir: &Path) -> Option<Self> {
+        let content = root
+            .read(&joined(dir, "pyvenv.cfg"), pyvenv::LARGEST)
+            .ok()?;
+        let abi = match version_directories(root, dir).as_slice() {
+            [only] => *only,
+            _ => Abi {
+                version: pyvenv::version(&content)?,
+                free_threaded: false,
+            },
+        };
+        let rules = SiteRules::of_version(abi.version);
+        let home = pyvenv::home(&content, abi.version)?;
+        let prefix = directory_of(&home);
+        Some(Self {
+            version: abi.version,
+            abi_suffix: abi.suffix(),
+            executable: None,
+            exec_prefix: prefix.clone(),
+            prefix,
+            platlibdir: "lib",
+            flavour: rules.flavour,
+            rules,
+            venv: Some(Venv {
+                prefix: dir.to_owned(),
+                system_site: pyvenv::includes_system_site(&content).unwrap_or(true),
+            }),
+        })
+    }
+
     fn at(root: &Root, abi: Abi, found: Prefixes) -> Self {
         let stdlib = prefix::stdlib(&found.prefix, found.platlibdir, abi);
         let rules = SiteRules::read(root, &stdlib, abi.version);

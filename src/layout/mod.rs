@@ -30,7 +30,7 @@ pub use find::{Wanted, find_interpreter};
 pub use interpreter::{Interpreter, Venv, interpreters, interpreters_in};
 pub use rules::{Flavour, SiteRules};
 pub use sys_path::{Mode, SysPath, sys_path, sys_path_as};
-pub use system::{given, system, user, venv};
+pub use system::{absolute, given, system, user, venv};
 pub use watch::to_watch;
 
 #[cfg(doc)]

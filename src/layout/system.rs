@@ -114,8 +114,9 @@ pub fn given(root: &Root, paths: &[PathBuf]) -> Found {
 }
 
 /// An absolute path as it is written, a relative one from the working directory (from the root,
-/// where that is not the system's own).
-pub(super) fn absolute(root: &Root, path: &Path) -> PathBuf {
+/// where that is not the system's own), as by `os.path.abspath`.
+#[must_use]
+pub fn absolute(root: &Root, path: &Path) -> PathBuf {
     if path.is_absolute() {
         return path.to_owned();
     }

@@ -104,15 +104,15 @@ pub(super) fn assume(target: Privileges) -> Result<Privileges, Refusal> {
     }
 }
 
-/// Becomes that user for good; for a process that goes on as somebody else altogether.
+/// Becomes the owner of something, for good: for a process that goes on as somebody else altogether. In a
+/// namespace where the owner is nobody, it goes on as it is.
 ///
 /// # Errors
-/// As [`assume`]; EINVAL counts as well.
-pub fn become_user(ids: Ids) -> Result<(), Refusal> {
-    match assume(Privileges::Dropped(ids))? {
-        Privileges::Dropped(_) => Ok(()),
-        _ => Err(not_dropped("setresuid", Errno::EINVAL)),
-    }
+/// As [`assume`].
+pub fn become_owner(uid: u32, gid: u32) -> Result<(), Refusal> {
+    // A file may well belong to a group that its owner is not in.
+    let gid = passwd::group_of(&Root::system(), uid).unwrap_or(if gid == 0 { NOBODY } else { gid });
+    change(Ids { uid, gid }).map(drop)
 }
 
 fn change(ids: Ids) -> Result<Privileges, Refusal> {

@@ -32,7 +32,7 @@ use nix::unistd::{ForkResult, getpid, pipe2};
 
 use crate::rooted::Root;
 pub use frames::{Frame, Sender};
-pub use identity::{Privileges, Refusal, become_user};
+pub use identity::{Privileges, Refusal, become_owner};
 pub use landlock::Landlock;
 pub use parent::Worker;
 pub use passwd::Ids;

@@ -20,23 +20,34 @@ pub struct Ids {
     pub gid: u32,
 }
 
-/// The ids of a user of this name, passwd(5)'s third and fourth field; the first line that has it counts.
+/// The ids of a user of this name; the first line that has it counts.
 pub(super) fn find(root: &Root, name: &str) -> Option<Ids> {
+    search(root, |user, ids| (user == name).then_some(ids))
+}
+
+/// The primary group of the user of this number.
+pub(super) fn group_of(root: &Root, uid: u32) -> Option<u32> {
+    search(root, |_, ids| (ids.uid == uid).then_some(ids.gid))
+}
+
+fn search<T>(root: &Root, wanted: impl Fn(&str, Ids) -> Option<T>) -> Option<T> {
     FILES.iter().find_map(|file| {
         let content = root.read(Path::new(file), SIZE_LIMIT).ok()?;
         let mut lines = content.split(|&byte| byte == b'\n');
-        lines.find_map(|line| ids(std::str::from_utf8(line).ok()?, name))
+        lines.find_map(|line| {
+            let (name, ids) = entry(std::str::from_utf8(line).ok()?)?;
+            wanted(name, ids)
+        })
     })
 }
 
-fn ids(line: &str, name: &str) -> Option<Ids> {
+/// passwd(5)'s first, third and fourth field.
+fn entry(line: &str) -> Option<(&str, Ids)> {
     let mut fields = line.split(':');
-    if fields.next() != Some(name) {
-        return None;
-    }
+    let name = fields.next()?;
     let uid = fields.nth(1)?.parse().ok()?;
     let gid = fields.next()?.parse().ok()?;
-    Some(Ids { uid, gid })
+    Some((name, Ids { uid, gid }))
 }
 
 #[cfg(test)]
@@ -65,13 +76,15 @@ mod tests {
         assert_eq!(find(&root, "epcache"), Some(Ids { uid: 7, gid: 8 }));
         assert_eq!(find(&root, "root"), Some(Ids { uid: 0, gid: 0 }));
         assert_eq!(find(&root, "cache"), None);
+        assert_eq!(group_of(&root, 998), Some(997));
+        assert_eq!(group_of(&root, 999), None);
     }
 
     #[test]
     fn a_line_that_is_cut_short_is_no_user() {
-        assert_eq!(ids("a:x:1", "a"), None);
-        assert_eq!(ids("a:x:-1:1:", "a"), None);
-        assert_eq!(ids("a:x:4294967296:1:", "a"), None);
-        assert_eq!(ids("a:x:1:2", "a"), Some(Ids { uid: 1, gid: 2 }));
+        assert_eq!(entry("a:x:1"), None);
+        assert_eq!(entry("a:x:-1:1:"), None);
+        assert_eq!(entry("a:x:4294967296:1:"), None);
+        assert_eq!(entry("a:x:1:2"), Some(("a", Ids { uid: 1, gid: 2 })));
     }
 }

@@ -9,6 +9,7 @@
 //! This room opens for reading only, and knows nothing of Python.
 
 mod directory;
+mod door;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -24,6 +25,7 @@ use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 
 pub use directory::{DanglingLink, Directory};
+use door::Door;
 
 /// What a path walk gives up at, as the kernel's `MAXSYMLINKS`.
 const MAX_LINKS: usize = 40;
@@ -45,6 +47,9 @@ pub struct Root {
     /// None for the system's own root, where the kernel resolves paths.
     anchor: Option<OwnedFd>,
     path: PathBuf,
+    /// Where paths begin that this process may not be able to go from the start later on; only in the
+    /// system's own root.
+    doors: Vec<Door>,
 }
 
 impl Root {
@@ -54,6 +59,7 @@ impl Root {
         Self {
             anchor: None,
             path: PathBuf::from("/"),
+            doors: Vec::new(),
         }
     }
 
@@ -71,7 +77,28 @@ impl Root {
         Ok(Self {
             anchor: Some(anchor),
             path,
+            doors: Vec::new(),
         })
+    }
+
+    /// Keeps an open directory for later: whatever this process may enter then, what lies below this path is
+    /// reached from here. Below a root of its own, that goes for everything anyway.
+    pub fn keep_open(&mut self, path: &Path, directory: OwnedFd) {
+        if let (None, Ok(door)) = (&self.anchor, Door::new(path, directory)) {
+            self.doors.push(door);
+        }
+    }
+
+    /// In the system's own root: where a path begins, and the rest of it.
+    fn start<'p>(&self, path: &'p Path) -> (BorrowedFd<'_>, &'p Path) {
+        // The nearest, so that as little as possible is left to go.
+        let found = self.doors.iter().filter_map(|door| {
+            let rest = door.behind(path)?;
+            Some((door.fd(), rest))
+        });
+        found
+            .min_by_key(|(_, rest)| rest.as_os_str().len())
+            .unwrap_or((AT_FDCWD, path))
     }
 
     /// Whether this is the running system's own root.
@@ -100,7 +127,8 @@ impl Root {
     /// The descriptors that paths are resolved with: a process that closes all others keeps these.
     #[must_use]
     pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.anchor.iter().map(AsFd::as_fd).collect()
+        let doors = self.doors.iter().map(Door::fd);
+        self.anchor.iter().map(AsFd::as_fd).chain(doors).collect()
     }
 
     /// Opens a directory for listing.
@@ -136,7 +164,10 @@ impl Root {
     /// Those of `stat(2)`.
     pub fn stat(&self, path: &Path) -> io::Result<FileStat> {
         match &self.anchor {
-            None => Ok(fstatat(AT_FDCWD, path, AtFlags::empty())?),
+            None => {
+                let (start, path) = self.start(path);
+                Ok(fstatat(start, path, AtFlags::empty())?)
+            }
             Some(anchor) => Ok(fstat(walk(anchor, path)?.fd())?),
         }
     }
@@ -168,7 +199,10 @@ impl Root {
     /// Those of `stat(2)`.
     pub fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
         match &self.anchor {
-            None => std::fs::canonicalize(path),
+            None => std::fs::canonicalize(path).or_else(|error| {
+                let through = |door: &Door| door.real_path(door.behind(path)?).ok();
+                self.doors.iter().find_map(through).ok_or(error)
+            }),
             Some(anchor) => Ok(walk(anchor, path)?.real_path()),
         }
     }
@@ -179,7 +213,8 @@ impl Root {
     /// Those of `readlink(2)`: `EINVAL` for what is not a link.
     pub fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
         let (Some(anchor), Some(name)) = (&self.anchor, path.file_name()) else {
-            return std::fs::read_link(path);
+            let (start, path) = self.start(path);
+            return Ok(PathBuf::from(readlinkat(start, path)?));
         };
         let parent = walk(anchor, path.parent().unwrap_or(Path::new("/")))?;
         Ok(PathBuf::from(readlinkat(parent.fd(), name)?))
@@ -208,7 +243,10 @@ impl Root {
 
     fn open(&self, path: &Path, flags: OFlag) -> io::Result<OwnedFd> {
         match &self.anchor {
-            None => Ok(openat(AT_FDCWD, path, flags, Mode::empty())?),
+            None => {
+                let (start, path) = self.start(path);
+                Ok(openat(start, path, flags, Mode::empty())?)
+            }
             Some(anchor) => walk(anchor, path)?.open(flags),
         }
     }
@@ -332,6 +370,8 @@ fn not_regular() -> io::Error {
 struct Walked<'r> {
     anchor: &'r OwnedFd,
     way: Vec<(OsString, OwnedFd)>,
+    /// Whether the anchor was all that kept it from going elsewhere.
+    has_left: bool,
 }
 
 impl Walked<'_> {
@@ -364,12 +404,13 @@ fn walk<'r>(anchor: &'r OwnedFd, path: &Path) -> io::Result<Walked<'r>> {
     let mut walked = Walked {
         anchor,
         way: Vec::new(),
+        has_left: false,
     };
     let mut ahead: Vec<OsString> = reversed_components(path);
     let mut links = 0;
     while let Some(name) = ahead.pop() {
         if name == ".." {
-            walked.way.pop();
+            walked.has_left |= walked.way.pop().is_none();
             continue;
         }
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -391,6 +432,7 @@ fn walk<'r>(anchor: &'r OwnedFd, path: &Path) -> io::Result<Walked<'r>> {
         let target = PathBuf::from(readlinkat(fd.as_fd(), "")?);
         if target.is_absolute() {
             walked.way.clear();
+            walked.has_left = true;
         }
         ahead.extend(reversed_components(&target));
     }
