@@ -353,7 +353,19 @@ fn below_a_root_nothing_outside_is_opened() {
             "/proc/",
             "/sys/fs/cgroup",
         ];
-        let is_own = |path: &str| own.iter().any(|own| path.starts_with(own));
+        // What the running system says of how packages are read, and what the sandbox is made with.
+        let how = [
+            "/usr/lib/epcache/epcache.conf",
+            "/usr/lib/epcache/conf.d",
+            "/etc/epcache.conf",
+            "/etc/epcache.conf.d",
+            "/etc/passwd",
+            "/usr/lib/passwd",
+            "/dev/null",
+            "/",
+        ];
+        let is_how = |path: &str| command == "refresh" && how.contains(&path);
+        let is_own = |path: &str| is_how(path) || own.iter().any(|own| path.starts_with(own));
         let outside: Vec<_> = opened.iter().filter(|p| !below(p) && !is_own(p)).collect();
         assert_eq!(outside, [""; 0], "{command}");
         // Those would be its own libraries' places as well as Python's.
@@ -368,7 +380,7 @@ fn below_a_root_nothing_outside_is_opened() {
         ];
         for path in opened
             .iter()
-            .filter(|path| !below(path) && !path.starts_with("/etc/ld.so"))
+            .filter(|path| !below(path) && !is_how(path) && !path.starts_with("/etc/ld.so"))
         {
             assert!(
                 !suspect.iter().any(|word| path.contains(word)),

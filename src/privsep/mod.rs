@@ -84,12 +84,15 @@ pub struct Bounds {
     pub size: u64,
 }
 
-/// What is to be done in the child.
+/// What is to be done in the child: it sends what comes of it.
+pub type Work<'w> = Box<dyn FnOnce(&mut Sender<File>) + 'w>;
+
+/// A job for the child.
 pub struct Job<'j> {
     /// Makes the threads that the work wants: the last moment at which that can be done.
     pub prepare: fn(),
     /// The work.
-    pub work: Box<dyn FnOnce(&mut Sender<File>) + 'j>,
+    pub work: Work<'j>,
 }
 
 /// What was in force while the job was done.

@@ -50,7 +50,8 @@ impl Door {
         if walked.has_left {
             return Err(Errno::EACCES.into());
         }
-        let inside = walked.real_path();
-        Ok(self.real.join(inside.strip_prefix("/").unwrap_or(&inside)))
+        let mut real = self.real.clone();
+        real.extend(walked.names());
+        Ok(real)
     }
 }

@@ -381,9 +381,13 @@ impl Walked<'_> {
             .map_or(self.anchor.as_fd(), |(_, fd)| fd.as_fd())
     }
 
+    fn names(&self) -> impl Iterator<Item = &OsString> {
+        self.way.iter().map(|(name, _)| name)
+    }
+
     fn real_path(&self) -> PathBuf {
         let mut path = PathBuf::from("/");
-        path.extend(self.way.iter().map(|(name, _)| name));
+        path.extend(self.names());
         path
     }
 
