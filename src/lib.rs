@@ -11,6 +11,7 @@
 //! - [`trigger`]: what a package manager says becomes a request; [`state`] and [`journal`] say what came
 //!   of it;
 //! - [`worker`]: a request becomes the bytes of an index, with no printing and no writing;
+//! - [`privsep`]: work done by a child that has given up everything it does not need;
 //! - [`lookup`]: which record answers for an entry of `sys.path`, and what they say together;
 //! - [`layout`]: which search directories exist; [`config`]: which the administrator adds;
 //! - [`scan`]: one search directory becomes one record;

@@ -108,7 +108,7 @@ pub(super) fn assume(target: Privileges) -> Result<Privileges, Refusal> {
 /// namespace where the owner is nobody, it goes on as it is.
 ///
 /// # Errors
-/// As [`assume`].
+/// Where anything of root is left.
 pub fn become_owner(uid: u32, gid: u32) -> Result<(), Refusal> {
     // A file may well belong to a group that its owner is not in.
     let gid = passwd::group_of(&Root::system(), uid).unwrap_or(if gid == 0 { NOBODY } else { gid });

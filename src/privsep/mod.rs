@@ -5,7 +5,7 @@
 //! can do nothing but read files as a user who may read what everybody may, and write into one pipe.
 //!
 //! This room knows nothing of Python or of indexes, and it is the only one with `unsafe` in it
-//! ([`kernel`], which wraps system calls). What the frames of a job mean is for those who send and receive them
+//! (`kernel.rs`, which wraps system calls). What the frames of a job mean is for those who send and receive them
 //! to say; whoever receives them is to take them for hostile.
 //!
 //! The order of what the child gives up is that of `worker::confine`: descriptors, session, directory,

@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::stat::fstat;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, geteuid, read};
+use nix::unistd::{Pid, read};
 
 use super::frames::{self, Frame};
 use super::identity::Privileges;
@@ -20,25 +19,17 @@ use super::{Bounds, Sandbox, Trouble, kernel, kind, landlock};
 /// mount) stays until that lets it go.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// `CAP_DAC_OVERRIDE` and `CAP_KILL` of linux/capability.h
-const DAC_OVERRIDE: u64 = 1 << 1;
+/// `CAP_KILL` of linux/capability.h
 const KILL: u64 = 1 << 5;
 
 /// Gives up what only the child needed. What cannot be given up is no reason to stop: this process reads no
 /// package.
 pub(super) fn confine(target: Privileges, writable: &[BorrowedFd<'_>]) {
-    // A worker of another user is ended by who may end everybody's; a directory of another user (an
-    // image that somebody builds) is written by who may write everywhere.
-    let owned = |directory: &BorrowedFd<'_>| {
-        fstat(directory).is_ok_and(|stat| stat.st_uid == geteuid().as_raw())
+    // A worker of another user is ended by who may end everybody's. What is written to is this user's own.
+    let kept = match target {
+        Privileges::Dropped(_) => KILL,
+        _ => 0,
     };
-    let mut kept = 0;
-    if matches!(target, Privileges::Dropped(_)) {
-        kept |= KILL;
-    }
-    if !writable.iter().all(owned) {
-        kept |= DAC_OVERRIDE;
-    }
     let confined = kernel::keep_capabilities(kept).and_then(|()| kernel::set_no_new_privileges());
     if let Err(error) = confined {
         log::debug!("privileges are kept: {error}");
