@@ -102,6 +102,7 @@ fn the_debian_package_has_what_make_installs() {
     let debian = ["changelog", "changelog.Debian", "copyright"];
     made.extend(debian.map(|name| format!("/usr/share/doc/epcache/{name}")));
     made.insert("/usr/share/lintian/overrides/epcache".to_owned());
+    made.insert("/etc/cron.daily/epcache".to_owned());
     let directory = support::public_directory();
     let mut unpack = limited(60);
     unpack.args(["dpkg-deb", "-x"]);
