@@ -50,6 +50,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Write out all of an index
     Export(ExportArgs),
+    /// Print what to put where, so that the index follows pip, uv, make and others
+    Hook(HookArgs),
     /// What package managers call: refresh the system index if Python packages were touched.
     ///
     /// rpm's %transfiletriggerin and %transfiletriggerpostun call it with the list of files on standard
@@ -143,14 +145,56 @@ pub struct QueryArgs {
 
 /// `epcache status`.
 #[derive(Debug, Args)]
-#[command(override_usage = "epcache status [--root DIR] [--json]")]
+#[command(override_usage = "epcache status [--root DIR] [--json|--format text|json|prometheus]")]
 pub struct StatusArgs {
     /// Take DIR for the root of the file system
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
+    /// Print JSON: --format json
+    #[arg(long, conflicts_with = "format")]
     pub json: bool,
+    /// The format; prometheus is for node_exporter's textfile collector
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: StatusFormat,
+}
+
+/// The formats of `epcache status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    /// For people
+    Text,
+    /// Everything
+    Json,
+    /// Metrics
+    Prometheus,
+}
+
+/// `epcache hook`.
+#[derive(Debug, Args)]
+#[command(override_usage = "epcache hook [pip|uv|make|containerfile|direnv|tox|conda]")]
+pub struct HookArgs {
+    /// The tool (without it: a list)
+    #[arg(value_name = "TOOL")]
+    pub tool: Option<Tool>,
+}
+
+/// What `epcache hook` has something for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Tool {
+    /// A shell function around pip
+    Pip,
+    /// A shell function around uv
+    Uv,
+    /// A target for a Makefile
+    Make,
+    /// A line for a Containerfile
+    Containerfile,
+    /// Lines for .envrc
+    Direnv,
+    /// Lines for tox.ini
+    Tox,
+    /// An activation script of a conda environment
+    Conda,
 }
 
 /// `epcache verify`.

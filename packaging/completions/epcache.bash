@@ -19,6 +19,9 @@ _epcache() {
             epcache,export)
                 cmd="epcache__subcmd__export"
                 ;;
+            epcache,hook)
+                cmd="epcache__subcmd__hook"
+                ;;
             epcache,query)
                 cmd="epcache__subcmd__query"
                 ;;
@@ -41,7 +44,7 @@ _epcache() {
 
     case "${cmd}" in
         epcache)
-            opts="-v -q -h -V --verbose --quiet --help --version refresh query status verify export trigger"
+            opts="-v -q -h -V --verbose --quiet --help --version refresh query status verify export hook trigger"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -69,6 +72,20 @@ _epcache() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        epcache__subcmd__hook)
+            opts="-v -q -h -V --verbose --quiet --help --version pip uv make containerfile direnv tox conda"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -145,7 +162,7 @@ _epcache() {
             return 0
             ;;
         epcache__subcmd__status)
-            opts="-v -q -h -V --root --json --verbose --quiet --help --version"
+            opts="-v -q -h -V --root --json --format --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -153,6 +170,10 @@ _epcache() {
             case "${prev}" in
                 --root)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json prometheus" -- "${cur}"))
                     return 0
                     ;;
                 *)

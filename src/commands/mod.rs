@@ -2,7 +2,9 @@
 
 mod export;
 pub mod generator;
+mod hook;
 mod json;
+mod prometheus;
 mod query;
 mod refresh;
 mod renewal;
@@ -38,6 +40,7 @@ pub fn run(cli: &Cli, work: Work) -> Result<u8, CommandError> {
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Export(arguments) => export::run(arguments),
+        Command::Hook(arguments) => hook::run(arguments),
         Command::Trigger(arguments) => trigger::run(arguments, work),
     }
 }

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::json::JsonText;
+use super::prometheus;
 use super::triggers::Triggers;
 use super::{
     Done, STALE, SUCCESS, configuration, duration, failed, mending, moved_from, open_root, plural,
 };
-use crate::cli::StatusArgs;
+use crate::cli::{StatusArgs, StatusFormat};
 use crate::environment::Environment;
 use crate::freshness::{FreshnessError, Level};
 use crate::index::format::distribution_flag;
@@ -31,6 +32,7 @@ pub(crate) fn run(arguments: &StatusArgs) -> Done {
     let venv = environment.venv.clone().filter(|_| root.is_system());
     let config = configuration(&root);
     let mut report = Report {
+        version: env!("CARGO_PKG_VERSION"),
         fresh: true,
         triggers: Triggers::look(&root, &config, &environment),
         ..Report::default()
@@ -59,10 +61,11 @@ pub(crate) fn run(arguments: &StatusArgs) -> Done {
     }
     report.add_wanted(system, &mending);
     let mut output = Output::stdout();
-    if arguments.json {
-        output.json(&report)?;
-    } else {
-        report.print(&mut output)?;
+    match arguments.format {
+        _ if arguments.json => output.json(&report)?,
+        StatusFormat::Json => output.json(&report)?,
+        StatusFormat::Text => report.print(&mut output)?,
+        StatusFormat::Prometheus => prometheus::print(&report, &mut output)?,
     }
     output.flush()?;
     Ok(if report.fresh { SUCCESS } else { STALE })
@@ -70,48 +73,52 @@ pub(crate) fn run(arguments: &StatusArgs) -> Done {
 
 /// What `status --json` prints.
 #[derive(Serialize, Default)]
-struct Report {
+pub(super) struct Report {
+    /// The program's version.
+    pub(super) version: &'static str,
     /// Whether every wanted search directory has a fresh record, and no index is damaged, or wrong
     /// about a directory that no other one is right about.
-    fresh: bool,
-    indexes: Vec<IndexStatus>,
-    directories: Vec<DirectoryStatus>,
+    pub(super) fresh: bool,
+    pub(super) indexes: Vec<IndexStatus>,
+    pub(super) directories: Vec<DirectoryStatus>,
     skipped: Vec<Skipped>,
-    triggers: Triggers,
+    pub(super) triggers: Triggers,
     /// The commands that make everything fresh.
     mending: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct IndexStatus {
-    path: JsonText,
-    kind: &'static str,
+pub(super) struct IndexStatus {
+    pub(super) path: JsonText,
+    pub(super) kind: &'static str,
     /// `fresh`, `stale`, `missing`, or `unusable`.
-    state: &'static str,
+    pub(super) state: &'static str,
     /// Why it is unusable.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     age_seconds: Option<i64>,
+    #[serde(skip)]
+    pub(super) modified: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<u64>,
-    suspect: bool,
-    records: Vec<RecordStatus>,
+    pub(super) size: Option<u64>,
+    pub(super) suspect: bool,
+    pub(super) records: Vec<RecordStatus>,
     /// The command that brings it up to date.
     #[serde(skip)]
     mending: Option<String>,
 }
 
 #[derive(Serialize)]
-struct RecordStatus {
-    path: JsonText,
+pub(super) struct RecordStatus {
+    pub(super) path: JsonText,
     /// `fresh`, `stale`, `unreadable`, or `untrusted`.
-    state: &'static str,
+    pub(super) state: &'static str,
     /// Whether the directory is not there, which may be as it should be.
     missing: bool,
     why: Vec<String>,
-    distributions: u32,
-    entry_points: u32,
+    pub(super) distributions: u32,
+    pub(super) entry_points: u32,
     /// Metadata directories that were not usable, or not readable, when the index was written.
     problems: Vec<String>,
     #[serde(skip)]
@@ -120,28 +127,33 @@ struct RecordStatus {
 
 /// A search directory that the system, or the active environment, has.
 #[derive(Serialize)]
-struct DirectoryStatus {
-    path: JsonText,
+pub(super) struct DirectoryStatus {
+    pub(super) path: JsonText,
     /// `fresh`, `stale`, `unreadable`, or `missing` in every index.
-    state: &'static str,
+    pub(super) state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<JsonText>,
 }
 
 #[derive(Serialize)]
-struct Skipped {
-    path: JsonText,
+pub(super) struct Skipped {
+    pub(super) path: JsonText,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
     why: String,
 }
 
-const FRESH: &str = "fresh";
-const STALE_WORD: &str = "stale";
-const MISSING: &str = "missing";
-const UNREADABLE: &str = "unreadable";
-const UNUSABLE: &str = "unusable";
-const UNTRUSTED: &str = "untrusted";
+pub(super) mod words {
+    //! Of states.
+
+    pub(in super::super) const FRESH: &str = "fresh";
+    pub(in super::super) const STALE: &str = "stale";
+    pub(in super::super) const MISSING: &str = "missing";
+    pub(in super::super) const UNREADABLE: &str = "unreadable";
+    pub(in super::super) const UNUSABLE: &str = "unusable";
+    pub(in super::super) const UNTRUSTED: &str = "untrusted";
+}
+use words::{FRESH, MISSING, STALE as STALE_WORD, UNREADABLE, UNTRUSTED, UNUSABLE};
 
 /// As much of a reason as a person is shown on a terminal.
 const REASON: usize = 66;
@@ -161,6 +173,7 @@ impl Report {
             state: UNUSABLE,
             why: None,
             age_seconds: None,
+            modified: None,
             size: None,
             suspect: false,
             records: Vec::new(),
@@ -175,6 +188,7 @@ impl Report {
             }
             Ok(index) => {
                 status.age_seconds = Some(now().saturating_sub(index.modified()));
+                status.modified = Some(index.modified());
                 status.size = Some(index.index().size());
                 status.suspect = index.index().is_suspect();
                 match record_statuses(root, &index) {

@@ -26,16 +26,32 @@ const PACKAGE: &str = "epcache";
 /// rpm alone can read its database. A package whose triggers call epcache installs this file with them.
 const RPM_MARKER: &str = "/usr/lib/epcache/triggers.d/rpm";
 
+/// What sees what no package manager does, and the link that enables it.
+const UNITS: [(&str, &str); 2] = [
+    ("epcache.path", "paths.target.wants/epcache.path"),
+    ("epcache.timer", "timers.target.wants/epcache.timer"),
+];
+/// Where systemd looks for units, and for such links.
+const UNIT_DIRECTORIES: [&str; 4] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
 /// What there is to say.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Triggers {
     /// The package managers that call epcache.
-    installed: Vec<Caller>,
+    pub(super) installed: Vec<Caller>,
     /// Why they are to do nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    switched_off: Option<&'static str>,
+    pub(super) switched_off: Option<&'static str>,
+    /// systemd's units that are installed, and whether they are enabled.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) units: BTreeMap<&'static str, bool>,
     /// The last run of each that ever ran.
-    last_runs: BTreeMap<Caller, Run>,
+    pub(super) last_runs: BTreeMap<Caller, Run>,
 }
 
 impl Triggers {
@@ -50,6 +66,7 @@ impl Triggers {
         Self {
             installed,
             switched_off: switched_off(config, environment),
+            units: units(root),
             last_runs: state::read(root, &SYSTEM_INDEXES.map(Path::new)),
         }
     }
@@ -66,6 +83,14 @@ impl Triggers {
             write!(output, ", {BAD}switched off{BAD:#}: {why}")?;
         }
         writeln!(output)?;
+        for (unit, enabled) in &self.units {
+            let (style, word) = if *enabled {
+                (GOOD, "enabled")
+            } else {
+                (DIM, "disabled")
+            };
+            writeln!(output, "  {style}{word:<10}{style:#} {unit}")?;
+        }
         for (caller, run) in &self.last_runs {
             let style = if run.result == Outcome::Failed {
                 BAD
@@ -86,6 +111,23 @@ impl Triggers {
         }
         Ok(())
     }
+}
+
+/// The units that are installed, and whether they are enabled.
+fn units(root: &Root) -> BTreeMap<&'static str, bool> {
+    let somewhere = |name: &str, is_there: &dyn Fn(&Path) -> bool| {
+        UNIT_DIRECTORIES
+            .map(Path::new)
+            .iter()
+            .any(|directory| is_there(&directory.join(name)))
+    };
+    // A link to a unit may lead nowhere below a root of its own; a mask is a link to /dev/null.
+    let is_link = |path: &Path| root.read_link(path).is_ok();
+    UNITS
+        .into_iter()
+        .filter(|(unit, _)| somewhere(unit, &|path| root.is_file(path)))
+        .map(|(unit, link)| (unit, somewhere(link, &is_link)))
+        .collect()
 }
 
 fn dpkg_has_triggers(root: &Root) -> bool {

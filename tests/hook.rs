@@ -1,0 +1,234 @@
+//! What `epcache hook` prints, pasted where it belongs and run by the tool that it is for. conda itself is in no
+//! registry that tests use: its script is run as conda runs it, by a shell with `CONDA_PREFIX`. And of an image only the
+//! `RUN` line is run, in a Debian tree: no tool that builds images is installed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at what it does not expect"
+)]
+
+#[path = "support/cli.rs"]
+mod cli;
+#[path = "support/recipes.rs"]
+mod recipes;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cli::{Tree, left_out, root_for, run, tool_for};
+
+/// What `tests/setup` has made.
+fn prepared(name: &str) -> Option<PathBuf> {
+    let cache = std::env::var_os("EPCACHE_TEST_CACHE")
+        .map(PathBuf::from)
+        .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache/epcache-tests")))?;
+    let trees = fs::read_to_string(cache.join("trees")).unwrap_or_default();
+    let line = |line: &str| {
+        line.split_once('\t')
+            .filter(|(tree, _)| *tree == name)
+            .map(|(_, path)| path.into())
+    };
+    let found = trees.lines().find_map(line);
+    if found.is_none() {
+        left_out(name, "tests/setup has not made it");
+    }
+    found
+}
+
+/// A project: the tools on `PATH`, pip without a network, and a distribution to install (mccabe, which has one
+/// entry point in flake8.extension).
+fn project() -> Option<(Tree, String)> {
+    let venv = prepared("venv")?;
+    let wheels = venv.parent().unwrap().join("wheels");
+    let tree = Tree::new();
+    for tool in ["uv", "tox"] {
+        tree.link(venv.join("bin").join(tool), &format!("tools/{tool}"));
+    }
+    tree.file("requirements.txt", "mccabe\n");
+    let python = fs::canonicalize(venv.join("bin/python3")).unwrap();
+    let prelude = format!(
+        "export PATH={}:{}:$PATH PIP_NO_INDEX=1 PIP_FIND_LINKS={wheels} PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore\n\
+         export UV_NO_INDEX=1 UV_FIND_LINKS={wheels} UV_OFFLINE=1 UV_PYTHON_DOWNLOADS=never UV_CACHE_DIR={}\n\
+         known() {{ epcache query flake8.extension --venv \"$1\" --index \"$1/.epcache/index\" --freshness trust; }}\n",
+        tree.text("tools"),
+        python.parent().unwrap().display(),
+        tree.text("uv-cache"),
+        wheels = wheels.display(),
+    );
+    Some((tree, prelude))
+}
+
+const KNOWN: &str = "flake8.extension\tC90\tmccabe:McCabeChecker\n";
+
+fn works(script: &str) {
+    let Some((tree, prelude)) = project() else {
+        return;
+    };
+    let ran = run(&mut recipes::shell(
+        &format!("{prelude}{script}"),
+        &tree.path(""),
+    ));
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (0, KNOWN),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn pip_refreshes_the_active_environment() {
+    works(
+        "python3 -m venv one >&2; . one/bin/activate\n\
+         eval \"$(epcache hook pip)\"\n\
+         pip install -q mccabe >&2; known one\n\
+         pip uninstall -q -y mccabe >&2; ! known one\n\
+         ! pip install -q no-such-package 2>/dev/null",
+    );
+}
+
+#[test]
+fn uv_refreshes_the_active_environment_and_that_of_the_project() {
+    works(
+        "eval \"$(epcache hook uv)\"\n\
+         printf '[project]\\nname = \"p\"\\nversion = \"1\"\\nrequires-python = \">=3.10\"\\n' >pyproject.toml\n\
+         uv add -q mccabe >&2; known .venv >uv-project\n\
+         uv venv -q two; . two/bin/activate\n\
+         uv pip install -q mccabe >&2; known two | diff - uv-project >&2; cat uv-project",
+    );
+}
+
+#[test]
+fn make_makes_the_index_again_when_the_requirements_change_and_only_then() {
+    works(
+        "epcache hook make >Makefile\n\
+         make >&2; known .venv\n\
+         make --question\n\
+         sleep 1; touch requirements.txt; ! make --question; make >&2; make --question",
+    );
+}
+
+#[test]
+fn direnv_refreshes_the_environment_that_it_makes_active() {
+    if !tool_for("the lines for .envrc", "direnv") {
+        return;
+    }
+    works(
+        "mkdir d; cd d; python3 -m venv .venv; .venv/bin/pip install -q mccabe\n\
+         { echo 'export VIRTUAL_ENV=$PWD/.venv'; epcache hook direnv; } >.envrc\n\
+         direnv allow . ; direnv exec . true 2>/dev/null; known .venv",
+    );
+}
+
+#[test]
+fn tox_makes_the_index_before_the_commands() {
+    works(
+        "{ printf '[tox]\\nno_package = true\\nenv_list = one\\n'; epcache hook tox\n\
+           printf 'deps = mccabe\\ncommands = epcache query flake8.extension --venv {envdir} --index {envdir}/.epcache/index --freshness trust\\n'\n\
+         } >tox.ini\n\
+         printf '[testenv:one]\\npass_env = PIP_*\\n' >>tox.ini\n\
+         tox run -q >tox.log 2>&1 || { cat tox.log >&2; exit 1; }\n\
+         grep ^flake8 tox.log",
+    );
+}
+
+#[test]
+fn an_activation_script_of_conda_refreshes_what_is_below_its_prefix() {
+    works(
+        "python3 -m venv prefix; prefix/bin/pip install -q mccabe\n\
+         mkdir -p prefix/etc/conda/activate.d; epcache hook conda >prefix/etc/conda/activate.d/epcache.sh\n\
+         export CONDA_PREFIX=$PWD/prefix\n\
+         for script in \"$CONDA_PREFIX\"/etc/conda/activate.d/*.sh; do . \"$script\"; done\n\
+         epcache query flake8.extension --path prefix/lib/python3*/site-packages --freshness trust",
+    );
+}
+
+#[test]
+fn a_line_in_a_containerfile_makes_the_index_of_the_image() {
+    let name = "the line for a Containerfile";
+    let (true, Some(debian)) = (root_for(name), prepared("debian-bookworm")) else {
+        return;
+    };
+    let tree = Tree::new();
+    let script = format!(
+        "mkdir layer image; mount -t tmpfs tmpfs layer; mkdir layer/upper layer/work\n\
+         mount -t overlay overlay -o lowerdir={},upperdir=layer/upper,workdir=layer/work image\n\
+         cp \"$EPCACHE\" image/usr/bin/epcache; chroot image useradd --system _epcache || true\n\
+         \"$EPCACHE\" hook containerfile | sed -n 's/^RUN //p' >lines; test -s lines\n\
+         chroot image sh -eu <lines >&2\n\
+         chroot image epcache query flake8.extension C90 --freshness trust --index /usr/lib/epcache/index\n\
+         umount image layer",
+        debian.display()
+    );
+    let ran = run(&mut tree.with_mounts(&script));
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (0, KNOWN),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn without_a_tool_the_list_is_printed() {
+    let tree = Tree::new();
+    let ran = run(&mut tree.epcache(&["hook"]));
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let names: Vec<_> = ran
+        .stdout
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "pip",
+            "uv",
+            "make",
+            "containerfile",
+            "direnv",
+            "tox",
+            "conda"
+        ]
+    );
+}
+
+/// Environments hold their own absolute paths, and so does their index.
+#[test]
+fn an_environment_that_was_moved_says_so_until_it_is_refreshed() {
+    let tree = Tree::new();
+    let old = tree.venv("old");
+    tree.give("old");
+    let refresh = |venv: &Path| {
+        let mut refresh = tree.as_user(&["refresh", "--quiet"]);
+        let ran = run(refresh.env("VIRTUAL_ENV", venv).env("HOME", tree.path("")));
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+    refresh(&old);
+    let new = tree.path("new");
+    fs::rename(&old, &new).unwrap();
+    let ask = |arguments: &[&str]| {
+        let mut command = tree.as_user(arguments);
+        run(command.env("VIRTUAL_ENV", &new).env("HOME", tree.path("")))
+    };
+    let warned = ask(&["query", "g", "env"]);
+    assert_eq!(warned.stdout, "g\tenv\tenv:main\n");
+    let complaint = warned.complaint();
+    let mending = format!("`epcache refresh --venv {}` mends it", new.display());
+    assert!(
+        complaint.contains("the environment has moved"),
+        "{complaint}"
+    );
+    assert!(complaint.contains(&mending), "{complaint}");
+    let status = ask(&["status"]).stdout;
+    assert!(status.contains("the environment has moved"), "{status}");
+    refresh(&new);
+    let quiet = ask(&["query", "g", "env", "--freshness", "trust"]);
+    assert_eq!(
+        (quiet.stdout.as_str(), quiet.stderr.as_str()),
+        ("g\tenv\tenv:main\n", "")
+    );
+    assert!(!ask(&["status"]).stdout.contains("moved"));
+}
