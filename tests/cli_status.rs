@@ -367,10 +367,10 @@ fn promtool() -> Option<std::path::PathBuf> {
 #[test]
 fn the_metrics_are_well_formed_and_say_what_the_report_says() {
     let tree = tree_with_a_system();
-    tree.dist("root/odd \"dir\\", "odd", "[g]\nodd = odd:main\n");
+    tree.dist("root/odd \"d\\ir", "odd", "[g]\nodd = odd:main\n");
     tree.file(
         "root/etc/epcache.conf",
-        "[epcache]\ndirectories = /odd \"dir\\\nauto-update = no\n",
+        "[epcache]\ndirectories = /odd \"d\\ir\nauto-update = no\n",
     );
     tree.file("root/usr/lib/systemd/system/epcache.path", "[Path]\n");
     tree.file("root/usr/lib/systemd/system/epcache.timer", "[Timer]\n");
@@ -386,7 +386,7 @@ fn the_metrics_are_well_formed_and_say_what_the_report_says() {
     for line in [
         "epcache_fresh 0",
         "epcache_index_fresh{path=\"/usr/lib/epcache/index\",kind=\"system\"} 0",
-        "epcache_record_entry_points{directory=\"/odd \\\"dir\\\\\",index=\"/usr/lib/epcache/index\"} 1",
+        "epcache_record_entry_points{directory=\"/odd \\\"d\\\\ir\",index=\"/usr/lib/epcache/index\"} 1",
         "epcache_triggers_enabled 0",
         "epcache_unit_enabled{unit=\"epcache.path\"} 0",
         "epcache_unit_enabled{unit=\"epcache.timer\"} 1",

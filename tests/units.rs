@@ -204,6 +204,18 @@ systemctl start epcache.service
 echo "first: $(systemctl show --value -p Result epcache.service), $(known) known"
 settled
 
+# The unit leaves the program all that its own sandbox needs.
+mkdir -p /run/systemd/system/epcache.service.d
+printf '[Service]\nExecStart=\nExecStart=/usr/bin/epcache refresh --system --full --json\nStandardOutput=file:/run/in-unit\n' \
+    >/run/systemd/system/epcache.service.d/json.conf
+systemctl daemon-reload; systemctl start epcache.service
+epcache refresh --system --full --json >/run/on-its-own
+sandbox() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["sandbox"])' "$1"; }
+[ "$(sandbox /run/in-unit)" = "$(sandbox /run/on-its-own)" ] && echo "sandbox: the same"
+sandbox /run/in-unit; sandbox /run/on-its-own
+rm -r /run/systemd/system/epcache.service.d
+systemctl daemon-reload
+
 before=$(runs)
 for n in $(seq 200); do put "$site" "burst$n"; sleep 0.02; done
 settled
@@ -252,6 +264,7 @@ journalctl --no-pager -o cat -u epcache.service -u epcache.path -u epcache-settl
     for line in [
         "healthy: active active",
         "first: success, 0 known",
+        "sandbox: the same",
         "flood: active active",
         "meanwhile: activating",
         "behind: 1 known, active active",
