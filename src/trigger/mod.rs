@@ -8,7 +8,7 @@ mod dpkg;
 mod relevance;
 mod rpm;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -19,6 +19,9 @@ pub use rpm::{rpm, rpm_stdin};
 /// More directories than this are not told apart: a release upgrade, or nonsense.
 const MOST_DIRECTORIES: usize = 64;
 
+/// More metadata directories than this are not told apart.
+const MOST_NAMES: usize = 4096;
+
 /// What a transaction has touched of what the index depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Touched {
@@ -26,6 +29,8 @@ pub enum Touched {
     Nothing,
     /// Something in or below these directories, and nowhere else.
     Directories(BTreeSet<PathBuf>),
+    /// These metadata directories, by the directory that they are in, and no others.
+    Named(BTreeMap<PathBuf, BTreeSet<Vec<u8>>>),
     /// Nobody can tell.
     Unknown,
 }
@@ -38,7 +43,7 @@ impl Touched {
         }
         let path = OsStr::from_bytes(directory);
         match self {
-            Self::Unknown => {}
+            Self::Unknown | Self::Named(_) => {}
             Self::Nothing => *self = Self::Directories(BTreeSet::from([path.into()])),
             Self::Directories(known) if known.contains(path.as_ref() as &std::path::Path) => {}
             Self::Directories(known) if known.len() < MOST_DIRECTORIES => {

@@ -26,6 +26,19 @@ pub(super) fn touched_directory(path: &[u8]) -> Option<&[u8]> {
     is_search_directory(name).then_some(path)
 }
 
+/// The metadata directories on the way to `path`: of each its whole path, the directory that it is in,
+/// and its name.
+pub(super) fn metadata_directories(path: &[u8]) -> impl Iterator<Item = [&[u8]; 3]> {
+    let mut start = 0;
+    path.split(|&byte| byte == b'/').filter_map(move |name| {
+        let directory = parent(path, start);
+        let end = start + name.len();
+        start = end + 1;
+        let whole = path.get(..end).unwrap_or_default();
+        is_metadata(name).then_some([whole, directory, name])
+    })
+}
+
 /// A metadata directory, an egg, or `EGG-INFO` in one.
 fn is_metadata(name: &[u8]) -> bool {
     match name.last() {

@@ -3,17 +3,24 @@
 //! `%transfiletriggerin` has one, a path a line, directories too; `%transfiletriggerpostun` has none.
 //! Nothing else that rpm says can be relied on, `$1` least of all.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::Touched;
-use super::relevance::touched_directory;
+use super::relevance::{metadata_directories, touched_directory};
+use super::{MOST_DIRECTORIES, MOST_NAMES, Touched};
 
 /// A line that is longer, in bytes, is no path: the kernel takes none.
 const LONGEST: u64 = 4096;
+
+/// The longest name that a file can have, in bytes.
+const LONGEST_NAME: usize = 255;
 
 /// As much as a pipe holds.
 const BUFFER: usize = 64 << 10;
@@ -33,11 +40,12 @@ pub fn rpm(list: impl Read) -> Touched {
     let mut list = BufReader::with_capacity(BUFFER, list);
     let mut line = Vec::new();
     let (mut touched, mut is_empty) = (Touched::Nothing, true);
+    let mut names = Names::default();
     loop {
         line.clear();
         match list.by_ref().take(LONGEST).read_until(b'\n', &mut line) {
             Ok(0) if is_empty => return Touched::Unknown,
-            Ok(0) => return touched,
+            Ok(0) => return names.narrow(touched),
             // More than this cannot be had of it.
             Err(_) => return Touched::Unknown,
             Ok(_) => {}
@@ -55,7 +63,52 @@ pub fn rpm(list: impl Read) -> Touched {
         } else if touched != Touched::Unknown {
             if let Some(directory) = touched_directory(path) {
                 touched.add(directory);
+                names.add(path);
             }
+        }
+    }
+}
+
+/// The metadata directories in a list, as long as there are not too many.
+#[derive(Default)]
+struct Names {
+    named: BTreeMap<PathBuf, BTreeSet<Vec<u8>>>,
+    count: usize,
+    too_many: bool,
+    /// The last one: many lines in a row are of one.
+    last: Vec<u8>,
+}
+
+impl Names {
+    fn add(&mut self, path: &[u8]) {
+        for [whole, directory, name] in metadata_directories(path) {
+            // No file has so long a name.
+            if self.too_many || whole == self.last || name.len() > LONGEST_NAME {
+                continue;
+            }
+            self.last.clear();
+            self.last.extend_from_slice(whole);
+            let directory = Path::new(OsStr::from_bytes(directory));
+            let new = self
+                .named
+                .get(directory)
+                .is_none_or(|names| !names.contains(name));
+            if new {
+                self.named
+                    .entry(directory.into())
+                    .or_default()
+                    .insert(name.into());
+                self.count += 1;
+            }
+            self.too_many = self.count > MOST_NAMES || self.named.len() > MOST_DIRECTORIES;
+        }
+    }
+
+    /// What was touched, told by name where that is possible.
+    fn narrow(self, touched: Touched) -> Touched {
+        match touched {
+            Touched::Directories(_) if !self.too_many => Touched::Named(self.named),
+            touched => touched,
         }
     }
 }
@@ -78,14 +131,22 @@ impl Read for Patient {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     const SITE: &str = "/usr/lib/python3.13/site-packages";
 
+    fn named(directories: &[(&str, &[&str])]) -> Touched {
+        let names = |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let directories = directories.iter();
+        Touched::Named(
+            directories
+                .map(|(path, list)| (path.into(), names(list)))
+                .collect(),
+        )
+    }
+
     fn site() -> Touched {
-        Touched::Directories(BTreeSet::from([SITE.into()]))
+        named(&[(SITE, &["a-1.dist-info"])])
     }
 
     #[test]
@@ -111,6 +172,41 @@ mod tests {
     }
 
     #[test]
+    fn each_metadata_directory_on_the_way_is_named() {
+        let list = "/s/a-1.dist-info\n/s/a-1.dist-info/licenses/x.egg-info\n/s/x.pth\n/s/b-1.egg/EGG-INFO/PKG-INFO\n/t/python3\n";
+        let expected = named(&[
+            ("/s", &["a-1.dist-info", "b-1.egg"]),
+            ("/s/a-1.dist-info/licenses", &["x.egg-info"]),
+            ("/s/b-1.egg", &["EGG-INFO"]),
+        ]);
+        assert_eq!(rpm(list.as_bytes()), expected);
+        assert_eq!(rpm(&b"/s/x.pth\n"[..]), named(&[]));
+        let at_the_root = named(&[("/", &["a.egg-info"])]);
+        assert_eq!(rpm(&b"/a.egg-info\n"[..]), at_the_root);
+    }
+
+    #[test]
+    fn names_are_kept_up_to_a_limit() {
+        let list = |count: usize, directories: usize| {
+            let line = |number| format!("/s{}/a{number}.egg-info/PKG-INFO\n", number % directories);
+            let once: String = (0..count).map(line).collect();
+            format!("{once}{once}")
+        };
+        let told = |count, directories| rpm(list(count, directories).as_bytes());
+        assert!(matches!(
+            told(MOST_NAMES, MOST_DIRECTORIES),
+            Touched::Named(_)
+        ));
+        assert!(matches!(told(MOST_NAMES + 1, 1), Touched::Directories(_)));
+        assert_eq!(
+            told(MOST_DIRECTORIES + 1, MOST_DIRECTORIES + 1),
+            Touched::Unknown
+        );
+        let no_file = format!("/s/{}.dist-info\n", "x".repeat(LONGEST_NAME));
+        assert_eq!(rpm(no_file.as_bytes()), named(&[]));
+    }
+
+    #[test]
     fn an_empty_list_says_nothing() {
         assert_eq!(rpm(&b""[..]), Touched::Unknown);
         assert_eq!(rpm(&b"\n\n"[..]), Touched::Unknown);
@@ -130,7 +226,9 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_bytes_like_others() {
         let list = [SITE.as_bytes(), b"/\xff\0\x80-1.dist-info/METADATA\n"].concat();
-        assert_eq!(rpm(&list[..]), site());
+        let name = b"\xff\0\x80-1.dist-info".to_vec();
+        let expected = BTreeMap::from([(SITE.into(), BTreeSet::from([name]))]);
+        assert_eq!(rpm(&list[..]), Touched::Named(expected));
         assert_eq!(rpm(&b"/a\0b/\xff\n"[..]), Touched::Nothing);
     }
 
