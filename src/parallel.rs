@@ -35,6 +35,18 @@ pub(crate) fn prepare() {
     helpers();
 }
 
+/// Does `main` here, and has `aside` done by another thread meanwhile, if there is one; else it is left
+/// undone. Returns when both have come to their end.
+pub(crate) fn beside<S, R>(aside: impl FnOnce() -> S + Send, main: impl FnOnce() -> R) -> R {
+    match helpers() {
+        None => main(),
+        Some(pool) => pool.in_place_scope(|scope| {
+            scope.spawn(|_| drop(aside()));
+            main()
+        }),
+    }
+}
+
 /// Calls `work` for runs of `items` and their numbers, each run once, and returns the threads' own
 /// states. The calling thread works as well; `progress` is called there, now and then.
 pub(crate) fn in_runs<T: Send, S: Default + Send>(

@@ -5,14 +5,23 @@
 
 mod message;
 
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::freshness::{Listing, is_missing};
-use crate::index::write::{self, EncodedRecord, WriteError};
-use crate::index::{Damage, Record};
+use nix::sys::stat::FileStat;
+
+use crate::freshness::{Listing, Recall, is_missing};
+use crate::index::format::{SIZE_LIMIT, record_flag};
+use crate::index::old::{self, OldIndex};
+use crate::index::write::{self, EncodedRecord, Renewed, WriteError};
+use crate::index::{Damage, Record, Stamp};
 use crate::layout::{self, Found, LayoutError, SearchDirectory};
 use crate::parallel;
 use crate::privsep::Sender;
@@ -23,6 +32,8 @@ pub use message::{MOST_BYTES, Reception};
 
 /// How often whoever waits hears how far the work is.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
+/// An older index of up to so many bytes is read before another thread would have begun.
+const WORTH_A_THREAD: u64 = 1 << 20;
 
 /// Which search directories an index is wanted of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,20 +68,44 @@ impl Scope {
     }
 }
 
+/// Metadata directories by the directory that they are in, as a package manager has named them: whatever
+/// it has changed of them, it has changed of these.
+pub type Named = BTreeMap<PathBuf, BTreeSet<Vec<u8>>>;
+
 /// What is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Request {
     /// Of which directories.
     pub scope: Scope,
     /// For the running system, or for an image.
     pub purpose: Purpose,
+    /// The index to start from, which nobody has reason to suspect. None: everything is read.
+    pub old: Option<File>,
+    /// What alone has changed since the old index was made, names that have come or gone aside. None: it may
+    /// be anything.
+    pub named: Option<Named>,
+}
+
+impl Request {
+    /// A request to read everything.
+    #[must_use]
+    pub fn full(scope: Scope, purpose: Purpose) -> Self {
+        Self {
+            scope,
+            purpose,
+            old: None,
+            named: None,
+        }
+    }
 }
 
 /// What came of it.
 #[derive(Debug, Default)]
 pub struct Product {
-    /// The index.
+    /// The index; nothing where it is unchanged.
     pub index: Vec<u8>,
+    /// Whether it would be the old one, to the last byte (but that the old one may be suspect by now).
+    pub unchanged: bool,
     /// Search directories in it, missing ones included.
     pub directories: usize,
     /// Metadata directories in it.
@@ -138,6 +173,23 @@ pub fn run(
     request: &Request,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Product, WorkerError> {
+    let old = request.old.as_ref();
+    let old = OldBytes::new(old.filter(|_| request.purpose == Purpose::Running));
+    let mut work = || renew(root, request, &old, progress);
+    if old.is_long() {
+        // Read by another thread, while this one finds the directories and lists the first of them.
+        parallel::beside(|| old.fetch(), work)
+    } else {
+        work()
+    }
+}
+
+fn renew(
+    root: &Root,
+    request: &Request,
+    old: &OldBytes<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Product, WorkerError> {
     let found = search_directories(root, &request.scope)?;
     let mut product = Product {
         notes: found.notes,
@@ -149,23 +201,96 @@ pub fn run(
         distributions: 0,
     };
     let mut records = Vec::with_capacity(found.directories.len());
+    let named = request.named.as_ref();
+    let work = Work {
+        root,
+        purpose: request.purpose,
+        named: named.and_then(|named| located(root, named)),
+        old,
+    };
     for directory in found.directories {
         let before = product.scanned;
         let mut step = |read| {
             state.distributions = before + read;
             progress(state);
         };
-        if let Some(record) = product.add(root, directory, request.purpose, &mut step) {
+        if let Some(record) = product.add(&work, directory, &mut step) {
             records.push(record);
         }
     }
-    product.index = product.write(&mut records, request.purpose != Purpose::Running)?;
-    product.directories = records.len();
-    for record in &records {
-        product.distributions += record.distribution_count();
-        product.entry_points += record.entry_count();
-    }
+    let image = request.purpose != Purpose::Running;
+    product.write(records, image, old.open().as_ref())?;
     Ok(product)
+}
+
+/// What all directories of a request have in common.
+struct Work<'w> {
+    root: &'w Root,
+    purpose: Purpose,
+    /// None: anything may have changed.
+    named: Option<Located<'w>>,
+    old: &'w OldBytes<'w>,
+}
+
+/// Device and inode number: what a directory is, however it is spelled.
+type Inode = (u64, u64);
+
+/// The names in directories.
+type Located<'n> = Vec<(Inode, &'n BTreeSet<Vec<u8>>)>;
+
+#[allow(clippy::useless_conversion)] // their types differ between architectures
+fn inode(stat: &FileStat) -> Inode {
+    (stat.st_dev.into(), stat.st_ino.into())
+}
+
+/// The directories in which something was named; None where one of them cannot be told.
+fn located<'n>(root: &Root, named: &'n Named) -> Option<Located<'n>> {
+    let mut located = Vec::with_capacity(named.len());
+    for (directory, names) in named {
+        match root.stat(directory) {
+            Ok(stat) => located.push((inode(&stat), names)),
+            Err(error) if is_missing(&error) => {}
+            Err(_) => return None,
+        }
+    }
+    Some(located)
+}
+
+/// The bytes of the old index, if they are of use: read and checked by whoever needs them first.
+struct OldBytes<'r> {
+    file: Option<&'r File>,
+    bytes: OnceLock<Option<Vec<u8>>>,
+}
+
+impl<'r> OldBytes<'r> {
+    fn new(file: Option<&'r File>) -> Self {
+        Self {
+            file,
+            bytes: OnceLock::new(),
+        }
+    }
+
+    fn is_long(&self) -> bool {
+        let size = self.file.and_then(|file| file.metadata().ok());
+        size.is_some_and(|metadata| metadata.len() > WORTH_A_THREAD)
+    }
+
+    fn fetch(&self) -> Option<&[u8]> {
+        let read = || self.file.and_then(usable_bytes);
+        self.bytes.get_or_init(read).as_deref()
+    }
+
+    fn open(&self) -> Option<OldIndex<'_>> {
+        OldIndex::open(self.fetch()?).ok()
+    }
+}
+
+fn usable_bytes(file: &File) -> Option<Vec<u8>> {
+    let size = file.metadata().ok().filter(|it| it.is_file())?.len();
+    let size = usize::try_from(size).ok().filter(|_| size <= SIZE_LIMIT)?;
+    let mut bytes = vec![0; size];
+    file.read_exact_at(&mut bytes, 0).ok()?;
+    old::is_usable(&bytes).then_some(bytes)
 }
 
 /// The search directories of a scope.
@@ -182,53 +307,58 @@ pub fn search_directories(root: &Root, scope: &Scope) -> Result<Found, LayoutErr
 }
 
 impl Product {
-    /// The bytes of an index of the records. Where they do not fit into one, the largest of them is
-    /// left out: nobody's directory costs all the others theirs.
+    /// Makes an index of the records. Where they do not fit into one, the largest of them is left out:
+    /// nobody's directory costs all the others theirs.
     fn write(
         &mut self,
-        records: &mut Vec<EncodedRecord>,
+        mut records: Vec<EncodedRecord>,
         image: bool,
-    ) -> Result<Vec<u8>, WriteError> {
-        loop {
-            match write::index(records, image) {
-                Err(WriteError::TooLarge) if !records.is_empty() => {
-                    let sizes = records.iter().map(EncodedRecord::size).enumerate();
-                    let largest = sizes.max_by_key(|(_, size)| *size).map_or(0, |(at, _)| at);
-                    let record = records.remove(largest);
-                    let text = format!(
-                        "its entry points would take {} MiB of the index, left out of it",
-                        record.size() >> 20
-                    );
-                    self.failures.push(Warning {
-                        path: record.path().to_owned(),
-                        text,
-                    });
-                }
-                written => return written,
-            }
+        old: Option<&OldIndex<'_>>,
+    ) -> Result<(), WriteError> {
+        while let Err(too_large) = write::fits(&records) {
+            let sizes = records.iter().map(EncodedRecord::size).enumerate();
+            let largest = sizes.max_by_key(|(_, size)| *size).map(|(at, _)| at);
+            let record = records.remove(largest.ok_or(too_large)?);
+            let text = format!(
+                "its entry points would take {} MiB of the index, left out of it",
+                record.size() >> 20
+            );
+            self.failures.push(Warning {
+                path: record.path().to_owned(),
+                text,
+            });
         }
+        self.directories = records.len();
+        for record in &records {
+            self.distributions += record.distribution_count();
+            self.entry_points += record.entry_count();
+        }
+        match write::renewed(records, image, old)? {
+            Renewed::Index(bytes) => self.index = bytes,
+            Renewed::Unchanged => self.unchanged = true,
+        }
+        Ok(())
     }
 
     fn add(
         &mut self,
-        root: &Root,
+        work: &Work<'_>,
         SearchDirectory { path, aliases, .. }: SearchDirectory,
-        purpose: Purpose,
         progress: &mut dyn FnMut(usize),
     ) -> Option<EncodedRecord> {
-        let record = match scan_path(root, &path, purpose, progress) {
+        let record = match scan_path(work, &path, progress) {
             Ok(scanned) => {
                 self.scanned += scanned.read;
                 self.reused += scanned.reused;
                 self.warnings.extend(scanned.warnings);
                 scanned.record
             }
-            Err(error) if is_missing(&error) => match archive(root, &path) {
+            Err(error) if is_missing(&error) => match archive(work.root, &path) {
                 Some(warning) => {
                     self.warnings.push(warning);
                     return None;
                 }
-                None => scan::missing(&path),
+                None => work.missing(&path),
             },
             Err(error) => {
                 let text = format!("cannot be read, not in the index: {error}");
@@ -240,16 +370,44 @@ impl Product {
     }
 }
 
+impl Work<'_> {
+    fn missing(&self, path: &Path) -> EncodedRecord {
+        let old = self.old.open();
+        let record = old.and_then(|old| old.find(path.as_os_str().as_bytes()));
+        match record {
+            Some(record) if record.flags() == record_flag::MISSING => {
+                record.kept(path, (Stamp::UNKNOWN, Stamp::UNKNOWN))
+            }
+            _ => scan::missing(path),
+        }
+    }
+}
+
 fn scan_path(
-    root: &Root,
+    work: &Work<'_>,
     path: &Path,
-    purpose: Purpose,
     progress: &mut dyn FnMut(usize),
 ) -> io::Result<scan::Scanned> {
-    let directory = root.open_dir(path)?;
-    let listing = Listing::settled(&directory)?;
+    let directory = work.root.open_dir(path)?;
+    let named = match &work.named {
+        None => None,
+        Some(located) => {
+            let here = inode(&directory.stat()?);
+            let here = located.iter().filter(|(inode, _)| *inode == here);
+            Some(here.flat_map(|(_, names)| (*names).clone()).collect())
+        }
+    };
+    let old = OnceCell::new();
+    let find = || work.old.open()?.find(path.as_os_str().as_bytes());
+    let listing = Listing::settled_since(&directory, &|| match old.get_or_init(find) {
+        Some(record) => Recall::of(record, named.as_ref(), &directory),
+        None => Ok(None),
+    })?;
+    if let Some(Some(record)) = old.get() {
+        return Ok(scan::renew(&directory, listing, record, progress));
+    }
     let no_old: Option<&Record<'_, Vec<u8>>> = None;
-    scan::directory(&directory, listing, no_old, purpose, progress)
+    scan::directory(&directory, listing, no_old, work.purpose, progress)
         .map_err(|damage: Damage| io::Error::other(damage))
 }
 
@@ -264,8 +422,8 @@ fn archive(root: &Root, path: &Path) -> Option<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::Index;
     use crate::index::write::{DistributionDraft, EntryArena};
-    use crate::index::{Index, Stamp};
 
     /// A record of so many mebibytes.
     fn record(path: &str, mebibytes: usize) -> EncodedRecord {
@@ -285,10 +443,10 @@ mod tests {
 
     #[test]
     fn of_records_that_do_not_fit_together_the_largest_is_left_out_and_named() {
-        let mut records = vec![record("/a", 90), record("/large", 100), record("/b", 90)];
+        let records = vec![record("/a", 90), record("/large", 100), record("/b", 90)];
         let mut product = Product::default();
-        let bytes = product.write(&mut records, false).unwrap();
-        let index = Index::open(bytes).unwrap();
+        product.write(records, false, None).unwrap();
+        let index = Index::open(product.index).unwrap();
         assert!(index.find(b"/a").unwrap().is_some());
         assert!(index.find(b"/large").unwrap().is_none());
         assert!(index.find(b"/b").unwrap().is_some());

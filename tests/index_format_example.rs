@@ -145,7 +145,8 @@ fn dump(bytes: &[u8]) -> String {
     dump.number("B, blocks");
     dump.number("D, rows of the directory table");
     dump.number("R, rows of the record table");
-    dump.part(20, "reserved");
+    dump.number("rules for reading packages");
+    dump.part(16, "reserved");
     dump.title("block checksums");
     while dump.at < tables.body {
         dump.part(4, "CRC of the body's block 0");

@@ -8,7 +8,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::json::JsonText;
-use super::renewal::{Patience, Renewed, Work, incomplete, keep_open, renew, system_places};
+use super::renewal::{
+    Patience, Renewed, Work, incomplete, keep_open, old_index, renew, system_places,
+};
 use super::{CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural};
 use crate::cli::RefreshArgs;
 use crate::environment::Environment;
@@ -19,7 +21,7 @@ use crate::rooted::Root;
 use crate::scan::Purpose;
 use crate::state::{self, Caller, Run};
 use crate::terminal::{Output, say};
-use crate::worker::{Progress, Request, Scope};
+use crate::worker::{self, Progress, Request, Scope};
 
 /// Nobody wants to watch what takes no longer.
 const SHOW_PROGRESS_AFTER: Duration = Duration::from_millis(500);
@@ -45,8 +47,8 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     } else {
         Purpose::Running
     };
-    let request = Request { scope, purpose };
-    let done = refresh(arguments, &root, &request, &places, work);
+    let mut request = Request::full(scope, purpose);
+    let done = refresh(arguments, &root, &mut request, &places, work);
     // What was made for elsewhere leaves no trace here; an image is the same whenever it is made.
     let is_usual = arguments.output.is_none() && !arguments.dry_run && !arguments.image;
     if is_usual && matches!(request.scope, Scope::System { .. }) {
@@ -97,7 +99,7 @@ fn become_owner(root: &Root, scope: &Scope) -> Result<(), CommandError> {
 fn refresh(
     arguments: &RefreshArgs,
     root: &Root,
-    request: &Request,
+    request: &mut Request,
     places: &[PathBuf],
     work: Work,
 ) -> Result<(PathBuf, Renewed), CommandError> {
@@ -120,6 +122,10 @@ fn refresh(
     };
 
     let progress = Spinner::new();
+    request.old = place
+        .as_ref()
+        .filter(|_| !arguments.full)
+        .and_then(old_index);
     let mut show = |state| progress.show(state);
     let renewed = renew(root, request, place.as_ref(), PATIENCE, work, &mut show);
     progress.clear();
@@ -286,7 +292,7 @@ struct Summary {
     left_out: Vec<LeftOut>,
     index: JsonText,
     written: bool,
-    size: usize,
+    size: u64,
     elapsed_ms: f64,
     sandbox: InForce,
 }
@@ -316,6 +322,14 @@ impl From<Sandbox> for InForce {
             seccomp: sandbox.seccomp,
         }
     }
+}
+
+/// In bytes.
+fn size_of_index(product: &worker::Product, path: &Path) -> u64 {
+    if product.unchanged {
+        return path.metadata().map_or(0, |metadata| metadata.len());
+    }
+    product.index.len() as u64
 }
 
 fn report(
@@ -364,7 +378,7 @@ fn report(
                 .collect(),
             index: path.into(),
             written: *outcome == Some(Outcome::Written),
-            size: product.index.len(),
+            size: size_of_index(product, path),
             elapsed_ms: (milliseconds * 1000.0).round() / 1000.0,
             sandbox: (*sandbox).into(),
         };

@@ -2,10 +2,13 @@
 //! system index goes.
 
 use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{CommandError, configuration, failed, plural};
+use crate::index::format::SUSPECT_AT;
 use crate::index::{self, Index};
 use crate::lookup::SYSTEM_INDEXES;
 use crate::privsep::{self, Bounds, Job, Sandbox, Sender, Terms};
@@ -51,6 +54,8 @@ pub(super) fn renew(
         .map(|place| place.folder().directory())
         .into_iter()
         .collect();
+    let mut kept = root.descriptors();
+    kept.extend(request.old.as_ref().map(AsFd::as_fd));
     let terms = Terms {
         policy: &policy,
         bounds: Bounds {
@@ -58,7 +63,7 @@ pub(super) fn renew(
             time: patience.time,
             size: worker::MOST_BYTES,
         },
-        kept: &root.descriptors(),
+        kept: &kept,
         writable: &writable,
     };
     let job = Job {
@@ -69,6 +74,17 @@ pub(super) fn renew(
     let received = privsep::run(terms, job, &mut |frame| reception.take(frame, progress));
     let (sandbox, _ending) = received.map_err(failed)?;
     let product = reception.outcome().map_err(failed)?;
+    if product.unchanged {
+        // From an index that it was not given, nothing can have come.
+        if request.old.is_none() {
+            return Err(failed("the new index is none"));
+        }
+        return Ok(Renewed {
+            product,
+            outcome: place.map(|_| Outcome::Unchanged),
+            sandbox,
+        });
+    }
     verify(&product.index)?;
     let outcome = place.map(|place| place.publish(&product.index));
     Ok(Renewed {
@@ -90,9 +106,19 @@ pub(super) fn keep_open<'p>(root: &mut Root, directories: impl Iterator<Item = &
     }
 }
 
+/// The index at a place, for the next one to start from: if only this user could have written it, if it is
+/// as accessible as it should be, and if nobody suspects it.
+pub(super) fn old_index(place: &Place) -> Option<File> {
+    let file = place.published()?;
+    let mut suspect = [1];
+    file.read_exact_at(&mut suspect, SUSPECT_AT).ok()?;
+    let mode = file.metadata().ok()?.mode() & 0o7777;
+    (suspect == [0] && mode == 0o644).then_some(file)
+}
+
 /// Nothing is published that a reader would refuse.
 fn verify(bytes: &[u8]) -> Result<(), CommandError> {
-    Index::open(bytes.to_vec())
+    Index::open(bytes)
         .and_then(|index| index::verify(&index))
         .map_err(|damage| {
             failed(format!(

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::renewal::{Patience, Renewed, Work, incomplete, keep_open, renew, system_places};
+use super::renewal::{
+    Patience, Renewed, Work, incomplete, keep_open, old_index, renew, system_places,
+};
 use super::{CommandError, Done, SUCCESS, configuration, failed, open_root};
 use crate::cli::{PackageManager, TriggerArgs};
 use crate::config::Config;
@@ -98,7 +100,14 @@ fn serve(
         record(Outcome::Skipped, why);
         return Ok(());
     }
-    match caught(|| refresh(&root, config.directories, &places, work)) {
+    let scope = Scope::System {
+        extra: config.directories,
+    };
+    let mut request = Request::full(scope, Purpose::Running);
+    if let Touched::Named(named) = touched {
+        request.named = Some(named);
+    }
+    match caught(|| refresh(&root, request, &places, work)) {
         Ok(()) => {
             record(Outcome::Ok, "");
             Ok(())
@@ -130,26 +139,27 @@ pub(super) fn switched_off(config: &Config, environment: &Environment) -> Option
 
 fn refresh(
     root: &Root,
-    extra: Vec<PathBuf>,
+    mut request: Request,
     places: &[PathBuf],
     work: impl FnOnce(&Root, &Request, &Place) -> Result<Renewed, CommandError>,
 ) -> Result<(), CommandError> {
     let locked = lock_first(places, |path| Place::lock(root, path, PATIENCE));
     let place = locked.map_err(|error| {
         for path in places {
-            said(Folder::of(root, path).and_then(|folder| mark_suspect(&folder)));
+            said(Folder::of(root, path).and_then(|folder| mark(&folder, SUSPECT)));
         }
         failed(error)
     })?;
+    // What others suspect is not started from; but what only this trigger does, is.
+    request.old = old_index(&place);
     // Before the work and not after it has failed: whoever is killed marks nothing any more.
-    said(mark_suspect(place.folder()));
-    let request = Request {
-        scope: Scope::System { extra },
-        purpose: Purpose::Running,
-    };
+    said(mark(place.folder(), SUSPECT));
     let Renewed {
         product, sandbox, ..
     } = work(root, &request, &place)?;
+    if product.unchanged {
+        said(mark(place.folder(), RIGHT));
+    }
     if let Some(lack) = sandbox.lack() {
         log::info!("this kernel has {lack}: packages were read without");
     }
@@ -161,14 +171,18 @@ fn refresh(
 }
 
 /// The old index may be wrong from now on, until there is a new one.
-fn mark_suspect(folder: &Folder) -> Result<(), PublishError> {
-    folder.overwrite_byte(SUSPECT_AT, 1)
+const SUSPECT: u8 = 1;
+/// It has turned out to be right.
+const RIGHT: u8 = 0;
+
+fn mark(folder: &Folder, suspect: u8) -> Result<(), PublishError> {
+    folder.overwrite_byte(SUSPECT_AT, suspect)
 }
 
 /// Where no index is, there is none to be marked.
 fn said(marked: Result<(), PublishError>) {
     if let Err(error) = marked {
-        log::debug!("not marked suspect: {error}");
+        log::debug!("not marked: {error}");
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::time::ClockId;
 
+use super::Recall;
 use crate::index::Stamp;
 use crate::metadata::directory_name::{egg_base, recognise};
 use crate::parallel::in_runs;
@@ -42,6 +43,10 @@ pub struct Sighting {
     pub same_as: Option<u32>,
     /// The distribution of an old record that has the same name, if one has.
     pub recorded_as: Option<u32>,
+    /// Whether it is a link, for all that the listing says: what it leads to has another name.
+    pub(super) may_be_link: bool,
+    /// Whether its times are known.
+    pub(super) is_looked_at: bool,
 }
 
 impl Listing {
@@ -50,11 +55,18 @@ impl Listing {
     /// # Errors
     /// Those of `stat(2)` and `readdir(3)` on the directory itself.
     pub fn now(directory: &Directory<'_>) -> io::Result<Self> {
+        let mut listing = Self::of_names(directory)?;
+        listing.look_at_each(directory);
+        Ok(listing)
+    }
+
+    /// The names alone, and the directory's own times.
+    fn of_names(directory: &Directory<'_>) -> io::Result<Self> {
         let stat = directory.stat()?;
         let path = directory.path().to_owned();
         let egg_base = egg_base(path.as_os_str().as_encoded_bytes());
         let mut sightings = Vec::new();
-        directory.for_each_name(|name| {
+        directory.for_each_name(|name, may_be_link| {
             if recognise(name, egg_base).is_some() {
                 sightings.push(Sighting {
                     file_name: name.to_vec(),
@@ -62,22 +74,29 @@ impl Listing {
                     stamps: (Stamp::UNKNOWN, Stamp::UNKNOWN),
                     same_as: None,
                     recorded_as: None,
+                    may_be_link,
+                    is_looked_at: false,
                 });
             }
         })?;
-        let look = |(): &mut (), _, run: &mut [Sighting]| {
+        Ok(Self {
+            stamps: (Stamp::modified(&stat), Stamp::changed(&stat)),
+            sightings,
+        })
+    }
+
+    fn look_at_each(&mut self, directory: &Directory<'_>) {
+        let look = |(): &mut (), _, run: &mut [&mut Sighting]| {
             for sighting in run {
                 sighting.found = directory.stat_entry(&sighting.file_name).map(|stat| {
                     sighting.stamps = (Stamp::modified(&stat), Stamp::changed(&stat));
                     file_type(&stat)
                 });
+                sighting.is_looked_at = true;
             }
         };
-        in_runs(&mut sightings, look, &mut || ());
-        Ok(Self {
-            stamps: (Stamp::modified(&stat), Stamp::changed(&stat)),
-            sightings,
-        })
+        let unknown = self.sightings.iter_mut().filter(|it| !it.is_looked_at);
+        in_runs(&mut unknown.collect::<Vec<_>>(), look, &mut || ());
     }
 
     /// Lists a directory for the index: until it holds still, and until every time in it is older
@@ -86,24 +105,43 @@ impl Listing {
     /// # Errors
     /// Those of `stat(2)` and `readdir(3)` on the directory itself.
     pub fn settled(directory: &Directory<'_>) -> io::Result<Self> {
+        Self::settled_since(directory, &|| Ok(None))
+    }
+
+    /// The same, starting from what is recalled of an older index: what is there as it was is marked
+    /// so, and what need not be looked at is not. `recall` is asked once the names have been listed.
+    ///
+    /// # Errors
+    /// Those of `stat(2)` and `readdir(3)` on the directory itself, and those of `recall`.
+    pub fn settled_since<'r>(
+        directory: &Directory<'_>,
+        recall: &dyn Fn() -> io::Result<Option<Recall<'r>>>,
+    ) -> io::Result<Self> {
         let mut tries = 0;
         loop {
             tries += 1;
             let clock = Clock::now();
-            let mut listing = Self::now(directory)?;
+            let mut listing = Self::of_names(directory)?;
+            let recall = recall()?;
+            if let Some(recall) = &recall {
+                recall.before_looking(&mut listing.sightings, |stamp| clock.may_repeat(stamp));
+            }
+            listing.look_at_each(directory);
             let after = directory.stat()?;
             let still = listing.stamps == (Stamp::modified(&after), Stamp::changed(&after));
             let young = listing
                 .youngest()
                 .filter(|&changed| clock.may_repeat(changed));
-            if still && young.is_none() {
-                return Ok(listing);
+            if !still || young.is_some() {
+                let waited = young.is_none_or(|changed| clock.wait_beyond(changed));
+                if tries < TRIES && waited {
+                    continue;
+                }
+                listing.forget_young(&clock, still);
             }
-            let waited = young.is_none_or(|changed| clock.wait_beyond(changed));
-            if tries < TRIES && waited {
-                continue;
+            if let Some(recall) = &recall {
+                recall.after_looking(&mut listing);
             }
-            listing.forget_young(&clock, still);
             return Ok(listing);
         }
     }
@@ -162,12 +200,16 @@ impl Clock {
         if changed.is_whole_second() {
             return false;
         }
-        while started.elapsed() < PATIENCE {
+        // Asked once more after the last sleep: on a busy machine that may have been a long one.
+        loop {
+            let patient = started.elapsed() < PATIENCE;
             if !Self::now().may_repeat(changed) {
                 return true;
             }
+            if !patient {
+                return false;
+            }
             std::thread::sleep(Duration::from_millis(1));
         }
-        false
     }
 }

@@ -47,8 +47,8 @@ pub struct EntryArena {
 pub(super) struct EntryDraft {
     pub(super) group: u32,
     offset: u32,
-    pub(super) name_length: u32,
-    pub(super) value_length: u32,
+    name_length: u32,
+    value_length: u32,
     pub(super) malformed: bool,
 }
 
@@ -116,6 +116,27 @@ impl EntryArena {
         shift
     }
 
+    /// The entry points of a range: group, name, value, and whether the value is malformed.
+    pub(super) fn of(
+        &self,
+        range: EntryRange,
+    ) -> impl Iterator<Item = (&[u8], &[u8], &[u8], bool)> {
+        let mut names: Vec<&[u8]> = Vec::new();
+        if !range.is_empty() {
+            names.resize(self.groups.len(), b"");
+            for (name, number) in self.groups() {
+                if let Some(slot) = names.get_mut(number as usize) {
+                    *slot = name;
+                }
+            }
+        }
+        self.entries(range).iter().map(move |entry| {
+            let group = names.get(entry.group as usize).copied().unwrap_or_default();
+            let (name, value) = self.strings_of(entry);
+            (group, name, value, entry.malformed)
+        })
+    }
+
     /// The entry points of a range.
     pub(super) fn entries(&self, range: EntryRange) -> &[EntryDraft] {
         self.entries
@@ -140,10 +161,13 @@ impl EntryArena {
         self.entries.is_empty()
     }
 
-    /// Name and value, one behind the other.
-    pub(super) fn strings_of(&self, entry: &EntryDraft) -> &[u8] {
+    /// Name and value.
+    pub(super) fn strings_of(&self, entry: &EntryDraft) -> (&[u8], &[u8]) {
         let start = entry.offset as usize;
         let end = start + entry.name_length as usize + entry.value_length as usize;
-        self.strings.get(start..end).unwrap_or_default()
+        let strings = self.strings.get(start..end).unwrap_or_default();
+        strings
+            .split_at_checked(entry.name_length as usize)
+            .unwrap_or_default()
     }
 }

@@ -1,5 +1,6 @@
 //! One search directory becomes one record: its tables, and its string pool.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::Stamp;
@@ -8,6 +9,7 @@ use super::format::{
     DISTRIBUTION_ROW, ENTRY_ROW, KEY_ROW, REFERENCE_ROW, distribution_flag, entry_flag, key_hash,
     put, size,
 };
+use super::record::RecordRow;
 
 /// A metadata directory, as the scan found it.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +57,30 @@ pub struct EncodedRecord {
     pub(super) mtime: Stamp,
     pub(super) ctime: Stamp,
     pub(super) counts: Counts,
-    pub(super) segment: Vec<u8>,
+    pub(super) segment: Segment,
+}
+
+/// The tables of a record, and behind them its string pool.
+#[derive(Debug, Clone)]
+pub(super) enum Segment {
+    Made(Vec<u8>),
+    /// Where it lies in the body of an older index.
+    Kept(Range<usize>),
+}
+
+impl Default for Segment {
+    fn default() -> Self {
+        Self::Made(Vec::new())
+    }
+}
+
+impl Segment {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Made(bytes) => bytes.len(),
+            Self::Kept(place) => place.len(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,11 +107,12 @@ impl EncodedRecord {
     ) -> Self {
         let groups = Groups::sorted(arena);
         let rows = entry_rows(distributions, arena, &groups);
-        let mut segment = Segment::default();
-        segment.distributions(distributions, &rows);
-        let keys = segment.keys(distributions);
-        segment.groups(&groups, &rows);
-        segment.entries(distributions, arena, &groups, &rows);
+        let mut draft = Draft::default();
+        let views = distributions.iter().map(RowView::of);
+        draft.distributions(views, rows.order.len());
+        let keys = draft.keys(distributions);
+        draft.groups(&groups, &rows);
+        draft.entries(distributions, arena, &groups, &rows);
         let counts = Counts {
             distributions: size(distributions.len()),
             keys,
@@ -94,17 +120,31 @@ impl EncodedRecord {
             entries: size(rows.order.len()),
             listed: rows.listed,
         };
-        let mut segment = segment.finish();
-        segment.shrink_to_fit();
-        let path = path.to_owned();
+        draft.finish(path, flags, (mtime, ctime), counts)
+    }
+
+    /// A record of an older index, whose segment lies at `place` in the body there.
+    pub(super) fn kept(
+        path: &Path,
+        row: &RecordRow,
+        (mtime, ctime): (Stamp, Stamp),
+        place: Range<usize>,
+    ) -> Self {
+        let counts = Counts {
+            distributions: row.distributions,
+            keys: row.keys,
+            groups: row.groups,
+            entries: row.entries,
+            listed: row.listed,
+        };
         Self {
-            path,
+            path: path.to_owned(),
             aliases: Vec::new(),
-            flags,
+            flags: row.flags,
             mtime,
             ctime,
             counts,
-            segment,
+            segment: Segment::Kept(place),
         }
     }
 
@@ -235,46 +275,90 @@ fn entry_rows(
     }
 }
 
-/// The tables of one record, and its string pool.
+/// What a row of the distribution table says.
+#[derive(Clone, Copy)]
+pub(super) struct RowView<'a> {
+    pub(super) file_name: &'a [u8],
+    pub(super) key: &'a [u8],
+    pub(super) name: &'a [u8],
+    pub(super) version: &'a [u8],
+    pub(super) flags: u32,
+    pub(super) mtime: Stamp,
+    pub(super) ctime: Stamp,
+    pub(super) file: FileFingerprint,
+    pub(super) entries: u32,
+    pub(super) key_hash: u32,
+}
+
+impl<'a> RowView<'a> {
+    pub(super) fn of(draft: &'a DistributionDraft) -> Self {
+        Self {
+            file_name: &draft.file_name,
+            key: &draft.key,
+            name: &draft.name,
+            version: &draft.version,
+            flags: draft.flags,
+            mtime: draft.mtime,
+            ctime: draft.ctime,
+            file: draft.entry_points_file,
+            entries: size(draft.entries.len()),
+            key_hash: key_hash(&draft.key),
+        }
+    }
+}
+
+/// What a row of the entry table says.
+pub(super) struct EntryRow<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) value: &'a [u8],
+    pub(super) distribution: u32,
+    pub(super) group: u32,
+    pub(super) key_hash: u32,
+    pub(super) flags: u32,
+}
+
+pub(super) fn entry_flags(malformed: bool, has_metadata: bool) -> u32 {
+    let flag = |set, flag| if set { flag } else { 0 };
+    flag(malformed, entry_flag::MALFORMED) | flag(has_metadata, entry_flag::HAS_METADATA)
+}
+
+/// The tables of one record in the making, and its string pool.
 #[derive(Default)]
-struct Segment {
+pub(super) struct Draft {
     tables: Vec<u8>,
     pool: Vec<u8>,
 }
 
-impl Segment {
+impl Draft {
     /// Strings of distributions come first in the pool, file names foremost, so that a freshness
-    /// check reads few blocks.
-    fn distributions(&mut self, distributions: &[DistributionDraft], rows: &EntryRows) {
+    /// check reads few blocks. `entries` is how many entry points there will be.
+    pub(super) fn distributions<'v>(
+        &mut self,
+        rows: impl ExactSizeIterator<Item = RowView<'v>> + Clone,
+        entries: usize,
+    ) {
         self.tables.reserve(
-            distributions.len() * (DISTRIBUTION_ROW + KEY_ROW)
-                + rows.order.len() * (ENTRY_ROW + REFERENCE_ROW),
+            rows.len() * (DISTRIBUTION_ROW + KEY_ROW) + entries * (ENTRY_ROW + REFERENCE_ROW),
         );
-        let mut file_names = Vec::with_capacity(distributions.len());
-        for distribution in distributions {
-            file_names.push(self.string(&distribution.file_name));
+        for row in rows.clone() {
+            self.string(row.file_name);
         }
-        let mut reference = 0;
-        for (distribution, &file_name) in distributions.iter().zip(&file_names) {
-            let mut string_in = |bytes| self.string_in(&distribution.file_name, file_name.0, bytes);
-            let key = string_in(&distribution.key);
-            let name = string_in(&distribution.name);
-            let version = string_in(&distribution.version);
-            let file = &distribution.entry_points_file;
+        let (mut file_name_at, mut reference) = (0, 0);
+        for row in rows {
+            let mut string_in = |bytes| self.string_in(row.file_name, file_name_at, bytes);
+            let [key, name, version] = [row.key, row.name, row.version].map(&mut string_in);
+            let file_name = (file_name_at, size(row.file_name.len()));
+            file_name_at += file_name.1;
             for (offset, length) in [file_name, key, name, version] {
                 put(&mut self.tables, &[offset, length]);
             }
-            put(&mut self.tables, &[distribution.flags, file.size]);
-            for stamp in [distribution.mtime, distribution.ctime, file.mtime] {
+            put(&mut self.tables, &[row.flags, row.file.size]);
+            for stamp in [row.mtime, row.ctime, row.file.mtime] {
                 self.tables.extend_from_slice(&stamp.raw().to_le_bytes());
             }
-            self.tables.extend_from_slice(&file.digest);
-            let count = size(distribution.entries.len());
-            put(
-                &mut self.tables,
-                &[reference, count, key_hash(&distribution.key), 0],
-            );
-            reference += count;
+            self.tables.extend_from_slice(&row.file.digest);
+            put(&mut self.tables, &[reference, row.entries, row.key_hash, 0]);
+            reference += row.entries;
         }
     }
 
@@ -293,10 +377,35 @@ impl Segment {
             })
             .collect();
         keys.sort_unstable();
-        for (hash, _, number) in &keys {
-            put(&mut self.tables, &[*hash, *number]);
+        for &(hash, _, number) in &keys {
+            self.key(hash, number);
         }
         size(keys.len())
+    }
+
+    pub(super) fn key(&mut self, hash: u32, distribution: u32) {
+        put(&mut self.tables, &[hash, distribution]);
+    }
+
+    /// A group, and the run of its entry points.
+    pub(super) fn group(&mut self, name: &[u8], start: u32, count: u32) {
+        let (offset, length) = self.string(name);
+        put(&mut self.tables, &[offset, length, start, count]);
+    }
+
+    pub(super) fn entry(&mut self, entry: &EntryRow<'_>) {
+        let (offset, name_length) = self.string(entry.name);
+        let (_, value_length) = self.string(entry.value);
+        let numbers = [offset, name_length, value_length, entry.distribution];
+        put(&mut self.tables, &numbers);
+        put(
+            &mut self.tables,
+            &[entry.group, entry.key_hash, entry.flags, 0],
+        );
+    }
+
+    pub(super) fn references(&mut self, references: &[u32]) {
+        put(&mut self.tables, references);
     }
 
     fn groups(&mut self, groups: &Groups<'_>, rows: &EntryRows) {
@@ -305,11 +414,7 @@ impl Segment {
         for (rank, name) in groups.names.iter().enumerate() {
             let here = listed.get(start..).unwrap_or_default();
             let count = here.partition_point(|(_, entry)| groups.rank_of(entry) <= size(rank));
-            let (offset, length) = self.string(name);
-            put(
-                &mut self.tables,
-                &[offset, length, size(start), size(count)],
-            );
+            self.group(name, size(start), size(count));
             start += count;
         }
     }
@@ -322,8 +427,7 @@ impl Segment {
         rows: &EntryRows,
     ) {
         for (number, entry) in &rows.order {
-            let (offset, _) = self.string(arena.strings_of(entry));
-            let (hash, has_metadata) =
+            let (key_hash, has_metadata) =
                 distributions
                     .get(*number as usize)
                     .map_or((0, false), |distribution| {
@@ -331,22 +435,17 @@ impl Segment {
                             distribution.flags & distribution_flag::HAS_METADATA != 0;
                         (key_hash(&distribution.key), has_metadata)
                     });
-            let flags = (if entry.malformed {
-                entry_flag::MALFORMED
-            } else {
-                0
-            }) | (if has_metadata {
-                entry_flag::HAS_METADATA
-            } else {
-                0
+            let (name, value) = arena.strings_of(entry);
+            self.entry(&EntryRow {
+                name,
+                value,
+                distribution: *number,
+                group: groups.rank_of(entry),
+                key_hash,
+                flags: entry_flags(entry.malformed, has_metadata),
             });
-            put(
-                &mut self.tables,
-                &[offset, entry.name_length, entry.value_length, *number],
-            );
-            put(&mut self.tables, &[groups.rank_of(entry), hash, flags, 0]);
         }
-        put(&mut self.tables, &rows.references);
+        self.references(&rows.references);
     }
 
     fn string(&mut self, bytes: &[u8]) -> (u32, u32) {
@@ -373,9 +472,25 @@ impl Segment {
         self.string(bytes)
     }
 
-    fn finish(self) -> Vec<u8> {
+    pub(super) fn finish(
+        self,
+        path: &Path,
+        flags: u32,
+        (mtime, ctime): (Stamp, Stamp),
+        counts: Counts,
+    ) -> EncodedRecord {
         let Self { mut tables, pool } = self;
+        tables.reserve_exact(pool.len());
         tables.extend_from_slice(&pool);
-        tables
+        tables.shrink_to_fit();
+        EncodedRecord {
+            path: path.to_owned(),
+            aliases: Vec::new(),
+            flags,
+            mtime,
+            ctime,
+            counts,
+            segment: Segment::Made(tables),
+        }
     }
 }

@@ -6,6 +6,10 @@ pub const MAGIC: [u8; 8] = *b"\x89epcache";
 pub const MAJOR: u16 = 1;
 /// Readers accept any minor version of their major one.
 pub const MINOR: u16 = 0;
+/// The number of the rules by which packages are read. An index has it, and a writer takes nothing over
+/// from one that has another: to be counted up with every change that makes another record of the same
+/// files.
+pub const RULES: u32 = 1;
 
 /// Size of the header in bytes; the table of checksums follows it.
 pub const HEADER: usize = 64;
@@ -66,6 +70,8 @@ pub mod distribution_flag {
     pub const KIND: u32 = 3;
     /// A plain file instead of a directory.
     pub const FILE: u32 = 1 << 2;
+    /// The writer has warned of it. It reads it again each time, so that it warns again.
+    pub const WARNED: u32 = 1 << 3;
     /// Core metadata exists.
     pub const HAS_METADATA: u32 = 1 << 4;
     /// Another metadata directory of the same key in the same record is the one chosen.

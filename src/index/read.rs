@@ -46,6 +46,20 @@ impl Source for File {
 
 impl Source for Vec<u8> {
     fn size(&self) -> io::Result<u64> {
+        self.as_slice().size()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.as_slice().read_at(buffer, offset)
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+}
+
+impl Source for &[u8] {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.len() as u64)
     }
 
@@ -113,6 +127,7 @@ pub struct Index<S> {
     source: S,
     suspect: bool,
     flags: u32,
+    rules: u32,
     directories: u32,
     records: u32,
     body_offset: u64,
@@ -173,6 +188,7 @@ impl<S: Source> Index<S> {
                 .get(SUSPECT_AT as usize)
                 .is_some_and(|&byte| byte != 0),
             flags: header.u32(20),
+            rules: header.u32(44),
             directories,
             records,
             body_offset,
@@ -193,6 +209,16 @@ impl<S: Source> Index<S> {
     /// Whether it was written for an image.
     pub fn is_image(&self) -> bool {
         self.flags & index_flag::IMAGE != 0
+    }
+
+    /// The number of the rules by which its writer has read packages.
+    pub fn rules(&self) -> u32 {
+        self.rules
+    }
+
+    /// Where the body starts.
+    pub(super) fn body_offset(&self) -> usize {
+        usize::try_from(self.body_offset).unwrap_or(usize::MAX)
     }
 
     /// How many records there are.

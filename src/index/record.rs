@@ -19,8 +19,8 @@ const ROWS_AT_A_TIME: u32 = 256;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RecordRow {
     pub(super) path: (u32, u32),
-    flags: u32,
-    stamps: (Stamp, Stamp),
+    pub(super) flags: u32,
+    pub(super) stamps: (Stamp, Stamp),
     pub(super) distributions: u32,
     pub(super) keys: u32,
     pub(super) groups: u32,

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use nix::dir::Dir;
+use nix::dir::{Dir, Type};
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
@@ -55,18 +55,22 @@ impl<'r> Directory<'r> {
     }
 
     /// Calls `visit` for every name, in the order in which the directory lists them, `.` and `..`
-    /// left out. May be called again: it starts from the beginning.
+    /// left out, and says whether it may be a link: not every file system tells. May be called again: it
+    /// starts from the beginning.
     ///
     /// # Errors
     /// Those of `readdir(3)`.
-    pub fn for_each_name(&self, mut visit: impl FnMut(&[u8])) -> io::Result<()> {
+    pub fn for_each_name(&self, mut visit: impl FnMut(&[u8], bool)) -> io::Result<()> {
         // An open of its own: the position in the listing belongs to it.
         let flags = OPEN_FLAGS | OFlag::O_DIRECTORY;
         for entry in Dir::openat(self.fd.as_fd(), ".", flags, Mode::empty())?.iter() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
-                visit(name);
+                visit(
+                    name,
+                    matches!(entry.file_type(), None | Some(Type::Symlink)),
+                );
             }
         }
         Ok(())

@@ -228,7 +228,7 @@ impl Root {
     pub fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         self.open_dir(path)?
-            .for_each_name(|name| names.push(OsString::from_vec(name.to_vec())))?;
+            .for_each_name(|name, _| names.push(OsString::from_vec(name.to_vec())))?;
         Ok(names)
     }
 

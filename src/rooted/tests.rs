@@ -114,7 +114,7 @@ fn a_directory_lists_the_same_twice() {
     for _ in 0..2 {
         let mut names = Vec::new();
         directory
-            .for_each_name(|name| names.push(name.to_vec()))
+            .for_each_name(|name, _| names.push(name.to_vec()))
             .unwrap();
         names.sort();
         assert_eq!(names, [b"name".to_vec(), b"other".to_vec()]);

@@ -126,6 +126,9 @@ pub(super) fn read(
         report.add("", "may not be read, left to readers that may");
     }
     name(&mut draft, headers, egg_base, report);
+    if !report.problems.is_empty() {
+        draft.flags |= distribution_flag::WARNED;
+    }
     draft
 }
 

@@ -9,6 +9,7 @@ mod distribution;
 mod order;
 mod purpose;
 mod reading;
+mod renewal;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -24,6 +25,7 @@ use crate::rooted::Directory;
 use distribution::Report;
 pub use purpose::Purpose;
 use reading::Batch;
+pub use renewal::renew;
 
 /// A metadata directory or file that could not be used as it should be, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,29 +106,7 @@ pub fn directory<S: Source>(
         }
     }
     scan.note_removed(&listing, old)?;
-
-    let names: Vec<_> = drafts
-        .iter()
-        .filter_map(|draft| recognise(&draft.file_name, base))
-        .collect();
-    let arrangement = order::arrangement(&names, &drafts);
-    drop(names);
-    let drafts = order::apply(&arrangement, drafts);
-
-    let mut flags = 0;
-    if is_silent(&listing) {
-        flags |= record_flag::SILENT;
-    }
-    if purpose != Purpose::Running {
-        flags |= record_flag::SORTED;
-    }
-    if drafts
-        .iter()
-        .any(|draft| draft.flags & distribution_flag::UNREAD != 0)
-    {
-        flags |= record_flag::UNREAD;
-    }
-    let record = EncodedRecord::new(path, flags, listing.stamps, &drafts, &scan.arena);
+    let record = encode(path, &listing, drafts, &scan.arena, purpose);
     let Scan {
         warnings,
         read,
@@ -143,6 +123,36 @@ pub fn directory<S: Source>(
     })
 }
 
+/// The record of distributions in the order in which the directory lists them.
+fn encode(
+    path: &Path,
+    listing: &Listing,
+    drafts: Vec<DistributionDraft>,
+    arena: &EntryArena,
+    purpose: Purpose,
+) -> EncodedRecord {
+    let base = egg_base(path.as_os_str().as_bytes());
+    let names: Vec<_> = drafts
+        .iter()
+        .filter_map(|draft| recognise(&draft.file_name, base))
+        .collect();
+    let arrangement = order::arrangement(&names, &drafts);
+    drop(names);
+    let drafts = order::apply(&arrangement, drafts);
+    let unread = drafts
+        .iter()
+        .any(|draft| draft.flags & distribution_flag::UNREAD != 0);
+    let flags = record_flags(listing, purpose, unread);
+    EncodedRecord::new(path, flags, listing.stamps, &drafts, arena)
+}
+
+fn record_flags(listing: &Listing, purpose: Purpose, unread: bool) -> u32 {
+    let flag = |set, flag| if set { flag } else { 0 };
+    flag(is_silent(listing), record_flag::SILENT)
+        | flag(purpose != Purpose::Running, record_flag::SORTED)
+        | flag(unread, record_flag::UNREAD)
+}
+
 /// The record of a search directory that is not there.
 #[must_use]
 pub fn missing(path: &Path) -> EncodedRecord {
@@ -154,6 +164,17 @@ pub fn missing(path: &Path) -> EncodedRecord {
         &[],
         &EntryArena::default(),
     )
+}
+
+fn warnings_of(directory: &Directory<'_>, file_name: &[u8], report: Report) -> Vec<Warning> {
+    let warning = |(file, text): (&str, String)| {
+        let mut path = directory.path().join(OsStr::from_bytes(file_name));
+        if !file.is_empty() {
+            path.push(file);
+        }
+        Warning { path, text }
+    };
+    report.problems.into_iter().map(warning).collect()
 }
 
 /// A scan under way.
@@ -237,14 +258,8 @@ impl<'d> Scan<'d> {
         old: Option<&Record<'_, S>>,
     ) -> Result<DistributionDraft, Damage> {
         self.read += 1;
-        for (file, text) in report.problems {
-            let metadata_directory = OsStr::from_bytes(&draft.file_name);
-            let mut path = self.directory.path().join(metadata_directory);
-            if !file.is_empty() {
-                path.push(file);
-            }
-            self.warnings.push(Warning { path, text });
-        }
+        let warnings = warnings_of(self.directory, &draft.file_name, report);
+        self.warnings.extend(warnings);
         if let Some(old) = old {
             match sighting.recorded_as {
                 None => self
@@ -291,7 +306,7 @@ impl<'d> Scan<'d> {
 fn differs(then: &Distribution, now: &DistributionDraft) -> bool {
     let file = (now.flags & distribution_flag::HAS_ENTRY_POINTS != 0)
         .then_some((now.entry_points_file.size, now.entry_points_file.digest));
-    let ignored = distribution_flag::SHADOWED;
+    let ignored = distribution_flag::SHADOWED | distribution_flag::WARNED;
     then.key != now.key
         || then.name != now.name
         || then.version != now.version

@@ -57,6 +57,7 @@ pub(super) fn send_outcome<W: Write>(
         product.scanned,
         product.reused,
         product.index.len(),
+        usize::from(product.unchanged),
     ];
     to.send(COUNTS, &numbers(&counts))?;
     to.send(INDEX, &product.index)?;
@@ -134,7 +135,7 @@ impl Reception {
             }
             COUNTS if self.index_size.is_none() => {
                 let product = &mut self.product;
-                let size;
+                let (size, unchanged);
                 [
                     product.directories,
                     product.distributions,
@@ -142,7 +143,9 @@ impl Reception {
                     product.scanned,
                     product.reused,
                     size,
+                    unchanged,
                 ] = array(&payload)?;
+                product.unchanged = unchanged != 0;
                 if size as u64 > SIZE_LIMIT {
                     return Err(format!("an index of {size} bytes"));
                 }
@@ -250,6 +253,7 @@ mod tests {
             entry_points: 3,
             scanned: 4,
             reused: 5,
+            unchanged: true,
             warnings: vec![warning("/a", "x"), warning("/b\u{fffd}", "")],
             failures: vec![warning("", "y")],
             notes: vec![Note {
@@ -327,10 +331,10 @@ mod tests {
         let frame = |kind, payload: Vec<u8>| Frame { kind, payload };
         let mut quiet = |_| ();
         let mut reception = Reception::default();
-        let over = numbers(&[0, 0, 0, 0, 0, SIZE_LIMIT as usize + 1]);
+        let over = numbers(&[0, 0, 0, 0, 0, SIZE_LIMIT as usize + 1, 0]);
         assert!(reception.take(frame(COUNTS, over), &mut quiet).is_err());
         let mut reception = Reception::default();
-        let ten = numbers(&[0, 0, 0, 0, 0, 10]);
+        let ten = numbers(&[0, 0, 0, 0, 0, 10, 0]);
         assert_eq!(
             reception.take(frame(COUNTS, ten.clone()), &mut quiet),
             Ok(false)

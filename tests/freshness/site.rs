@@ -565,10 +565,7 @@ pub(crate) fn believed(record: &Record<'_, Vec<u8>>, level: Level) -> bool {
 
 /// An index of a directory, made in this process and as quickly as can be, that nobody has published.
 pub(crate) fn quick_index(dir: &Path) -> Index<Vec<u8>> {
-    let request = Request {
-        scope: Scope::Paths(vec![dir.to_owned()]),
-        purpose: Purpose::Running,
-    };
+    let request = Request::full(Scope::Paths(vec![dir.to_owned()]), Purpose::Running);
     let product = worker::run(&Root::system(), &request, &mut |_| ()).unwrap();
     Index::open(product.index).unwrap()
 }
