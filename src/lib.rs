@@ -11,6 +11,7 @@
 //! - [`trigger`]: what a package manager says becomes a request; [`state`] and [`journal`] say what came
 //!   of it;
 //! - [`worker`]: a request becomes the bytes of an index, with no printing and no writing;
+//! - [`consumers`]: who has registered for some of the entry points, and the files for them;
 //! - [`privsep`]: work done by a child that has given up everything it does not need;
 //! - [`lookup`]: which record answers for an entry of `sys.path`, and what they say together;
 //! - [`layout`]: which search directories exist; [`config`]: which the administrator adds;
@@ -22,10 +23,12 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod consumers;
 pub mod environment;
 pub mod freshness;
 pub mod index;
 pub mod journal;
+mod json;
 pub mod layout;
 pub mod lookup;
 pub mod metadata;

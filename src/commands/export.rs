@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::json::JsonText;
 use super::{CommandError, Done, SUCCESS, configuration, failed};
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::environment::Environment;
 use crate::index::format::distribution_flag;
 use crate::index::{Damage, Distribution, Index, Record};
+use crate::json::JsonText;
 use crate::lookup::{AnySource, OpenIndex, Unusable, places};
 use crate::rooted::Root;
 use crate::terminal::{Output, escape};

@@ -3,7 +3,6 @@
 mod export;
 pub mod generator;
 mod hook;
-mod json;
 mod prometheus;
 mod query;
 mod refresh;

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::json::JsonText;
 use super::{
     CommandError, Done, NONE_FOUND, SUCCESS, configuration, failed, mending, moved_from,
     open_indexes, open_root, plural,
@@ -16,6 +15,7 @@ use super::{
 use crate::cli::QueryArgs;
 use crate::environment::Environment;
 use crate::freshness::Level;
+use crate::json::JsonText;
 use crate::layout::{self, LayoutError, Wanted};
 use crate::lookup::{Answers, EntryPoint, OpenIndex, PlaceKind, Stale, entry_points};
 use crate::rooted::Root;

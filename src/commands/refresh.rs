@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use super::json::JsonText;
 use super::renewal::{
     Patience, Renewed, Work, incomplete, keep_open, old_index, renew, system_places,
 };
 use super::{CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural};
 use crate::cli::RefreshArgs;
 use crate::environment::Environment;
+use crate::json::JsonText;
 use crate::layout::{self, LayoutError};
 use crate::privsep::{self, Sandbox};
 use crate::publish::{self, LOCK_PATIENCE, Outcome, Place, PublishError, lock_first};

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::json::JsonText;
 use super::prometheus;
 use super::triggers::Triggers;
 use super::{
@@ -18,6 +17,7 @@ use crate::environment::Environment;
 use crate::freshness::{FreshnessError, Level};
 use crate::index::format::distribution_flag;
 use crate::index::{Damage, Record};
+use crate::json::JsonText;
 use crate::layout::Found;
 use crate::lookup::{AnySource, OpenIndex, State, Unusable, examine, places};
 use crate::rooted::Root;

@@ -107,27 +107,35 @@ pub fn read(root: &Root) -> (Config, Vec<Remark>) {
 
 /// The files to read, in their order.
 fn files(root: &Root) -> Vec<PathBuf> {
-    let mut drop_ins: BTreeMap<OsString, PathBuf> = BTreeMap::new();
-    for directory in DROP_INS.map(Path::new) {
+    FILES
+        .iter()
+        .map(PathBuf::from)
+        .chain(drop_ins(root, DROP_INS).into_values())
+        .collect()
+}
+
+/// The files `*.conf` in these directories, by their names: one in a later directory masks those before it.
+pub(crate) fn drop_ins<const N: usize>(
+    root: &Root,
+    directories: [&str; N],
+) -> BTreeMap<OsString, PathBuf> {
+    let mut files = BTreeMap::new();
+    for directory in directories.map(Path::new) {
         for name in root.list(directory).unwrap_or_default() {
             let path = directory.join(&name);
             if path
                 .extension()
                 .is_some_and(|extension| extension == "conf")
             {
-                drop_ins.insert(name, path); // the later place masks the earlier
+                files.insert(name, path);
             }
         }
     }
-    FILES
-        .iter()
-        .map(PathBuf::from)
-        .chain(drop_ins.into_values())
-        .collect()
+    files
 }
 
 /// The text of a file; None for what is not there or masked.
-fn content(root: &Root, path: &Path) -> io::Result<Option<String>> {
+pub(crate) fn content(root: &Root, path: &Path) -> io::Result<Option<String>> {
     match root.read(path, SIZE_LIMIT) {
         Ok(bytes) => String::from_utf8(bytes)
             .map(Some)

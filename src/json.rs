@@ -11,11 +11,11 @@ use crate::terminal::escape;
 /// A path, or a name that may come from one. In JSON, what is not UTF-8 becomes a lone surrogate, as
 /// Python's `surrogateescape` has it: `json.loads` and `os.fsencode` give back the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct JsonText<B = Vec<u8>>(pub(super) B);
+pub(crate) struct JsonText<B = Vec<u8>>(pub(crate) B);
 
 impl<B: AsRef<[u8]>> JsonText<B> {
     /// For people.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         escape(&String::from_utf8_lossy(self.0.as_ref())).into_owned()
     }
 }

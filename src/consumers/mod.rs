@@ -1,0 +1,218 @@
+//! Registered consumers: who wants to be told of some groups of entry points, without anybody's code being run.
+//!
+//! In come the registrations, files `NAME.conf` below `/usr/lib/epcache/consumers.d` and `/etc/epcache/consumers.d`
+//! (where one of the same name masks the former's), and an index; out go the files that are wanted beside it:
+//! *views* (`views/NAME.json`, `.ini`, `.tsv`), with just those entry points, and *change stamps*
+//! (`changed/NAME`), with a digest of them. No mistake in a registration is fatal. Where the files
+//! go is not known here.
+
+mod view;
+
+use std::path::Path;
+
+use glob::Pattern;
+use ini::{Ini, ParseOption};
+
+use crate::config::{Remark, content, drop_ins, switch};
+use crate::rooted::Root;
+
+pub use view::files;
+
+const DIRECTORIES: [&str; 2] = ["/usr/lib/epcache/consumers.d", "/etc/epcache/consumers.d"];
+
+/// The folder of views, beside the index.
+pub const VIEWS: &str = "views";
+/// The folder of change stamps, beside the index.
+pub const STAMPS: &str = "changed";
+
+/// More consumers than this are not served.
+pub const MOST: usize = 1000;
+
+/// What somebody has registered for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consumer {
+    /// The name of the registration's file, without `.conf`.
+    pub name: String,
+    /// `groups`: patterns as of a shell, one of which a group's name fits.
+    pub groups: Vec<Pattern>,
+    /// `view` and `stamp`.
+    pub forms: Vec<Form>,
+}
+
+/// What a file for a consumer is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// An array of objects, as `epcache query --json` prints them.
+    Json,
+    /// The grammar of entry_points.txt, with remarks.
+    Ini,
+    /// Lines of group, name, value, distribution, version and metadata directory, with tabs between them.
+    Tsv,
+    /// A digest of the entry points.
+    Stamp,
+}
+
+impl Form {
+    /// All forms, in the order in which their files are written: who hears from a stamp that something has
+    /// changed finds the views as they should be.
+    pub const ALL: [Self; 4] = [Self::Json, Self::Ini, Self::Tsv, Self::Stamp];
+
+    fn of_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "json" => Self::Json,
+            "ini" => Self::Ini,
+            "tsv" => Self::Tsv,
+            _ => return None,
+        })
+    }
+
+    /// The folder of such files, beside the index.
+    #[must_use]
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Json | Self::Ini | Self::Tsv => VIEWS,
+            Self::Stamp => STAMPS,
+        }
+    }
+
+    /// The name of a consumer's file in its folder.
+    #[must_use]
+    pub fn file_name(self, consumer: &str) -> String {
+        match self {
+            Self::Json => format!("{consumer}.json"),
+            Self::Ini => format!("{consumer}.ini"),
+            Self::Tsv => format!("{consumer}.tsv"),
+            Self::Stamp => consumer.to_owned(),
+        }
+    }
+}
+
+/// Reads the registrations below a root, in the order of their names.
+#[must_use]
+pub fn read(root: &Root) -> (Vec<Consumer>, Vec<Remark>) {
+    let (mut consumers, mut remarks) = (Vec::new(), Vec::new());
+    for (file_name, path) in drop_ins(root, DIRECTORIES) {
+        let name = file_name
+            .to_str()
+            .and_then(|name| name.strip_suffix(".conf"));
+        let mut remark = |line, text: String| {
+            remarks.push(Remark {
+                path: path.clone(),
+                line,
+                text,
+            });
+        };
+        let Some(name) = name.filter(|name| is_usable(name)) else {
+            let text = "its name is to be of letters, digits, '.', '_' and '-', ignored";
+            remark(None, text.into());
+            continue;
+        };
+        match content(root, &path) {
+            // Masked: an empty file, or a link to /dev/null.
+            Ok(None) => {}
+            Ok(Some(text)) if text.trim().is_empty() => {}
+            Ok(Some(_)) if consumers.len() == MOST => {
+                remark(None, format!("there are more than {MOST} of them, ignored"));
+            }
+            Ok(Some(text)) => consumers.extend(parse(name, &text, &mut remark)),
+            Err(error) => remark(None, format!("cannot be read, ignored: {error}")),
+        }
+    }
+    (consumers, remarks)
+}
+
+/// The name becomes that of files, and part of a unit's.
+fn is_usable(name: &str) -> bool {
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !name.is_empty()
+        && name.len() <= 128
+        && !name.starts_with(['.', '-'])
+        && name.chars().all(is_fine)
+}
+
+fn parse(
+    name: &str,
+    text: &str,
+    remark: &mut impl FnMut(Option<usize>, String),
+) -> Option<Consumer> {
+    let plain = ParseOption {
+        enabled_quote: false,
+        enabled_escape: false,
+        ..ParseOption::default()
+    };
+    let ini = match Ini::load_from_str_opt(text, plain) {
+        Ok(ini) => ini,
+        Err(error) => {
+            remark(Some(error.line), format!("{}, ignored", error.msg));
+            return None;
+        }
+    };
+    let mut consumer = Consumer {
+        name: name.to_owned(),
+        groups: Vec::new(),
+        forms: Vec::new(),
+    };
+    for (section, properties) in &ini {
+        if let Some(section) = section.filter(|&section| section != "consumer") {
+            remark(None, format!("unknown section [{section}], ignored"));
+            continue;
+        }
+        for (key, value) in properties.iter() {
+            let words = value.split_whitespace();
+            match key {
+                "groups" => {
+                    for word in words {
+                        match Pattern::new(word) {
+                            Ok(pattern) => consumer.groups.push(pattern),
+                            Err(error) => remark(None, format!("groups: '{word}': {error}")),
+                        }
+                    }
+                }
+                "view" => {
+                    for word in words {
+                        match Form::of_word(word) {
+                            Some(form) => consumer.forms.push(form),
+                            None => remark(
+                                None,
+                                format!("view: '{word}' is none of json, ini and tsv, ignored"),
+                            ),
+                        }
+                    }
+                }
+                "stamp" => match switch(value) {
+                    Some(true) => consumer.forms.push(Form::Stamp),
+                    Some(false) => {}
+                    None => remark(
+                        None,
+                        format!(
+                            "stamp: '{}' is neither yes nor no, taken for no",
+                            value.trim()
+                        ),
+                    ),
+                },
+                _ => remark(None, format!("unknown key '{key}', ignored")),
+            }
+        }
+    }
+    consumer.forms = Form::ALL
+        .into_iter()
+        .filter(|form| consumer.forms.contains(form))
+        .collect();
+    if consumer.groups.is_empty() || consumer.forms.is_empty() {
+        remark(
+            None,
+            "wants nothing: it needs groups, and a view or a stamp".into(),
+        );
+        return None;
+    }
+    Some(consumer)
+}
+
+/// Where the registrations of a root may lie.
+#[must_use]
+pub fn directories() -> [&'static Path; 2] {
+    DIRECTORIES.map(Path::new)
+}
+
+#[cfg(test)]
+mod tests;
