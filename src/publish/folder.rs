@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -93,6 +93,24 @@ impl Folder {
         let metadata = file.metadata().ok()?;
         let is_ours = metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o022 == 0;
         is_ours.then_some(file)
+    }
+
+    /// A file in a folder that was opened beside this one.
+    pub(super) fn beside(&self, path: &Path, folder: &OwnedFd) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            name: path.file_name().unwrap_or_default().to_owned(),
+            held: folder.try_clone()?.into(),
+        })
+    }
+
+    /// The bytes in place, if they are as many.
+    pub(super) fn read_published(&self, size: usize) -> Option<Vec<u8>> {
+        let (file, stat) = regular_file(self.published()?).ok()?;
+        let content = read_bounded(&file, &stat, size, &mut Vec::new())
+            .ok()?
+            .to_vec();
+        (content.len() == size && stat.st_mode & 0o7777 == 0o644).then_some(content)
     }
 
     /// Overwrites one byte of the published file in place. It needs no space and no second file: it

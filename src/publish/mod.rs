@@ -8,6 +8,7 @@
 //!
 //! This room knows nothing of what it publishes.
 
+mod beside;
 mod folder;
 mod lock;
 mod way;

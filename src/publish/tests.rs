@@ -426,3 +426,64 @@ fn a_root_is_the_one_that_was_opened_whatever_takes_its_place() {
     assert!(below(&outside).is_empty());
     assert_eq!(place.path(), root.path().join("usr/lib/index"));
 }
+
+/// What lies in a folder, by name, with what it says.
+fn contents(folder: &Path) -> Vec<(String, String)> {
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            let name = entry.file_name().into_string().unwrap();
+            (name, fs::read_to_string(entry.path()).unwrap_or_default())
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_folder_beside_has_the_files_it_is_to_have_and_no_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::lock(&Root::system(), &dir.path().join("index"), SOON).unwrap();
+    let views = dir.path().join("views");
+    let keep = |files: &[(&str, &str)]| {
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), text.as_bytes()))
+            .collect();
+        place.folder().keep_beside("views", &files)
+    };
+    let inode = |name: &str| fs::metadata(views.join(name)).unwrap().ino();
+    keep(&[]).unwrap();
+    assert!(!views.exists(), "nothing is made for nothing");
+    keep(&[("a", "1"), ("b", "2")]).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+    assert_eq!((mode(&views), mode(&views.join("a"))), (0o755, 0o644));
+    let (a, b) = (inode("a"), inode("b"));
+    fs::write(views.join(".a.x1y2z3.tmp"), "left by a crash").unwrap();
+    symlink("/etc/passwd", views.join("link")).unwrap();
+    keep(&[("a", "1"), ("b", "3"), ("c", "")]).unwrap();
+    let text = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    assert_eq!(
+        contents(&views),
+        [text("a", "1"), text("b", "3"), text("c", "")]
+    );
+    assert_eq!(inode("a"), a, "what says the same is left alone");
+    assert_ne!(inode("b"), b, "what changes is replaced, not written to");
+    keep(&[]).unwrap();
+    assert!(!views.exists());
+}
+
+#[test]
+fn a_folder_beside_that_is_a_link_is_not_written_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = dir.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("kept"), "").unwrap();
+    let place = Place::lock(&Root::system(), &dir.path().join("own/index"), SOON).unwrap();
+    symlink(&elsewhere, dir.path().join("own/views")).unwrap();
+    let files = [("a".to_owned(), b"1".as_slice())];
+    assert!(place.folder().keep_beside("views", &files).is_err());
+    assert!(place.folder().keep_beside("views", &[]).is_err());
+    assert_eq!(contents(&elsewhere).len(), 1);
+}

@@ -1,0 +1,94 @@
+//! A set of files in a folder beside a published file: what it is to be, no more and no less.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, fchmod, fstat, mkdirat};
+use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
+
+use super::PublishError;
+use super::folder::Folder;
+
+const FOLDER: OFlag = OFlag::O_RDONLY
+    .union(OFlag::O_DIRECTORY)
+    .union(OFlag::O_NOFOLLOW)
+    .union(OFlag::O_CLOEXEC);
+const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o755);
+
+impl Folder {
+    /// Sees to it that the folder `name` beside the published file has these files, each put in place at once
+    /// or left alone where it says the same already, and no others; without any, the folder goes. To be called
+    /// by who holds the place. All is tried, whatever fails; the first failure is reported.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub fn keep_beside(&self, name: &str, files: &[(String, &[u8])]) -> Result<(), PublishError> {
+        let path = self.path().with_file_name(name);
+        let at = |action| PublishError::at(action, &path);
+        let folder = match self.open_beside(name, !files.is_empty()) {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && files.is_empty() => {
+                return Ok(());
+            }
+            Err(error) => return Err(at("open")(error)),
+        };
+        let mut first = Ok(());
+        for (file_name, bytes) in files {
+            let file = self
+                .beside(&path.join(file_name), &folder)
+                .map_err(at("open"))?;
+            let written = match file.read_published(bytes.len()) {
+                Some(there) if there == *bytes => Ok(()),
+                _ => file.replace(bytes),
+            };
+            first = first.and(written);
+        }
+        let wanted = |entry: &[u8]| files.iter().any(|(name, _)| name.as_bytes() == entry);
+        let cleared = clear(&folder, wanted).map_err(at("clear"));
+        if files.is_empty() {
+            // Not empty: somebody else's, and theirs to keep.
+            let _ = unlinkat(self.directory(), name, UnlinkatFlags::RemoveDir);
+        }
+        first.and(cleared)
+    }
+
+    fn open_beside(&self, name: &str, make: bool) -> io::Result<OwnedFd> {
+        if make {
+            match mkdirat(self.directory(), name, FOLDER_MODE) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        let folder = openat(self.directory(), name, FOLDER, Mode::empty())?;
+        let stat = fstat(&folder)?;
+        if stat.st_uid != geteuid().as_raw() {
+            return Err(io::Error::other("it belongs to somebody else"));
+        }
+        // Whatever the umask was, and whatever hand was here.
+        if make && stat.st_mode & 0o7777 != 0o755 {
+            fchmod(&folder, FOLDER_MODE)?;
+        }
+        Ok(folder)
+    }
+}
+
+/// Removes the files that are not wanted: those whose registration has gone, and what a writer that crashed
+/// has left.
+fn clear(folder: &OwnedFd, wanted: impl Fn(&[u8]) -> bool) -> io::Result<()> {
+    let mut listing = Dir::openat(folder.as_fd(), ".", FOLDER, Mode::empty())?;
+    for entry in listing.iter() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        let is_directory = entry.file_type() == Some(Type::Directory);
+        if name != b"." && name != b".." && !is_directory && !wanted(name) {
+            let name = OsStr::from_bytes(name);
+            unlinkat(folder.as_fd(), name, UnlinkatFlags::NoRemoveDir)?;
+        }
+    }
+    Ok(())
+}
