@@ -33,7 +33,7 @@ def look_closer(
     suspect: bool,
 ) -> Answer:
     listing = _live.listing(path, fd)
-    recorded = [record.facts(number) for number in range(record.count)]
+    recorded = record.table()
     same = _match(listing, recorded, record, times, suspect, fd)
     settled = _is_settled(stat, listing, began)
     if all([number is not None for number in same]) and len(listing) == len(recorded):

@@ -232,6 +232,8 @@ class Record:
         if self._keys > self.count or self._listed > self.entries:
             raise Damage("the numbers of a record contradict each other")
         self._path = (words[12], words[13])
+        # Numbers by the name by which importlib.metadata looks them up; made by `_install`.
+        self.names: "Optional[Dict[Tuple[bool, str], List[int]]]" = None
         self._all: "Optional[List[Tuple[str, str, int, int]]]" = None
 
     @property
@@ -260,16 +262,16 @@ class Record:
         high = max(map(int.__add__, starts, lengths))
         pool = self._string(low, high - low)
         names = [pool[at - low : at - low + length] for at, length in zip(starts, lengths)]
-        joined = b"/".join(names)
-        if (
-            min(lengths) == 0
-            or joined.count(b"/") != self.count - 1
-            or b"\0" in joined
-            or b"." in names
-            or b".." in names
-        ):
-            raise Damage("a file name is none")
+        self._check_names(names)
         return names, list(times[5::12]), list(times[6::12])
+
+    @staticmethod
+    def _check_names(names: "List[bytes]") -> None:
+        joined = b"/".join(names)
+        if joined.count(b"/") != len(names) - 1 or b"\0" in joined:
+            raise Damage("a file name has a slash or a zero byte in it")
+        if b"" in names or b"." in names or b".." in names:
+            raise Damage("a file name is none")
 
     def _bound(self, lengths: "List[int]") -> None:
         if max(lengths) > _STRING_LIMIT:
@@ -307,6 +309,48 @@ class Record:
             first,
             count,
             words[22],
+        )
+
+    def table(self) -> "List[Facts]":
+        """All rows of the distribution table, at once."""
+        if not self.count:
+            return []
+        table = self.index.part(self._at, 96 * self.count)
+        words, times = u32s(table), i64s(table)
+        starts = [list(words[at::24]) for at in (0, 2, 4, 6)]
+        lengths = [list(words[at::24]) for at in (1, 3, 5, 7)]
+        low = min(map(min, starts))
+        high = 0
+        for column, sizes in zip(starts, lengths):
+            self._bound(sizes)
+            high = max(high, max(map(int.__add__, column, sizes)))
+        pool = self._string(low, high - low)
+        names, keys, own_names, versions = [
+            [pool[at - low : at - low + size] for at, size in zip(column, sizes)]
+            for column, sizes in zip(starts, lengths)
+        ]
+        self._check_names(names)
+        firsts, counts = list(words[20::24]), list(words[21::24])
+        # Runs of honest distributions follow each other.
+        if sum(counts) > self.entries or max(map(int.__add__, firsts, counts)) > self.entries:
+            raise Damage("entry points of distributions are out of range")
+        digests = [table[at + 64 : at + 80] for at in range(0, len(table), 96)]
+        return list(
+            zip(
+                names,
+                keys,
+                own_names,
+                versions,
+                words[8::24],
+                words[9::24],
+                times[5::12],
+                times[6::12],
+                times[7::12],
+                digests,
+                firsts,
+                counts,
+                words[22::24],
+            )
         )
 
     def keys_and_flags(self) -> "List[Tuple[bytes, int]]":

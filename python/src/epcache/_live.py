@@ -317,6 +317,7 @@ class Recorded:
     """A metadata directory that is as an index has it."""
 
     def __init__(self, record: "Record", facts: "Facts", sighting: Sighting) -> None:
+        self.record = record
         self._facts = facts
         self.sighting = sighting
         self.flags = facts[4] & ~SHADOWED

@@ -138,11 +138,27 @@ class State:
         while True:
             try:
                 return _Question(self, path).answer()
-            except _Damaged as error:
+            except Damaged as error:
                 self.give_up(error.opened, error.damage)
 
+    def answer_of_index(self, path: str) -> "Optional[Answer]":
+        """The answer, if an index has one."""
+        answer = self.answers.get(path)
+        if answer is not None and answer.opened is not None:
+            if answer.holds(self.level, monotonic()):
+                return answer
+        while True:
+            try:
+                answer = _Question(self, path).answer_of_index()
+                break
+            except Damaged as error:
+                self.give_up(error.opened, error.damage)
+        if answer is not None:
+            self.answers[path] = answer
+        return answer
 
-class _Damaged(Exception):
+
+class Damaged(Exception):
     def __init__(self, opened: OpenIndex, damage: Damage) -> None:
         self.opened = opened
         self.damage = damage
@@ -166,11 +182,22 @@ class _Question:
             if found is None:
                 self._open()
                 found = self._live()
+            found.passed = self.passed
+            return found
         finally:
-            if self.fd >= 0:
-                os.close(self.fd)
-        found.passed = self.passed
-        return found
+            self._close()
+
+    def answer_of_index(self) -> "Optional[Answer]":
+        """Nothing is read where no index has a record."""
+        try:
+            return self._of_index()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
 
     def _of_index(self) -> "Optional[Answer]":
         raw = os.fsencode(self.path)
@@ -187,7 +214,7 @@ class _Question:
                     continue
                 answer = self._examine(opened, record)
             except Damage as damage:
-                raise _Damaged(opened, damage)
+                raise Damaged(opened, damage)
             if answer is None:
                 continue
             answer.opened = opened
@@ -337,7 +364,7 @@ def entry_points(**params: "Any") -> EntryPoints:
                         results[group] = known
                 found = known
             break
-        except _Damaged as error:
+        except Damaged as error:
             state.give_up(error.opened, error.damage)
     for answer in answers:
         if answer.differences:
@@ -501,7 +528,7 @@ class Merge:
 
     def _damaged(self, number: int, damage: Damage) -> Exception:
         opened = self.answers[number].opened
-        return damage if opened is None else _Damaged(opened, damage)
+        return damage if opened is None else Damaged(opened, damage)
 
 
 class Provider:
