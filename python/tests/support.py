@@ -5,6 +5,7 @@ EPCACHE_TEST_PROGRAM names the program epcache; tests that need an index are ski
 """
 
 # Whatever is imported while a test's sys.path is in force has to be there before.
+import email.message  # noqa: F401
 import email.parser  # noqa: F401
 import hashlib  # noqa: F401
 import importlib.metadata  # noqa: F401
@@ -23,7 +24,7 @@ if SOURCE not in sys.path:
     sys.path.insert(0, SOURCE)
 
 import epcache  # noqa: E402
-from epcache import _archive, _closer, _finders, _lookup, _warning  # noqa: E402,F401
+from epcache import _archive, _finders, _freshness, _lookup, _warning  # noqa: E402,F401
 
 PROGRAM = os.environ.get("EPCACHE_TEST_PROGRAM", "")
 REQUIRED = os.environ.get("EPCACHE_TEST_REQUIRE_ALL", "0") not in ("", "0")

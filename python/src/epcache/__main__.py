@@ -4,8 +4,7 @@ says where that came from."""
 import os
 import sys
 
-from . import _lookup, _warning
-from ._model import EntryPoints
+from . import EntryPoints, _lookup, _warning
 from ._warning import describe, printable
 
 TYPE_CHECKING = False
@@ -41,7 +40,7 @@ def main(arguments: "Sequence[str]") -> int:
         parameters["group"] = wanted.group
     if wanted.name is not None:
         parameters["name"] = wanted.name
-    found = _lookup.entry_points(**parameters)
+    found = _lookup.entry_points(parameters)
     if wanted.explain:
         _write(explain(json=wanted.json))
         return _FOUND
@@ -180,7 +179,7 @@ _HOW = {
 def explain(json: bool = False) -> str:
     """For each place of an index, and each entry of sys.path, what became of it and why."""
     state = _lookup.current_state()
-    answers = _lookup.current_answers(state, list(sys.path))
+    answers = [state.answer(path) for path in sys.path if isinstance(path, str)]
     places = [
         (kind, path, state.unusable.get(path, "used" if any_of(answers, path) else "not needed"))
         for kind, path in state.placed
@@ -189,12 +188,12 @@ def explain(json: bool = False) -> str:
     for answer in answers:
         record = answer.record
         why = [_HOW.get(answer.how, answer.how)]
-        index = None if answer.opened is None else answer.opened.path
+        index = None if answer.index is None else answer.index.path
         if answer.how in ("live", "archive") and not answer.passed and state.placed:
             why.append("no index has a record of it")
         if answer.differences:
             why.append(describe(answer))
-        if answer.opened is not None and answer.opened.index.suspect:
+        if answer.index is not None and answer.index.suspect:
             why.append("the index is suspect: a refresh has failed since")
         why += ["%s: %s" % passed for passed in answer.passed if passed[1] != "stale"]
         entries.append((answer.path, answer.how, index, record.count, why))
@@ -238,7 +237,7 @@ def explain(json: bool = False) -> str:
         if index is not None:
             lines.append("    index: %s" % index)
         lines += ["    %s" % reason for reason in why]
-    finders = _lookup._finders()
+    finders = _lookup.other_finders()
     if finders is None:
         lines.append("no path finder on sys.meta_path: sys.path is not searched")
     for finder in finders or ():
@@ -248,7 +247,7 @@ def explain(json: bool = False) -> str:
 
 
 def any_of(answers: "List[_lookup.Answer]", path: str) -> bool:
-    return any([answer.opened is not None and answer.opened.path == path for answer in answers])
+    return any([answer.index is not None and answer.index.path == path for answer in answers])
 
 
 def _run() -> int:

@@ -3,12 +3,10 @@
 In comes a path that is no directory, out goes an answer. What is no archive, or a broken one, has nothing.
 """
 
-import os
 from stat import S_ISREG
 
-from ._freshness import may_repeat
 from ._live import Found, LiveRecord, Sighting, _HEADERS_LIMIT
-from ._lookup import EMPTY, Answer, stamp
+from ._lookup import EMPTY, Answer, Question
 from ._metadata import SIZE_LIMIT, egg_base, parse_headers, recognise
 
 TYPE_CHECKING = False
@@ -20,10 +18,10 @@ if TYPE_CHECKING:
     from ._metadata import Headers
 
 
-def look_into(path: str, stat: os.stat_result, began: int) -> Answer:
-    settled = not may_repeat(stat.st_ctime_ns, began)
-    if not S_ISREG(stat.st_mode):
-        return Answer(path, EMPTY, stamp(stat), "unreadable", settled)
+def look_into(question: Question) -> Answer:
+    path, stamp, settled = question.path, question.stamp(), question.is_settled()
+    if question.stat is None or not S_ISREG(question.stat.st_mode):
+        return Answer(path, EMPTY, stamp, "unreadable", settled)
     import zipfile
 
     try:
@@ -31,8 +29,8 @@ def look_into(path: str, stat: os.stat_result, began: int) -> Answer:
             found = _read(archive, path)
     except Exception:
         # zipfile raises whatever it pleases for what is no archive.
-        return Answer(path, EMPTY, stamp(stat), "no archive", settled)
-    return Answer(path, LiveRecord(path, found), stamp(stat), "archive", settled)
+        return Answer(path, EMPTY, stamp, "no archive", settled)
+    return Answer(path, LiveRecord(path, found), stamp, "archive", settled)
 
 
 def _read(archive: "ZipFile", path: str) -> "List[Read]":

@@ -8,10 +8,10 @@ import importlib.metadata
 import os
 from binascii import crc32
 
+from . import EntryPoints
 from ._index import HAS_METADATA, SHADOWED
-from ._lookup import Answer, Merge
+from ._lookup import Answer, merge
 from ._metadata import normalize
-from ._model import EntryPoint, EntryPoints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class ForeignRecord:
             for number, key in enumerate(self._keys):
                 if has_metadata[number] == wanted:
                     self._chosen.setdefault(key, number)
-        self._by_crc = {crc32(key) for key in self._chosen}
+        self._by_crc = {crc32(key): number for key, number in self._chosen.items()}
         self._flags = [
             (HAS_METADATA if has else 0) | (SHADOWED if self._chosen[key] != number else 0)
             for number, (key, has) in enumerate(zip(self._keys, has_metadata))
@@ -50,14 +50,16 @@ class ForeignRecord:
         count = len(self._entries[number])
         return b"", key, b"", b"", flags, 0, 0, 0, 0, b"", number, count, crc32(key)
 
-    def keys_and_flags(self) -> "List[Tuple[bytes, int]]":
-        return list(zip(self._keys, self._flags))
+    def table(self) -> "List[Facts]":
+        return [self.facts(number) for number in range(self.count)]
 
-    def chosen(self, key: bytes) -> "Optional[int]":
+    def find_key(self, crc: int, key: "Optional[bytes]" = None) -> "Optional[int]":
+        if key is None:
+            return self._by_crc.get(crc)
         return self._chosen.get(key)
 
-    def chosen_by_crc(self, crc: int) -> bool:
-        return crc in self._by_crc
+    def distribution(self, number: int) -> "Any":
+        return self.found[number]
 
     def group(self, name: bytes) -> "Sequence[Tuple[str, str, int, int, int]]":
         wanted = name.decode()
@@ -70,14 +72,6 @@ class ForeignRecord:
 
     def entries_of(self, first: int, count: int) -> "List[Tuple[str, str, str]]":
         return [(entry.group, entry.name, entry.value) for entry in self._entries[first]]
-
-
-class _Foreign(Merge):
-    def _distribution(self, number: int, distribution: int, crc: int) -> "Any":
-        record = self.records[number]
-        if isinstance(record, ForeignRecord):
-            return record.found[distribution]
-        return super()._distribution(number, distribution, crc)
 
 
 def _key(found: "Any") -> bytes:
@@ -111,8 +105,5 @@ def entry_points_with(
         else:
             found = list(finder.find_distributions(context))
             if found:
-                record: "Any" = ForeignRecord(found)
-                everyone.append(Answer("", record, None, "finder"))
-    merge = _Foreign([answer for answer in everyone if answer.record.count])
-    entries: "List[EntryPoint]" = merge.all() if group is None else merge.group(group)
-    return EntryPoints(entries)
+                everyone.append(Answer("", ForeignRecord(found), None, "finder"))
+    return EntryPoints(merge(everyone, group))

@@ -1,81 +1,203 @@
-"""Is a record still true? (docs/format.md, "Freshness")
+"""A closer look at a search directory whose times say that something may have moved, or that no index
+knows: which metadata directories are there, which are as recorded, and what became of the others.
 
-The first look: times alone, at the search directory and at each of its metadata directories. Nearly
-always that is all. What looks as if it had moved is for `_closer` to look at.
+In comes the open directory and a record of it, if there is one; out goes an answer. What is as recorded is
+taken from the record, the rest is read (`_live`). Names and times follow docs/format.md, "Freshness".
 """
 
 import os
+from stat import S_ISREG
 
-from ._index import SILENT, UNREAD_ONES
-from ._places import AUTO, STRICT, read_only_device
+from . import _live
+from ._index import HAS_ENTRY_POINTS, SHADOWED, SORTED, UNKNOWN, UNREAD, Index, Record
+from ._live import Found, LiveRecord, Recorded, Sighting
+from ._lookup import EMPTY, SECOND, Answer, Question, are_unmoved, may_repeat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional, Tuple
+    from typing import Any, List, Optional, Tuple
 
-    from ._index import Record
-    from ._places import OpenIndex
-
-# Up to how many metadata directories `auto` looks at each.
-AUTO_LIMIT = 1000
-
-SECOND = 1000000000
-TICK = 20000000
+    from ._index import Facts
+    from ._live import Read
+    from ._lookup import AnyRecord
 
 
-class Times:
-    """What the directory's times are worth now, against a record."""
+def look_closer(
+    question: Question, index: Index, record: Record, speak: bool, same_image: bool
+) -> Answer:
+    """The answer for a directory whose record is not fresh for its times alone."""
+    listing = _live.listing(question.path, question.fd)
+    recorded = record.table()
+    by_name = {facts[0]: facts for facts in recorded}
+    known = [by_name.get(sighting.raw) for sighting in listing]
+    same = _match(question, index, record, listing, known, speak, same_image)
+    if all(same) and len(listing) == len(recorded):
+        in_order = [sighting.raw for sighting in listing] == [facts[0] for facts in recorded]
+        if in_order or record.flags & SORTED:
+            return _answer(question, record, listing, "moved")
+    found: "List[Read]" = []
+    differences = []
+    for sighting, then, is_same in zip(listing, known, same):
+        if then is not None and is_same:
+            found.append(Recorded(record, then, sighting))
+            continue
+        now = Found(sighting)
+        now.read()
+        found.append(now)
+        if then is None:
+            differences.append((sighting.name, "new"))
+        elif not then[4] & UNREAD and _differs(then, now):
+            differences.append((sighting.name, "changed"))
+    here = {sighting.raw for sighting in listing}
+    for facts in recorded:
+        if facts[0] not in here:
+            differences.append((os.fsdecode(facts[0]), "gone"))
+    live = LiveRecord(question.path, found)
+    answer = _answer(question, live, listing, "stale" if differences else "moved")
+    answer.differences = differences
+    return answer
 
-    def __init__(
-        self, record: "Record", index: "OpenIndex", fd: int, stat: os.stat_result
-    ) -> None:
-        mtime, ctime = stat.st_mtime_ns, stat.st_ctime_ns
-        silent = bool(record.flags & SILENT)
-        whole = ctime % SECOND == 0
-        # No kernel that counts in nanoseconds stamps whole seconds: an archive does.
-        device = read_only_device(fd, stat) if silent or whole else None
-        # (Live times are always known, so that equal is known and equal.)
-        self.mtime = mtime
-        self.ctime_moved = ctime != record.ctime
-        self.unmoved = mtime == record.mtime and not self.ctime_moved
-        self.same_image = device is not None and device == index.read_only_device
-        # Whether equal times mean that nothing changed.
-        self.speak = self.same_image or not (silent or whole and device is not None)
+
+def no_directory(question: Question, index: Index, record: Record) -> "Optional[Answer]":
+    """Where a directory was recorded, there is none, or it cannot be opened."""
+    if not question.missing:
+        question.passed.append((index.path, "the directory cannot be opened as one"))
+        return None
+    answer = Answer(question.path, EMPTY, None, "stale")
+    answer.differences = [(os.fsdecode(name), "gone") for name in record.looks()[0]]
+    return answer
 
 
-def is_fresh(record: "Record", level: str, times: Times, suspect: bool, fd: int) -> bool:
-    """Whether times alone say that the record of the directory open at `fd` is true."""
-    return (
-        times.unmoved
-        and times.speak
-        and not suspect
-        and not record.flags & UNREAD_ONES
-        and (not looks_at_each(level, record.count) or each_is_unmoved(record, fd))
+def look_anew(question: Question) -> Answer:
+    """The answer for what no index knows."""
+    if question.fd < 0:
+        from ._archive import look_into
+
+        return look_into(question)
+    listing = _live.listing(question.path, question.fd)
+    found: "List[Any]" = [Found(sighting) for sighting in listing]
+    for one in found:
+        one.read()
+    return _answer(question, LiveRecord(question.path, found), listing, "live")
+
+
+def holds_still(answer: Answer) -> bool:
+    """Whether the metadata directories are still as they were when the answer was found."""
+    try:
+        fd = os.open(answer.path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return answer.how == "archive"
+    try:
+        if answer.listing:
+            looks: "Any" = _Looks(answer.listing)
+        else:
+            looks = answer.record
+        return are_unmoved(looks, fd)
+    finally:
+        os.close(fd)
+
+
+class _Looks:
+    """Times as they were seen, in place of those recorded."""
+
+    def __init__(self, listing: "Any") -> None:
+        self._listing = listing
+
+    def looks(self) -> "Tuple[List[bytes], List[Optional[int]], List[Optional[int]]]":
+        return (
+            [sighting.raw for sighting in self._listing],
+            [sighting.mtime for sighting in self._listing],
+            [sighting.ctime for sighting in self._listing],
+        )
+
+
+def _answer(
+    question: Question, record: "AnyRecord", listing: "List[Sighting]", how: str
+) -> Answer:
+    settled = question.is_settled() and not any(
+        [
+            sighting.stat is None or may_repeat(sighting.stat.st_ctime_ns, question.began)
+            for sighting in listing
+        ]
     )
+    answer = Answer(question.path, record, question.stamp(), how, settled)
+    answer.listing = listing
+    return answer
 
 
-def looks_at_each(level: str, count: int) -> bool:
-    return level == STRICT or level == AUTO and count <= AUTO_LIMIT
+def _match(
+    question: Question,
+    index: Index,
+    record: Record,
+    listing: "List[Sighting]",
+    known: "List[Optional[Facts]]",
+    speak: bool,
+    same_image: bool,
+) -> "List[bool]":
+    """Of each metadata directory, whether it is as recorded."""
+    stat = question.stat
+    assert stat is not None
+    pairs = [(sighting, facts) for sighting, facts in zip(listing, known) if facts is not None]
+    same_names = len(pairs) == record.count == len(listing)
+    mtimes = [sighting.mtime for sighting in listing]
+    same_image = same_image and not index.suspect
+    copied = (
+        same_names
+        and stat.st_ctime_ns != record.ctime
+        and not index.suspect
+        and (same_image or not _say_nothing(mtimes))
+        and all([_is_copy(sighting, facts, question.fd) for sighting, facts in pairs])
+    )
+    of_one_time = bool(mtimes) and all([mtime == stat.st_mtime_ns for mtime in mtimes])
+    same = []
+    for sighting, facts in zip(listing, known):
+        if facts is None or facts[4] & UNREAD:
+            same.append(False)  # new; or whoever may read it reads it
+            continue
+        unmoved = speak and sighting.mtime == facts[6] and sighting.ctime == facts[7]
+        timeless = of_one_time or _is_early(sighting.mtime)
+        same.append(unmoved or copied or same_image and timeless)
+    return same
 
 
-def each_is_unmoved(record: "Record", fd: int) -> bool:
-    stat = os.stat
-    for name, mtime, ctime in zip(*record.looks()):
-        try:
-            now = stat(name, dir_fd=fd)
-        except OSError:
-            return False
-        if now.st_mtime_ns != mtime or now.st_ctime_ns != ctime:
-            return False
-    return True
+def _say_nothing(mtimes: "List[Optional[int]]") -> bool:
+    """Whether the mtimes do not tell a copy from an upgrade."""
+    return len(set(mtimes)) <= 1 or any([_is_early(mtime) for mtime in mtimes])
 
 
-def may_repeat(ctime: int, now: int) -> bool:
-    """Whether a change from `now` on could leave this ctime again, in nanoseconds.
+def _is_early(mtime: "Optional[int]") -> bool:
+    return mtime is not None and mtime < 2 * SECOND
 
-    The kernel stamps files by a clock that ticks every few milliseconds, some file systems by one that
-    ticks every second or two.
-    """
-    if ctime % SECOND == 0:
-        return ctime >= now - 2 * SECOND
-    return ctime >= now - TICK
+
+def _is_copy(sighting: Sighting, then: "Facts", fd: int) -> bool:
+    """An archive that was unpacked, a copy, a relabelled tree: other ctimes, the same mtimes."""
+    if sighting.ctime == then[7] or not _same_second(sighting.mtime, then[6]):
+        return False
+    if then[4] & UNREAD:
+        return True  # nothing is known of it, and it is read anyway
+    try:
+        now = os.stat(sighting.raw + b"/entry_points.txt", dir_fd=fd)
+    except (OSError, ValueError):
+        return not then[4] & HAS_ENTRY_POINTS
+    if not then[4] & HAS_ENTRY_POINTS:
+        return not S_ISREG(now.st_mode)
+    return now.st_size == then[5] and _same_second(now.st_mtime_ns, then[8])
+
+
+def _same_second(now: "Optional[int]", then: int) -> bool:
+    if now is None or then == UNKNOWN:
+        return False
+    if now // SECOND != then // SECOND:
+        return False
+    return now == then or now % SECOND == 0 or then % SECOND == 0
+
+
+def _differs(then: "Facts", now: "Read") -> bool:
+    """Whether what was read says something else than the record does; times do not count."""
+    facts = now.facts()
+    return (
+        then[1:4] != facts[1:4]
+        or then[4] & ~SHADOWED != facts[4] & ~SHADOWED
+        or bool(then[4] & HAS_ENTRY_POINTS)
+        and (then[5], then[9]) != (facts[5], facts[9])
+    )

@@ -9,6 +9,8 @@ Search directories without a true record are left to the library. Nothing here p
 
 import os
 import sys
+from binascii import crc32
+from time import monotonic
 
 from ._index import (
     HAS_METADATA,
@@ -19,7 +21,7 @@ from ._index import (
     VERSION_FROM_FILE,
     Damage,
 )
-from ._lookup import Answer, current_state, is_path_finder
+from ._lookup import Answer, Damaged, Question, current_state, is_path_finder
 from ._metadata import EGG, egg_base, key_of_name, lookup_key, normalize
 
 TYPE_CHECKING = False
@@ -134,7 +136,7 @@ def _find(host: "Any", original: "Callable[..., Any]", context: "Any") -> "Itera
     for path in context.path:
         answer = None
         if isinstance(path, str):
-            answer = current_state().answer_of_index(path)
+            answer = _answer_of_index(path)
         found = None
         if answer is not None:
             try:
@@ -145,6 +147,24 @@ def _find(host: "Any", original: "Callable[..., Any]", context: "Any") -> "Itera
             found = original(host.DistributionFinder.Context(path=[path], name=name))
         for distribution in found:
             yield distribution
+
+
+def _answer_of_index(path: str) -> "Optional[Answer]":
+    """The answer, if an index has one. Else the library reads the directory, and not we."""
+    state = current_state()
+    answer = state.answers.get(path)
+    if answer is not None and answer.index is not None:
+        if answer.holds(state.level, monotonic()):
+            return answer
+    while True:
+        try:
+            answer = Question(path, state.level, state.indexes).of_index()
+            break
+        except Damaged as error:
+            state.give_up(error)
+    if answer is not None:
+        state.answers[path] = answer
+    return answer
 
 
 def _of_answer(host: "Any", answer: Answer, name: "Optional[str]") -> "Optional[List[Any]]":
@@ -200,7 +220,8 @@ def _numbers(record: "Record", path: str, name: "Optional[str]") -> "Sequence[in
         return _has_name(os.fsdecode(facts[0]), facts[4] & 3, egg, name or "")
 
     if not egg:
-        chosen = record.chosen(os.fsencode(normalize(name)))
+        key = os.fsencode(normalize(name))
+        chosen = record.find_key(crc32(key), key)
         if chosen is not None and fits(chosen):
             # All of one name stand together.
             first = last = chosen
@@ -216,15 +237,15 @@ def _numbers(record: "Record", path: str, name: "Optional[str]") -> "Sequence[in
 
 
 def _names(record: "Record", egg: str) -> "Dict[Tuple[bool, str], List[int]]":
-    known = record.names
+    known: "Any" = record.known.get("names")
     if known is None:
         known = {}
         for number, facts in enumerate(record.table()):
             kind = facts[4] & 3
             key = lookup_key(os.fsdecode(facts[0]), kind, egg)
             known.setdefault((kind == EGG, key), []).append(number)
-        record.names = known
-    return known
+        record.known["names"] = known
+    return known  # type: ignore[no-any-return]
 
 
 def _listed_order(path: str, record: "Record") -> "Optional[List[int]]":

@@ -20,6 +20,7 @@ from ._index import (
     UNKNOWN,
     UNREAD,
     VERSION_FROM_FILE,
+    Damage,
 )
 from ._metadata import (
     EGG,
@@ -37,7 +38,7 @@ from ._metadata import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional, Sequence, Tuple, Union
+    from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
     from ._index import Facts, Record
     from ._metadata import Headers
@@ -286,12 +287,6 @@ class Found:
         return self.sighting.raw, name, version
 
 
-def read(fd: int, sighting: Sighting) -> Found:
-    found = Found(sighting)
-    found.read()
-    return found
-
-
 def _read_up_to(fd: int, size: int) -> bytes:
     pieces = []
     while size > 0:
@@ -351,7 +346,7 @@ class LiveRecord:
         for number, key in enumerate(keys):
             twins.setdefault(key, []).append(number)
         self._chosen = {key: self._best(numbers) for key, numbers in twins.items()}
-        self._by_crc = {crc32(key) for key in twins}
+        self._by_crc = {crc32(key): number for key, number in self._chosen.items()}
         self._flags = [
             one.flags & ~SHADOWED
             | (HAS_METADATA if one.has_metadata() else 0)
@@ -379,14 +374,6 @@ class LiveRecord:
             ),
         )
 
-    def looks(self) -> "Tuple[List[bytes], List[int], List[int]]":
-        sightings = [one.sighting for one in self.found]
-        return (
-            [sighting.raw for sighting in sightings],
-            [UNKNOWN if sighting.stat is None else sighting.stat.st_mtime_ns for sighting in sightings],
-            [UNKNOWN if sighting.stat is None else sighting.stat.st_ctime_ns for sighting in sightings],
-        )
-
     def facts(self, number: int) -> "Facts":
         raw, name, version = self.found[number].described()
         count = len(self.found[number].entries)
@@ -394,14 +381,16 @@ class LiveRecord:
         flags = self._flags[number]
         return raw, key, name, version, flags, 0, 0, 0, 0, b"", number, count, crc32(key)
 
-    def keys_and_flags(self) -> "List[Tuple[bytes, int]]":
-        return list(zip(self._keys, self._flags))
+    def table(self) -> "List[Facts]":
+        return [
+            (b"", key, b"", b"", flags, 0, 0, 0, 0, b"", number, len(one.entries), 0)
+            for number, (key, flags, one) in enumerate(zip(self._keys, self._flags, self.found))
+        ]
 
-    def chosen(self, key: bytes) -> "Optional[int]":
+    def find_key(self, crc: int, key: "Optional[bytes]" = None) -> "Optional[int]":
+        if key is None:
+            return self._by_crc.get(crc)
         return self._chosen.get(key)
-
-    def chosen_by_crc(self, crc: int) -> bool:
-        return crc in self._by_crc
 
     def group(self, name: bytes) -> "Sequence[Tuple[str, str, int, int, int]]":
         if self._groups is None:
@@ -443,24 +432,31 @@ def _grouped(found: "List[Read]") -> "List[Read]":
     return [found[number] for _, _, number in sorted(ranked)]
 
 
-def facts_by_crc(path: str, crc: int) -> "Tuple[bytes, bytes, bytes, bytes]":
-    """File name, key, name and version of the chosen distribution whose key has this CRC."""
+def described(path: str, record: "Any", number: int, crc: int) -> "Tuple[str, str, str]":
+    """Metadata directory, name and version of a distribution."""
+    try:
+        file_name, _, name, version = record.facts(number)[:4]
+    except Damage:
+        # Gone since: a daemon has closed all descriptors, or that part of the file is damaged.
+        file_name, name, version = _by_crc(path, crc)
+    fsdecode = os.fsdecode
+    return os.path.join(path, fsdecode(file_name)), fsdecode(name), fsdecode(version)
+
+
+def _by_crc(path: str, crc: int) -> "Tuple[bytes, bytes, bytes]":
+    """File name, name and version of the chosen distribution whose key has this CRC, as it is now."""
     try:
         fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except (OSError, ValueError):
-        return b"", b"", b"", b""
+        return b"", b"", b""
     try:
-        found: "List[Read]" = [
-            one
-            for one in [Found(sighting) for sighting in listing(path, fd)]
-            if crc32(one.key()) == crc
-        ]
+        found: "List[Any]" = [Found(sighting) for sighting in listing(path, fd)]
     finally:
         os.close(fd)
+    found = [one for one in found if crc32(one.key()) == crc]
     if not found:
-        return b"", b"", b"", b""
+        return b"", b"", b""
     for one in found:
-        if isinstance(one, Found):
-            one.read()
+        one.read()
     record = LiveRecord(path, found)
-    return record.facts(next(iter(record._chosen.values())))[:4]
+    return record.found[next(iter(record._chosen.values()))].described()

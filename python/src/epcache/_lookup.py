@@ -1,47 +1,113 @@
-"""Which record answers for an entry of sys.path, and what the records say together.
+"""Which record answers for an entry of sys.path, and what a process remembers of that.
 
 In come sys.path and the environment, out go entry points in importlib.metadata's order. For each entry of
 sys.path the first trusted index that has a true record of it counts; any other entry is read live, alone.
-What was found is kept, and taken again as long as the index (one stat) and the search directories (one
-stat each) stay as they are. Nothing is ever written.
+What was found is kept, and taken again as long as the indexes (one stat each) and the search directories
+(one stat each) stay as they are. Nothing is ever written.
+
+All that happens in a process that finds everything as recorded is here, in `_index`, and in the package
+itself: every further module costs such a process more than the lookup. What else there is to do is done in
+modules of its own: `_freshness` looks closer, `_live` reads, `_merge` puts together all groups at once.
 """
 
 import os
 import sys
-from binascii import crc32
 from time import monotonic, time_ns
 
-from ._freshness import Times, each_is_unmoved, is_fresh, looks_at_each, may_repeat
-from ._index import HAS_METADATA, MISSING, SHADOWED, Damage
-from ._model import Distribution, EntryPoint, EntryPoints, entry_point
-from ._places import (
-    OFF,
-    STRICT,
-    TRUST,
-    OpenIndex,
-    Unusable,
-    environment,
-    identity,
-    level,
-    places,
-)
+from . import Distribution, EntryPoints, make_entry_point
+from ._index import HAS_UNREAD, MISSING, SILENT, Damage, Index, Unusable, identity_of, read_only_device
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+    from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
-    from ._index import Record
+    from . import EntryPoint
+    from ._finders import ForeignRecord
+    from ._index import Identity, Record
     from ._live import LiveRecord, Sighting
-    from ._places import Identity
 
-    AnyRecord = Union[Record, LiveRecord, "Empty"]
+    AnyRecord = Union[Record, LiveRecord, ForeignRecord, "Empty"]
     # mtime, ctime, inode and device of a search directory; None: there is none.
     Stamp = Optional[Tuple[int, int, int, int]]
 
-# A process looks at the metadata directories one by one again after so many seconds.
+LEVELS = ("off", "auto", "fast", "strict", "trust")
+SYSTEM_INDEXES = ("/usr/lib/epcache/index", "/var/cache/epcache/index")
+# Up to how many metadata directories `auto` looks at each.
+AUTO_LIMIT = 1000
+# A process looks at them one by one again after so many seconds.
 _PATIENCE = 1.0
 # So many different queries are remembered.
 _REMEMBERED = 500
+SECOND = 1000000000
+_TICK = 20000000
+
+
+# ---- what the environment asks for
+
+_secure: "Optional[bool]" = None
+_NOTHING: "Mapping[str, str]" = {}
+
+
+def environment() -> "Mapping[str, str]":
+    """os.environ; empty in a process with rights that its caller has not, and with -E or -I."""
+    global _secure
+    if _secure is None:
+        _secure = _is_secure()
+    if (
+        _secure
+        or sys.flags.ignore_environment
+        or os.geteuid() != os.getuid()
+        or os.getegid() != os.getgid()
+    ):
+        return _NOTHING
+    return os.environ
+
+
+def _is_secure() -> bool:
+    """AT_SECURE of getauxval(3): rights gained through file capabilities, too."""
+    try:
+        fd = os.open("/proc/self/auxv", os.O_RDONLY | os.O_CLOEXEC)
+        vector = os.read(fd, 4096)
+        os.close(fd)
+    except PermissionError:
+        return True  # who has gained rights by capabilities may not even read it
+    except OSError:
+        return False
+    word = 8 if sys.maxsize > 1 << 32 else 4
+    key, no = (23).to_bytes(word, sys.byteorder), bytes(word)
+    for at in range(0, len(vector), 2 * word):
+        if vector[at : at + word] == key:
+            return vector[at + word : at + 2 * word] != no
+    return False
+
+
+def places(environ: "Mapping[str, str]") -> "List[Tuple[str, str]]":
+    """Why and where indexes may lie, in the order in which they are asked."""
+    found = []
+    for path in environ.get("EPCACHE_INDEX", "").split(":"):
+        if path:
+            found.append(("environment", path))
+    if sys.prefix != sys.base_prefix:
+        found.append(("venv", sys.prefix + "/.epcache/index"))
+    user = user_index(environ)
+    if user:
+        found.append(("user", user))
+    for path in SYSTEM_INDEXES:
+        found.append(("system", path))
+    return found
+
+
+def user_index(environ: "Mapping[str, str]") -> "Optional[str]":
+    cache = environ.get("XDG_CACHE_HOME", "")
+    if cache[:1] != "/":
+        home = environ.get("HOME")
+        if not home:
+            return None
+        cache = home + "/.cache"
+    return cache + "/epcache/index"
+
+
+# ---- one entry of sys.path
 
 
 class Empty:
@@ -56,177 +122,111 @@ EMPTY = Empty()
 class Answer:
     """What answers for one entry of sys.path."""
 
+    # The index that the record is of, or that was looked at more closely.
+    index: "Optional[Index]" = None
+    # What the index has wrong: metadata directory, and how it differs.
+    differences: "Sequence[Tuple[str, str]]" = ()
+    # For --explain: indexes that did not answer, and why.
+    passed: "Sequence[Tuple[str, str]]" = ()
+    # What is there, where that was looked at.
+    listing: "Sequence[Sighting]" = ()
+
     def __init__(
         self, path: str, record: "AnyRecord", stamp: "Stamp", how: str, settled: bool = True
     ) -> None:
         self.path = path
         self.record = record
         self.stamp = stamp
-        # For --explain: in a word.
+        # In a word.
         self.how = how
         # Whether any further change would give other times.
         self.settled = settled
         self.checked = monotonic()
-        # The index that the record is of, or that was looked at more closely.
-        self.opened: "Optional[OpenIndex]" = None
-        # What the index has wrong: metadata directory and how it differs.
-        self.differences: "List[Tuple[str, str]]" = []
-        # For --explain: indexes that did not answer, and why.
-        self.passed: "List[Tuple[str, str]]" = []
-        # What is there, where that was looked at.
-        self.listing: "Optional[List[Sighting]]" = None
 
-    def holds(self, wanted: str, now: float) -> bool:
+    def holds(self, level: str, now: float) -> bool:
         """Whether it is still right."""
-        if wanted == TRUST and self.how == "trust":
+        if level == "trust" and self.how == "trust":
             return True
-        if not self.settled or wanted == STRICT:
+        if not self.settled or level == "strict" or stamp_of(self.path) != self.stamp:
             return False
-        if stamp_of(self.path) != self.stamp:
-            return False
-        if now - self.checked < _PATIENCE or not looks_at_each(wanted, self.record.count):
+        if now - self.checked < _PATIENCE or not self.record.count:
             return True
-        if self.record.count:
-            try:
-                fd = os.open(self.path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            except OSError:
+        if looks_at_each(level, self.record.count):
+            from ._freshness import holds_still
+
+            if not holds_still(self):
                 return False
-            try:
-                if not each_is_unmoved(self.record, fd):  # type: ignore[arg-type]
-                    return False
-            finally:
-                os.close(fd)
         self.checked = now
         return True
 
 
-class State:
-    """What this process knows. Replaced as a whole when an index is published."""
-
-    def __init__(
-        self, wanted: str, placed: "List[Tuple[str, str]]", known: "List[Identity]"
-    ) -> None:
-        self.level = wanted
-        self.placed = placed
-        self.known = known
-        self.opened: "List[OpenIndex]" = []
-        # For --explain: by the index's path.
-        self.unusable: "Dict[str, str]" = {}
-        self.answers: "Dict[str, Answer]" = {}
-        # The last answers, and what they say together.
-        self.last: "Tuple[List[Answer], Dict[Optional[str], EntryPoints]]" = ([], {})
-        for (_, path), there in zip(placed, known):
-            if there is None:
-                self.unusable[path] = "missing"
-                continue
-            try:
-                self.opened.append(OpenIndex(path))
-            except (Unusable, Damage) as problem:
-                self.unusable[path] = str(problem)
-
-    def give_up(self, opened: OpenIndex, damage: Damage) -> None:
-        """An index has turned out to be damaged. It will not be asked again."""
-        self.unusable[opened.path] = str(damage)
-        self.opened = [other for other in self.opened if other is not opened]
-        self.answers = {
-            path: answer
-            for path, answer in self.answers.items()
-            if answer.opened is not opened
-        }
-
-    def answer(self, path: str) -> Answer:
-        while True:
-            try:
-                return _Question(self, path).answer()
-            except Damaged as error:
-                self.give_up(error.opened, error.damage)
-
-    def answer_of_index(self, path: str) -> "Optional[Answer]":
-        """The answer, if an index has one."""
-        answer = self.answers.get(path)
-        if answer is not None and answer.opened is not None:
-            if answer.holds(self.level, monotonic()):
-                return answer
-        while True:
-            try:
-                answer = _Question(self, path).answer_of_index()
-                break
-            except Damaged as error:
-                self.give_up(error.opened, error.damage)
-        if answer is not None:
-            self.answers[path] = answer
-        return answer
-
-
 class Damaged(Exception):
-    def __init__(self, opened: OpenIndex, damage: Damage) -> None:
-        self.opened = opened
+    """An index has turned out to be damaged."""
+
+    def __init__(self, index: Index, damage: Damage) -> None:
+        self.index = index
         self.damage = damage
 
 
-class _Question:
+class Question:
     """One entry of sys.path, while it is looked at."""
 
-    def __init__(self, state: State, path: str) -> None:
-        self.state = state
+    fd = -1
+    stat: "Optional[os.stat_result]" = None
+    missing = False
+
+    def __init__(self, path: str, level: str, indexes: "Sequence[Index]") -> None:
         self.path = path
-        self.fd = -1
-        self.stat: "Optional[os.stat_result]" = None
-        self.missing = False
+        self.level = level
+        self.indexes = indexes
         self.began = time_ns()
         self.passed: "List[Tuple[str, str]]" = []
 
-    def answer(self) -> Answer:
-        try:
-            found = self._of_index()
-            if found is None:
-                self._open()
-                found = self._live()
-            found.passed = self.passed
-            return found
-        finally:
-            self._close()
-
-    def answer_of_index(self) -> "Optional[Answer]":
-        """Nothing is read where no index has a record."""
-        try:
-            return self._of_index()
-        finally:
-            self._close()
-
-    def _close(self) -> None:
+    def __del__(self) -> None:
         if self.fd >= 0:
             os.close(self.fd)
-            self.fd = -1
 
-    def _of_index(self) -> "Optional[Answer]":
+    def answer(self) -> Answer:
+        found = self.of_index()
+        if found is None:
+            self._open()
+            if self.missing:
+                found = Answer(self.path, EMPTY, None, "missing")
+            elif self.fd >= 0 and "-info" not in "\n".join(os.listdir(self.fd)).lower():
+                found = Answer(self.path, EMPTY, self.stamp(), "live", self.is_settled())
+            else:
+                from ._freshness import look_anew
+
+                found = look_anew(self)
+        found.passed = self.passed
+        return found
+
+    def of_index(self) -> "Optional[Answer]":
+        """Nothing is read where no index has a record."""
         raw = os.fsencode(self.path)
         stale = None
-        for opened in self.state.opened:
+        for index in self.indexes:
             try:
-                record = opened.index.find(raw)
+                record = index.find(raw)
                 if record is None:
                     continue
-                if not opened.may_speak_of(self.path):
-                    self.passed.append(
-                        (opened.path, "its owner is neither root, nor you, nor the directory's")
-                    )
+                if not index.may_speak_of(self.path):
+                    why = "its owner is neither root, nor you, nor the directory's"
+                    self.passed.append((index.path, why))
                     continue
-                answer = self._examine(opened, record)
+                answer = self._examine(index, record)
             except Damage as damage:
-                raise Damaged(opened, damage)
+                raise Damaged(index, damage)
             if answer is None:
                 continue
-            answer.opened = opened
+            answer.index = index
             if not answer.differences:
                 return answer
-            self.passed.append((opened.path, "stale"))
-            if stale is None:
-                stale = answer
+            self.passed.append((index.path, "stale"))
+            stale = stale or answer
         return stale
 
     def _open(self) -> None:
-        """Opens the directory, if it is one."""
         if self.stat is not None or self.missing:
             return
         try:
@@ -240,54 +240,130 @@ class _Question:
             except (OSError, ValueError):
                 self.missing = True
 
-    def _examine(self, opened: OpenIndex, record: "Record") -> "Optional[Answer]":
-        wanted = self.state.level
-        if wanted == TRUST:
+    def _examine(self, index: Index, record: "Record") -> "Optional[Answer]":
+        """What a record is worth: docs/format.md, "Freshness"."""
+        level = self.level
+        if level == "trust":
             return Answer(self.path, record, None, "trust")
         self._open()
-        if self.missing:
-            if record.flags & MISSING or not record.count:
+        stat = self.stat
+        if stat is None or self.fd < 0:
+            if self.missing and (record.flags & MISSING or not record.count):
                 return Answer(self.path, EMPTY, None, "missing")
-            answer = Answer(self.path, EMPTY, None, "stale")
-            answer.differences = [(os.fsdecode(name), "gone") for name in record.looks()[0]]
-            return answer
-        if self.fd < 0 or self.stat is None:
-            self.passed.append((opened.path, "the directory cannot be opened as one"))
-            return None
-        times = Times(record, opened, self.fd, self.stat)
-        if is_fresh(record, wanted, times, opened.index.suspect, self.fd):
-            return Answer(self.path, record, stamp(self.stat), "fresh")
-        from ._closer import look_closer
+            from ._freshness import no_directory
 
-        return look_closer(self.path, self.fd, self.stat, self.began, record, times, opened.index.suspect)
+            return no_directory(self, index, record)
+        ctime = stat.st_ctime_ns
+        # No kernel that counts in nanoseconds stamps whole seconds: an archive does.
+        silent, whole = record.flags & SILENT, ctime % SECOND == 0
+        device = read_only_device(self.fd, stat) if silent or whole else None
+        same_image = device is not None and device == index.read_only_device
+        # Whether equal times mean that nothing changed. (Live times are always known.)
+        speak = same_image or not (silent or whole and device is not None)
+        if (
+            stat.st_mtime_ns == record.mtime
+            and ctime == record.ctime
+            and speak
+            and not index.suspect
+            and not record.flags & HAS_UNREAD
+            and (not looks_at_each(level, record.count) or are_unmoved(record, self.fd))
+        ):
+            return Answer(self.path, record, self.stamp(), "fresh")
+        from ._freshness import look_closer
 
-    def _live(self) -> Answer:
-        if self.missing or self.stat is None:
-            return Answer(self.path, EMPTY, None, "missing")
-        if self.fd >= 0:
-            if "-info" not in "\n".join(os.listdir(self.fd)).lower():
-                settled = not may_repeat(self.stat.st_ctime_ns, self.began)
-                return Answer(self.path, EMPTY, stamp(self.stat), "live", settled)
-            from ._closer import look_anew
+        return look_closer(self, index, record, speak, same_image)
 
-            return look_anew(self.path, self.fd, self.stat, self.began)
-        from ._archive import look_into
+    def stamp(self) -> "Stamp":
+        stat = self.stat
+        return None if stat is None else _stamp(stat)
 
-        return look_into(self.path, self.stat, self.began)
+    def is_settled(self) -> bool:
+        return self.stat is None or not may_repeat(self.stat.st_ctime_ns, self.began)
 
 
-def stamp(stat: os.stat_result) -> "Stamp":
+def looks_at_each(level: str, count: int) -> bool:
+    return level == "strict" or level == "auto" and count <= AUTO_LIMIT
+
+
+def are_unmoved(record: "Union[Record, LiveRecord]", fd: int) -> bool:
+    """Whether each metadata directory has the times that it had."""
+    stat = os.stat
+    for name, mtime, ctime in zip(*record.looks()):
+        try:
+            now = stat(name, dir_fd=fd)
+        except OSError:
+            return False
+        if now.st_mtime_ns != mtime or now.st_ctime_ns != ctime:
+            return False
+    return True
+
+
+def _stamp(stat: os.stat_result) -> "Stamp":
     return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev
 
 
 def stamp_of(path: str) -> "Stamp":
     try:
-        return stamp(os.stat(path or "."))
+        return _stamp(os.stat(path or "."))
     except (OSError, ValueError):
         return None
 
 
+def may_repeat(ctime: int, now: int) -> bool:
+    """Whether a change from `now` on could leave this ctime again, in nanoseconds: the kernel stamps
+    files by a clock that ticks every few milliseconds, some file systems every second or two."""
+    return ctime >= now - (_TICK if ctime % SECOND else 2 * SECOND)
+
+
 # ---- what the process knows
+
+
+class State:
+    """Replaced as a whole when an index comes, goes or changes."""
+
+    def __init__(
+        self, level: str, placed: "List[Tuple[str, str]]", known: "List[Identity]"
+    ) -> None:
+        self.level = level
+        self.placed = placed
+        self.known = known
+        self.indexes: "List[Index]" = []
+        # For --explain: by the index's path.
+        self.unusable: "Dict[str, str]" = {}
+        self.answers: "Dict[str, Answer]" = {}
+        # The last answers, and what they say together.
+        self.last: "Tuple[List[Answer], Dict[Optional[str], EntryPoints]]" = ([], {})
+        for (_, path), there in zip(placed, known):
+            if there is None:
+                self.unusable[path] = "missing"
+            else:
+                try:
+                    self.indexes.append(Index(path))
+                except Unusable as problem:
+                    self.unusable[path] = str(problem)
+
+    def give_up(self, error: Damaged) -> None:
+        """A damaged index will not be asked again."""
+        self.unusable[error.index.path] = str(error.damage)
+        self.indexes = [index for index in self.indexes if index is not error.index]
+        self.answers = {
+            path: answer
+            for path, answer in self.answers.items()
+            if answer.index is not error.index
+        }
+
+    def answer(self, path: str) -> Answer:
+        answer = self.answers.get(path)
+        if answer is None or not answer.holds(self.level, monotonic()):
+            while True:
+                try:
+                    answer = Question(path, self.level, self.indexes).answer()
+                    break
+                except Damaged as error:
+                    self.give_up(error)
+            self.answers[path] = answer
+        return answer
+
 
 _state: "Optional[State]" = None
 
@@ -296,46 +372,46 @@ def current_state() -> State:
     """The state; a new one if an index has come, gone or changed."""
     global _state
     environ = environment()
-    wanted = level(environ)
-    placed = [] if wanted == OFF else places(environ)
-    known = [identity(path) for _, path in placed]
+    level = environ.get("EPCACHE", "auto").lower()
+    if level not in LEVELS:
+        level = "auto"
+    placed = places(environ) if level != "off" else []
+    known: "List[Identity]" = []
+    for _, path in placed:
+        try:
+            known.append(identity_of(os.stat(path)))
+        except (OSError, ValueError):
+            known.append(None)
     state = _state
     if (
         state is None
-        or state.level != wanted
         or state.known != known
+        or state.level != level
         or state.placed != placed
-        or not all([opened.index.is_open() for opened in state.opened])
+        or not all([index.is_open() for index in state.indexes])
     ):
-        state = _state = State(wanted, placed, known)
+        state = _state = State(level, placed, known)
     return state
 
 
-def current_answers(state: State, paths: "Iterable[object]") -> "List[Answer]":
-    """An answer for each of these search directories, in order."""
-    now = monotonic()
-    known = state.answers
-    found = []
-    for path in paths:
+def search_path() -> "List[str]":
+    """sys.path as importlib.metadata takes it. A directory that stands there again has nothing new."""
+    found = {}
+    for path in sys.path:
         if not isinstance(path, str):
             if not isinstance(path, os.PathLike):
                 continue
             path = os.fspath(path)
             if not isinstance(path, str):
                 continue
-        answer = known.get(path)
-        if answer is None or not answer.holds(state.level, now):
-            answer = state.answer(path)
-            state.answers[path] = answer
-            known = state.answers
-        found.append(answer)
-    return found
+        found[path] = None
+    return list(found)
 
 
 # ---- entry points
 
 
-def entry_points(**params: "Any") -> EntryPoints:
+def entry_points(params: "Dict[str, Any]") -> EntryPoints:
     group = params.get("group")
     if isinstance(group, str):
         del params["group"]
@@ -343,15 +419,14 @@ def entry_points(**params: "Any") -> EntryPoints:
         group = None
     while True:
         state = current_state()
-        finders = _finders()
-        # A directory that stands on sys.path a second time has nothing new.
-        paths = _unique(sys.path) if finders is not None else ()
+        finders = other_finders()
+        paths = () if finders is None else search_path()
+        answers = [state.answer(path) for path in paths]
+        last, results = state.last
+        if answers != last:
+            results = {}
+            state.last = answers, results
         try:
-            answers = current_answers(state, paths)
-            last, results = state.last
-            if answers != last:
-                results = {}
-                state.last = answers, results
             if finders:
                 from ._finders import entry_points_with
 
@@ -359,13 +434,13 @@ def entry_points(**params: "Any") -> EntryPoints:
             else:
                 known = results.get(group)
                 if known is None:
-                    known = EntryPoints(_merge(answers, group))
+                    known = EntryPoints(merge(answers, group))
                     if len(results) < _REMEMBERED:
                         results[group] = known
                 found = known
             break
         except Damaged as error:
-            state.give_up(error.opened, error.damage)
+            state.give_up(error)
     for answer in answers:
         if answer.differences:
             from ._warning import warn
@@ -375,14 +450,7 @@ def entry_points(**params: "Any") -> EntryPoints:
     return found.select(**params) if params else found
 
 
-def _unique(paths: "Sequence[object]") -> "Iterable[object]":
-    try:
-        return dict.fromkeys(paths)
-    except TypeError:
-        return paths
-
-
-def _finders() -> "Optional[List[Any]]":
+def other_finders() -> "Optional[List[Any]]":
     """Finders of others that know distributions, [] nearly always; None where not even a path finder does.
 
     The index stands for the path finders, at the place of the first of them, which is the None in the
@@ -391,169 +459,85 @@ def _finders() -> "Optional[List[Any]]":
     found: "List[Any]" = []
     others = path_finder = False
     for finder in sys.meta_path:
-        if not hasattr(finder, "find_distributions"):
-            continue
-        if is_path_finder(finder):
-            if not path_finder:
+        if hasattr(finder, "find_distributions"):
+            if not is_path_finder(finder):
+                found.append(finder)
+                others = True
+            elif not path_finder:
                 found.append(None)
-            path_finder = True
-        else:
-            found.append(finder)
-            others = True
-    if others:
-        return found
-    return [] if path_finder else None
+                path_finder = True
+    return found if others else [] if path_finder else None
 
 
 def is_path_finder(finder: object) -> bool:
     """Whether it searches sys.path for metadata directories, as the index does."""
     kind = finder if isinstance(finder, type) else type(finder)
-    module = kind.__module__
-    return (
-        module in ("_frozen_importlib_external", "importlib._bootstrap_external")
-        and kind.__name__ == "PathFinder"
-        or kind.__name__ == "MetadataPathFinder"
-        and module.rpartition(".")[2] in ("importlib_metadata", "metadata", "_compat")
-    )
+    if kind.__name__ == "PathFinder":
+        return kind.__module__ in ("_frozen_importlib_external", "importlib._bootstrap_external")
+    if kind.__name__ == "MetadataPathFinder":
+        return kind.__module__.rpartition(".")[2] in ("importlib_metadata", "metadata")
+    return False
 
 
-def _merge(answers: "List[Answer]", group: "Optional[str]") -> "List[EntryPoint]":
-    merge = Merge([answer for answer in answers if answer.record.count])
-    return merge.all() if group is None else merge.group(group)
-
-
-class Merge:
+def merge(answers: "Iterable[Answer]", group: "Optional[str]") -> "List[EntryPoint]":
     """Records put together (docs/format.md, "Several search directories")."""
+    filled = [answer for answer in answers if answer.record.count]
+    if group is None:
+        from ._merge import merge_all
 
-    def __init__(self, answers: "List[Answer]") -> None:
-        self.answers = answers
-        self.records: "List[Any]" = [answer.record for answer in answers]
-
-    def group(self, group: str) -> "List[EntryPoint]":
+        return merge_all(filled)
+    try:
+        name = group.encode()
+    except UnicodeEncodeError:
+        return []
+    runs = []
+    for answer in filled:
         try:
-            name = group.encode()
-        except UnicodeEncodeError:
-            return []
-        runs = []
-        for number, record in enumerate(self.records):
-            try:
-                runs.append(record.group(name))
-            except Damage as damage:
-                raise self._damaged(number, damage)
-        found: "List[EntryPoint]" = []
-        for with_metadata in (HAS_METADATA, 0):
-            flag = with_metadata >> 3
-            for number, run in enumerate(runs):
-                last, dist = -1, None
-                for name_of, value, distribution, flags, crc in run:
-                    if flags & 2 != flag:
-                        continue
+            runs.append(answer.record.group(name))  # type: ignore[union-attr]
+        except Damage as damage:
+            raise damaged(answer, damage)
+    found: "List[EntryPoint]" = []
+    for with_metadata in (2, 0):
+        for number, answer in enumerate(filled):
+            last, dist = -1, None
+            for name_of, value, distribution, flags, crc in runs[number]:
+                if flags & 2 == with_metadata:
                     # Entry points of one distribution stand together.
                     if distribution != last:
                         last, dist = distribution, None
-                        if not self.is_shadowed(number, distribution, crc, bool(flag)):
-                            dist = self._distribution(number, distribution, crc)
+                        if not is_shadowed(filled, number, distribution, crc, with_metadata):
+                            dist = distribution_of(answer, distribution, crc)
                     if dist is not None:
-                        found.append(entry_point(name_of, value, group, dist))
-        return found
-
-    def all(self) -> "List[EntryPoint]":
-        found: "List[EntryPoint]" = []
-        for with_metadata in (HAS_METADATA, 0):
-            for number in range(len(self.records)):
-                try:
-                    found += self.of_record(number, with_metadata)
-                except Damage as damage:
-                    raise self._damaged(number, damage)
-        return found
-
-    def of_record(self, number: int, with_metadata: int) -> "List[EntryPoint]":
-        record = self.records[number]
-        found: "List[EntryPoint]" = []
-        done = set()
-        declared = 0
-        for distribution, (key, flags) in enumerate(record.keys_and_flags()):
-            # The chosen twin stands where the first one like it is listed.
-            if flags & HAS_METADATA != with_metadata or key in done:
-                continue
-            if flags & SHADOWED:
-                distribution = record.chosen(key)
-                if distribution is None:
-                    raise Damage("a shadowed distribution has no chosen twin")
-                if record.facts(distribution)[4] & HAS_METADATA != with_metadata:
-                    continue
-            done.add(key)
-            facts = record.facts(distribution)
-            declared += facts[11]
-            if declared > record.entries:
-                raise Damage("distributions share entry points")
-            if facts[11]:
-                crc = crc32(key)
-                if self.is_shadowed(number, distribution, crc, bool(with_metadata)):
-                    continue
-                dist = self._distribution(number, distribution, crc)
-                for group, name, value in record.entries_of(facts[10], facts[11]):
-                    found.append(entry_point(name, value, group, dist))
-        return found
-
-    def is_shadowed(
-        self, number: int, distribution: int, crc: int, with_metadata: bool
-    ) -> bool:
-        """Whether a distribution of another search directory counts in this one's place: an earlier
-        one, or, where this one has no core metadata, any one that has."""
-        for other, record in enumerate(self.records):
-            if other == number or other > number and with_metadata:
-                continue
-            at = other
-            try:
-                if not record.chosen_by_crc(crc):
-                    continue
-                at = number
-                key = self.records[number].facts(distribution)[1]
-                at = other
-                twin = record.chosen(key)
-                if twin is None:
-                    continue
-                if other < number and not with_metadata:
-                    return True
-                if record.facts(twin)[4] & HAS_METADATA:
-                    return True
-            except Damage as damage:
-                raise self._damaged(at, damage)
-        return False
-
-    def _distribution(self, number: int, distribution: int, crc: int) -> Distribution:
-        answer = self.answers[number]
-        return Distribution(Provider(answer.path, answer.record, distribution, crc))
-
-    def _damaged(self, number: int, damage: Damage) -> Exception:
-        opened = self.answers[number].opened
-        return damage if opened is None else Damaged(opened, damage)
+                        found.append(make_entry_point(name_of, value, group, dist))
+    return found
 
 
-class Provider:
-    """Where a distribution's name and version can be read once somebody wants to know."""
-
-    __slots__ = ("_path", "_record", "_number", "_crc")
-
-    def __init__(self, path: str, record: "Any", number: int, crc: int) -> None:
-        self._path = path
-        self._record = record
-        self._number = number
-        self._crc = crc
-
-    def __call__(self) -> "Tuple[str, str, str]":
-        """Metadata directory, name, version."""
+def is_shadowed(
+    answers: "Sequence[Answer]", number: int, distribution: int, crc: int, with_metadata: int
+) -> bool:
+    """Whether a distribution of another search directory counts in this one's place."""
+    for other, answer in enumerate(answers):
+        if other == number or other > number and with_metadata:
+            continue
         try:
-            facts = self._record.facts(self._number)
-        except Damage:
-            # Gone since: a daemon has closed all descriptors, or that part of the file is damaged.
-            from ._live import facts_by_crc
+            may_be = answer.record.find_key(crc) is not None  # type: ignore[union-attr]
+        except Damage as damage:
+            raise damaged(answer, damage)
+        if may_be:
+            from ._merge import shadows
 
-            facts = facts_by_crc(self._path, self._crc)
-        fsdecode = os.fsdecode
-        return (
-            os.path.join(self._path, fsdecode(facts[0])),
-            fsdecode(facts[2]),
-            fsdecode(facts[3]),
-        )
+            if shadows(answer, other < number, answers[number], distribution, crc, with_metadata):
+                return True
+    return False
+
+
+def damaged(answer: Answer, damage: Damage) -> Exception:
+    return damage if answer.index is None else Damaged(answer.index, damage)
+
+
+def distribution_of(answer: Answer, number: int, crc: int) -> "Any":
+    """Its name and version are read once somebody wants to know them."""
+    made = getattr(answer.record, "distribution", None)
+    if made is not None:
+        return made(number)
+    return Distribution(answer.path, answer.record, number, crc)

@@ -3,19 +3,18 @@
 import os
 import sys
 
-from ._places import environment, user_index
+from ._lookup import SYSTEM_INDEXES, environment, user_index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List
 
     from ._lookup import Answer
-    from ._places import OpenIndex
+    from ._index import Index
 
 _said = False
 _NAMED = 3
 _DIRECTORIES = 8
-_SYSTEM = ("/usr/lib/epcache/index", "/var/cache/epcache/index")
 
 
 class StaleCacheWarning(UserWarning):
@@ -63,30 +62,31 @@ def describe(answer: "Answer") -> str:
         " differs" if len(differences) == 1 else "s differ",
         ", ".join(named),
     )
-    if answer.opened is not None:
-        text += ", `%s` mends it" % mending(answer.opened)
+    if answer.index is not None:
+        text += ", `%s` mends it" % mending(answer.index)
     return text
 
 
-def mending(opened: "OpenIndex") -> str:
+def mending(index: "Index") -> str:
     """The command that brings an index up to date."""
-    path = opened.path
+    path = index.path
     command = "epcache refresh"
     folder, _, name = path.rpartition("/")
-    if path in _SYSTEM:
+    if path in SYSTEM_INDEXES:
         return command + " --system"
     if os.path.basename(folder) == ".epcache":
         return "%s --venv %s" % (command, _word(os.path.dirname(folder) or "."))
     if path == user_index(environment()):
         return command + " --user"
+    from ._details import paths
     from ._index import Damage
 
     try:
-        directories = opened.index.paths()
+        directories = paths(index)
     except Damage:
         directories = []
     if directories and len(directories) <= _DIRECTORIES:
-        words = " ".join([_word(os.fsdecode(directory)) for directory in directories])
+        words = " ".join([_word(directory) for directory in directories])
         command += " --path " + words
     else:
         command += " ..."

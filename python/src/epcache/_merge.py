@@ -1,0 +1,76 @@
+"""Records put together, as far as that is seldom asked for: all groups at once, and what to make of two
+search directories that have the same distribution (docs/format.md, "Several search directories")."""
+
+from binascii import crc32
+
+from . import EntryPoint, make_entry_point
+from ._index import HAS_METADATA, SHADOWED, Damage
+from ._lookup import Answer, damaged, distribution_of, is_shadowed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, List, Sequence
+
+
+def merge_all(answers: "Sequence[Answer]") -> "List[EntryPoint]":
+    found: "List[EntryPoint]" = []
+    for with_metadata in (HAS_METADATA, 0):
+        for number, answer in enumerate(answers):
+            try:
+                found += _of_record(answers, number, with_metadata)
+            except Damage as damage:
+                raise damaged(answer, damage)
+    return found
+
+
+def _of_record(
+    answers: "Sequence[Answer]", number: int, with_metadata: int
+) -> "List[EntryPoint]":
+    answer = answers[number]
+    record: "Any" = answer.record
+    rows = record.table()
+    chosen = {facts[1]: at for at, facts in enumerate(rows) if not facts[4] & SHADOWED}
+    found: "List[EntryPoint]" = []
+    done = set()
+    for at, facts in enumerate(rows):
+        key = facts[1]
+        # The chosen twin stands where the first one like it is listed.
+        if facts[4] & HAS_METADATA != with_metadata or key in done:
+            continue
+        if facts[4] & SHADOWED:
+            if key not in chosen:
+                raise Damage("a shadowed distribution has no chosen twin")
+            at = chosen[key]
+            facts = rows[at]
+            if facts[4] & HAS_METADATA != with_metadata:
+                continue
+        done.add(key)
+        if facts[11]:
+            crc = crc32(key)
+            if not is_shadowed(answers, number, at, crc, with_metadata):
+                dist = distribution_of(answer, at, crc)
+                for group, name, value in record.entries_of(facts[10], facts[11]):
+                    found.append(make_entry_point(name, value, group, dist))
+    return found
+
+
+def shadows(
+    other: Answer, is_earlier: bool, answer: Answer, number: int, crc: int, with_metadata: int
+) -> bool:
+    """Whether the other directory, which knows a key with this CRC, has a distribution that counts in
+    the place of this one: an earlier one, or, where this one has no core metadata, any one that has."""
+    record: "Any" = answer.record
+    other_record: "Any" = other.record
+    try:
+        key = record.facts(number)[1]
+    except Damage as damage:
+        raise damaged(answer, damage)
+    try:
+        twin = other_record.find_key(crc, key)
+        if twin is None:
+            return False
+        if is_earlier and not with_metadata:
+            return True
+        return bool(other_record.facts(twin)[4] & HAS_METADATA)
+    except Damage as damage:
+        raise damaged(other, damage)
