@@ -43,7 +43,8 @@ def _read(archive: "ZipFile", path: str) -> "List[Read]":
     for name, inside in files.items():
         kind = recognise(name, egg)
         if kind is not None:
-            found.append(Member(archive, Sighting(path, name, kind, egg), inside))
+            raw = name.encode("utf-8", "surrogateescape")
+            found.append(Member(archive, Sighting(path, raw, name, kind, egg), inside))
     return found
 
 

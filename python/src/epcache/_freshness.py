@@ -1,7 +1,7 @@
-"""A closer look at a search directory whose times say that something may have moved, or that no index
-knows: which metadata directories are there, which are as recorded, and what became of the others.
+"""A closer look at a search directory whose times say that something may have moved:
+which metadata directories are there, which are as recorded, and what became of the others.
 
-In comes the open directory and a record of it, if there is one; out goes an answer. What is as recorded is
+In comes the open directory and a record of it, out goes an answer. What is as recorded is
 taken from the record, the rest is read (`_live`). Names and times follow docs/format.md, "Freshness".
 """
 
@@ -10,8 +10,8 @@ from stat import S_ISREG
 
 from . import _live
 from ._index import HAS_ENTRY_POINTS, SHADOWED, SORTED, UNKNOWN, UNREAD, Index, Record
-from ._live import Found, LiveRecord, Recorded, Sighting
-from ._lookup import EMPTY, SECOND, Answer, Question, are_unmoved, may_repeat
+from ._live import Found, LiveRecord, Recorded, Sighting, answer_now
+from ._lookup import EMPTY, SECOND, Answer, Question, are_unmoved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from ._index import Facts
     from ._live import Read
-    from ._lookup import AnyRecord
 
 
 def look_closer(
@@ -34,7 +33,7 @@ def look_closer(
     if all(same) and len(listing) == len(recorded):
         in_order = [sighting.raw for sighting in listing] == [facts[0] for facts in recorded]
         if in_order or record.flags & SORTED:
-            return _answer(question, record, listing, "moved")
+            return answer_now(question, record, listing, "moved")
     found: "List[Read]" = []
     differences = []
     for sighting, then, is_same in zip(listing, known, same):
@@ -53,7 +52,7 @@ def look_closer(
         if facts[0] not in here:
             differences.append((os.fsdecode(facts[0]), "gone"))
     live = LiveRecord(question.path, found)
-    answer = _answer(question, live, listing, "stale" if differences else "moved")
+    answer = answer_now(question, live, listing, "stale" if differences else "moved")
     answer.differences = differences
     return answer
 
@@ -66,19 +65,6 @@ def no_directory(question: Question, index: Index, record: Record) -> "Optional[
     answer = Answer(question.path, EMPTY, None, "stale")
     answer.differences = [(os.fsdecode(name), "gone") for name in record.looks()[0]]
     return answer
-
-
-def look_anew(question: Question) -> Answer:
-    """The answer for what no index knows."""
-    if question.fd < 0:
-        from ._archive import look_into
-
-        return look_into(question)
-    listing = _live.listing(question.path, question.fd)
-    found: "List[Any]" = [Found(sighting) for sighting in listing]
-    for one in found:
-        one.read()
-    return _answer(question, LiveRecord(question.path, found), listing, "live")
 
 
 def holds_still(answer: Answer) -> bool:
@@ -109,20 +95,6 @@ class _Looks:
             [sighting.mtime for sighting in self._listing],
             [sighting.ctime for sighting in self._listing],
         )
-
-
-def _answer(
-    question: Question, record: "AnyRecord", listing: "List[Sighting]", how: str
-) -> Answer:
-    settled = question.is_settled() and not any(
-        [
-            sighting.stat is None or may_repeat(sighting.stat.st_ctime_ns, question.began)
-            for sighting in listing
-        ]
-    )
-    answer = Answer(question.path, record, question.stamp(), how, settled)
-    answer.listing = listing
-    return answer
 
 
 def _match(

@@ -254,7 +254,7 @@ def _listed_order(path: str, record: "Record") -> "Optional[List[int]]":
     rows = record.table()
     numbers = {facts[0]: number for number, facts in enumerate(rows)}
     ranks: "Dict[Tuple[bool, str], int]" = {}
-    ranked = []
+    ranked: "List[Tuple[bool, int, int, int]]" = []
     try:
         names = os.listdir(path)
     except OSError:

@@ -22,6 +22,7 @@ from ._index import (
     VERSION_FROM_FILE,
     Damage,
 )
+from ._lookup import Answer, may_repeat
 from ._metadata import (
     EGG,
     SIZE_LIMIT,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
     from ._index import Facts, Record
+    from ._lookup import AnyRecord, Question
     from ._metadata import Headers
 
     Read = Union["Found", "Recorded"]
@@ -54,12 +56,13 @@ _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 class Sighting:
     """A metadata directory as it was listed."""
 
-    def __init__(self, path: str, name: str, kind: int, egg: str) -> None:
+    def __init__(self, path: str, raw: bytes, name: str, kind: int, egg: str) -> None:
         self.path = path
+        self.raw = raw
+        # UTF-8, whatever the locale says.
         self.name = name
         self.kind = kind
         self.egg = egg
-        self.raw = os.fsencode(name)
         self.stat: "Optional[os.stat_result]" = None
         self.error: "Optional[OSError]" = None
 
@@ -82,13 +85,44 @@ def listing(path: str, fd: int) -> "List[Sighting]":
     """The metadata directories of an open directory, as it lists them."""
     egg = egg_base(path)
     found = []
-    for name in os.listdir(fd):
+    for listed in os.listdir(fd):
+        if not listed.endswith(("o", "O")):
+            continue
+        raw = os.fsencode(listed)
+        name = raw.decode("utf-8", "surrogateescape")
         kind = recognise(name, egg)
         if kind is not None:
-            sighting = Sighting(path, name, kind, egg)
+            sighting = Sighting(path, raw, name, kind, egg)
             sighting.look(fd)
             found.append(sighting)
     return found
+
+
+def look_anew(question: "Question") -> Answer:
+    """The answer for what no index knows."""
+    if question.fd < 0:
+        from ._archive import look_into
+
+        return look_into(question)
+    seen = listing(question.path, question.fd)
+    found: "List[Any]" = [Found(sighting) for sighting in seen]
+    for one in found:
+        one.read()
+    return answer_now(question, LiveRecord(question.path, found), seen, "live")
+
+
+def answer_now(
+    question: "Question", record: "AnyRecord", listing: "List[Sighting]", how: str
+) -> Answer:
+    settled = question.is_settled() and not any(
+        [
+            sighting.stat is None or may_repeat(sighting.stat.st_ctime_ns, question.began)
+            for sighting in listing
+        ]
+    )
+    answer = Answer(question.path, record, question.stamp(), how, settled)
+    answer.listing = listing
+    return answer
 
 
 class Found:
@@ -107,13 +141,15 @@ class Found:
 
     # What a file of it says. Raises OSError.
     def _open(self, file: str) -> int:
-        sighting = self.sighting
-        where = os.path.join(sighting.path, sighting.name)
-        return os.open(os.path.join(where, file) if file else where, _OPEN)
+        return os.open(self._where(file), _OPEN)
+
+    def _where(self, file: str) -> bytes:
+        where = os.path.join(os.fsencode(self.sighting.path), self.sighting.raw)
+        return os.path.join(where, file.encode()) if file else where
 
     def _exists(self, file: str) -> bool:
         try:
-            os.stat(os.path.join(self.sighting.path, self.sighting.name, file))
+            os.stat(self._where(file))
         except (OSError, ValueError):
             return False
         return True
@@ -246,7 +282,7 @@ class Found:
                 self.flags |= VERSION_FROM_FILE
             else:
                 version = header_version
-            self._named = os.fsencode(key), _bytes(name), _bytes(version)
+            self._named = _bytes(key), _bytes(name), _bytes(version)
         return self._named
 
     def _key_of_name(self) -> str:
@@ -254,7 +290,7 @@ class Found:
 
     def key(self) -> bytes:
         key = self._key_of_name()
-        return os.fsencode(key) if key else self.named()[0]
+        return _bytes(key) if key else self.named()[0]
 
     def facts(self) -> "Facts":
         key, name, version = self.named()
@@ -439,8 +475,11 @@ def described(path: str, record: "Any", number: int, crc: int) -> "Tuple[str, st
     except Damage:
         # Gone since: a daemon has closed all descriptors, or that part of the file is damaged.
         file_name, name, version = _by_crc(path, crc)
-    fsdecode = os.fsdecode
-    return os.path.join(path, fsdecode(file_name)), fsdecode(name), fsdecode(version)
+    return (
+        os.path.join(path, os.fsdecode(file_name)),
+        name.decode("utf-8", "surrogateescape"),
+        version.decode("utf-8", "surrogateescape"),
+    )
 
 
 def _by_crc(path: str, crc: int) -> "Tuple[bytes, bytes, bytes]":

@@ -190,21 +190,29 @@ class Question:
         found = self.of_index()
         if found is None:
             self._open()
-            if self.missing:
-                found = Answer(self.path, EMPTY, None, "missing")
-            elif self.fd >= 0 and "-info" not in "\n".join(os.listdir(self.fd)).lower():
-                found = Answer(self.path, EMPTY, self.stamp(), "live", self.is_settled())
-            else:
-                from ._freshness import look_anew
-
-                found = look_anew(self)
+            try:
+                found = self._live()
+            except OSError:
+                found = Answer(self.path, EMPTY, self.stamp(), "unreadable", False)
         found.passed = self.passed
         return found
 
+    def _live(self) -> Answer:
+        if self.missing:
+            return Answer(self.path, EMPTY, None, "missing")
+        if self.fd >= 0 and "-info" not in "\n".join(os.listdir(self.fd)).lower():
+            return Answer(self.path, EMPTY, self.stamp(), "live", self.is_settled())
+        from ._live import look_anew
+
+        return look_anew(self)
+
     def of_index(self) -> "Optional[Answer]":
         """Nothing is read where no index has a record."""
-        raw = os.fsencode(self.path)
         stale = None
+        try:
+            raw = os.fsencode(self.path)
+        except ValueError:
+            return None  # not a path
         for index in self.indexes:
             try:
                 record = index.find(raw)
@@ -217,6 +225,9 @@ class Question:
                 answer = self._examine(index, record)
             except Damage as damage:
                 raise Damaged(index, damage)
+            except OSError as error:
+                self.passed.append((index.path, str(error)))
+                continue
             if answer is None:
                 continue
             answer.index = index
@@ -285,7 +296,7 @@ def looks_at_each(level: str, count: int) -> bool:
     return level == "strict" or level == "auto" and count <= AUTO_LIMIT
 
 
-def are_unmoved(record: "Union[Record, LiveRecord]", fd: int) -> bool:
+def are_unmoved(record: "Any", fd: int) -> bool:
     """Whether each metadata directory has the times that it had."""
     stat = os.stat
     for name, mtime, ctime in zip(*record.looks()):
@@ -396,7 +407,7 @@ def current_state() -> State:
 
 def search_path() -> "List[str]":
     """sys.path as importlib.metadata takes it. A directory that stands there again has nothing new."""
-    found = {}
+    found: "Dict[str, None]" = {}
     for path in sys.path:
         if not isinstance(path, str):
             if not isinstance(path, os.PathLike):

@@ -1,0 +1,174 @@
+"""Which indexes are believed, where they lie, and what damage does."""
+
+import os
+import random
+import subprocess
+import sys
+import unittest
+
+from support import PROGRAM, SOURCE, Case, _lookup, epcache
+
+
+class Trust(Case):
+    def setUp(self):
+        super().setUp()
+        self.dist("site", "alpha", "[g]\nalpha = m:one\n[h]\nx = y\n")
+        os.mkdir(self.path("place"))
+        self.index = self.refresh("site", output="place/index")
+
+    def test_an_index_that_others_can_write_is_not_believed(self):
+        for path in (self.index, self.path("place")):
+            mode = os.stat(path).st_mode & 0o777
+            for more in (0o020, 0o002):
+                os.chmod(path, mode | more)
+                self.forget()
+                self.assertEqual(self.found(group="g"), [("alpha", "m:one")])
+                self.assertEqual(self.how(), {"site": "live"})
+                self.assertIn("others can write", _lookup._state.unusable[self.index])
+            os.chmod(path, mode)
+        self.forget()
+        self.found()
+        self.assertEqual(self.how(), {"site": "fresh"})
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can give files away")
+    def test_an_index_of_somebody_else_speaks_of_his_own_directories_alone(self):
+        for path in (self.index, self.path("place")):
+            os.chown(path, 12345, 12345)
+        self.found()
+        self.assertEqual(self.how(), {"site": "live"})
+        os.chown(self.path("site"), 12345, 12345)
+        self.refresh_owned()
+        self.found()
+        self.assertEqual(self.how(), {"site": "fresh"})
+
+    def refresh_owned(self):
+        self.refresh("site", output="place/index")
+        os.chown(self.index, 12345, 12345)
+        self.forget()
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can give files away")
+    def test_a_folder_of_somebody_else_is_not_believed(self):
+        os.chown(self.path("place"), 12345, 12345)
+        self.found()
+        self.assertEqual(self.how(), {"site": "live"})
+
+    def test_of_a_link_the_target_counts(self):
+        os.symlink(self.index, self.path("link"))
+        os.environ["EPCACHE_INDEX"] = self.path("link")
+        self.found()
+        self.assertEqual(self.how(), {"site": "fresh"})
+        os.chmod(self.path("place"), 0o777)
+        self.forget()
+        self.found()
+        self.assertEqual(self.how(), {"site": "live"})
+
+    def test_a_fifo_or_a_directory_in_its_place_does_not_hurt(self):
+        os.mkfifo(self.path("fifo"))
+        os.environ["EPCACHE_INDEX"] = self.path("fifo") + ":" + self.path("site")
+        self.assertEqual(self.found(group="g"), [("alpha", "m:one")])
+        self.assertEqual(self.how(), {"site": "live"})
+
+    def test_the_places_and_their_order(self):
+        listed = _lookup.places({"EPCACHE_INDEX": "/a::b", "HOME": "/home/x"})
+        own = [("venv", sys.prefix + "/.epcache/index")] if sys.prefix != sys.base_prefix else []
+        system = [("system", path) for path in _lookup.SYSTEM_INDEXES]
+        self.assertEqual(
+            listed,
+            [("environment", "/a"), ("environment", "b")]
+            + own
+            + [("user", "/home/x/.cache/epcache/index")]
+            + system,
+        )
+        self.assertEqual(
+            _lookup.places({"XDG_CACHE_HOME": "/c", "HOME": "/h"})[len(own)],
+            ("user", "/c/epcache/index"),
+        )
+        self.assertEqual(
+            _lookup.places({"XDG_CACHE_HOME": "c", "HOME": "/h"})[len(own)],
+            ("user", "/h/.cache/epcache/index"),
+        )
+        self.assertEqual(_lookup.places({}), own + system)
+
+    def test_an_isolated_interpreter_does_not_ask_the_environment(self):
+        code = (
+            "import sys; sys.path.append(%r); import epcache; from epcache import _lookup; "
+            "print([kind for kind, _ in _lookup.current_state().placed], _lookup._state.level)"
+            % SOURCE
+        )
+        for flag, wanted in (("-I", False), ("-E", False), ("-B", True)):
+            told = subprocess.run(
+                [sys.executable, flag, "-c", code],
+                stdout=subprocess.PIPE,
+                check=True,
+                env={"EPCACHE_INDEX": self.index, "EPCACHE": "fast", "HOME": "/root"},
+            ).stdout.decode()
+            self.assertEqual("environment" in told, wanted, (flag, told))
+            self.assertEqual("user" in told, wanted, (flag, told))
+            self.assertEqual("fast" in told, wanted, (flag, told))
+
+    def test_a_process_with_more_rights_than_its_caller_does_not_either(self):
+        before = _lookup._secure
+        try:
+            _lookup._secure = True
+            self.assertEqual(dict(_lookup.environment()), {})
+        finally:
+            _lookup._secure = before
+
+    # ---- damage
+
+    def test_no_damage_gives_a_wrong_answer_or_an_exception(self):
+        with open(self.index, "rb") as file:
+            whole = file.read()
+        right = sorted(self.found())
+        generator = random.Random(1)
+        damaged = [whole[:size] for size in range(0, len(whole), 37)]
+        for _ in range(300):
+            at = generator.randrange(len(whole))
+            damaged.append(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
+        damaged += [b"", b"\0" * 100, whole + b"\0", whole[:8] + b"\2\0" + whole[10:]]
+        for content in damaged:
+            self.file("place/index", content)
+            self.forget()
+            self.assertEqual(sorted(self.found(group="g")), [("alpha", "m:one")])
+            self.assertEqual(sorted(self.found()), right)
+            self.assertEqual(epcache.entry_points(group="g")["alpha"].dist.version, "1")
+
+    def test_no_lie_with_right_checksums_does_harm(self):
+        """Hostile files: whatever the numbers say, an answer comes, and nothing is raised."""
+        from binascii import crc32
+
+        with open(self.index, "rb") as file:
+            whole = bytearray(file.read())
+        blocks = int.from_bytes(whole[32:36], "little")
+        start = 64 + 4 * blocks
+        generator = random.Random(2)
+        for _ in range(1500):
+            lie = bytearray(whole)
+            for _ in range(generator.choice((1, 1, 2, 5))):
+                at = generator.randrange(start, len(lie) - 4)
+                value = generator.choice((0, 1, 2, 0x7FFFFFFF, 0xFFFFFFFF, generator.getrandbits(32)))
+                lie[at : at + 4] = value.to_bytes(4, "little")
+            for number in range(blocks):
+                block = lie[start + 4096 * number : start + 4096 * (number + 1)]
+                lie[64 + 4 * number : 68 + 4 * number] = crc32(block).to_bytes(4, "little")
+            lie[16:20] = crc32(bytes(lie[20:64])).to_bytes(4, "little")
+            self.file("place/index", bytes(lie))
+            for level in ("auto", "trust"):
+                os.environ["EPCACHE"] = level
+                self.forget()
+                from epcache import _warning
+
+                _warning._said = True
+                for params in ({"group": "g"}, {}):
+                    for ep in epcache.entry_points(**params):
+                        self.assertLess(len(repr(ep)), 10000)
+                        ep.dist.name
+
+    def test_damage_is_explained(self):
+        self.file("place/index", b"nonsense" * 20)
+        self.found()
+        self.assertEqual(_lookup._state.unusable[self.index], "no index")
+
+
+if __name__ == "__main__":
+    unittest.main()
