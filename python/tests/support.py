@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 import unittest
 import zipfile  # noqa: F401
 
@@ -92,6 +93,8 @@ class Case(unittest.TestCase):
             self.skipTest("EPCACHE_TEST_PROGRAM is not set")
         paths = [self.path(directory) for directory in directories]
         index = self.path(output)
+        # Times as young as the clock's last tick may be recorded as unknown; then nothing is fresh at once.
+        time.sleep(0.05)
         subprocess.run(
             [PROGRAM, "refresh", "--quiet", "--path"]
             + paths

@@ -147,6 +147,8 @@ class Install(Case):
 
     @unittest.skipUnless(BACKPORT, "EPCACHE_TEST_BACKPORT does not name an importlib_metadata")
     def test_the_backport_before_and_after(self):
+        # Some versions raise for it, with and without an index.
+        shutil.rmtree(self.path("one", "Odd.Name-3.egg-info"))
         index = self.refresh("one", "two")
         code = """
 import sys
@@ -166,7 +168,7 @@ epcache.uninstall()
 print(answers() == before, hasattr(next(iter(m.distributions())), "_epcache"))
 """ % (SOURCE, BACKPORT, self.path("one"), self.path("two"))
         told = self.run_python(code, EPCACHE_INDEX=index)
-        self.assertEqual(told.split(), ["True", "True", "True", "False"])
+        self.assertEqual(told.split(), ["True", "True", "True", "False"], told)
         first = code.replace("import importlib_metadata as m", "epcache.install()\nimport importlib_metadata as m")
         told = self.run_python(first, EPCACHE_INDEX=index)
         self.assertEqual(told.split()[-1], "False")
@@ -199,7 +201,7 @@ print(type(next(iter(std.distributions()))).__module__)
         self.assertEqual(self.automatic(self.TELL, EPCACHE_INDEX=index, EPCACHE="off"), "False")
         self.assertEqual(self.automatic(self.TELL, "-I", EPCACHE_INDEX=index), "False")
         told = self.automatic(
-            "print([n for n in ('epcache', 'importlib.metadata', 're') if n in sys.modules])",
+            "print([n for n in ('epcache', 'importlib.metadata') if n in sys.modules])",
             EPCACHE_INDEX=index,
         )
         self.assertEqual(told, "[]")

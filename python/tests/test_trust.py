@@ -32,19 +32,20 @@ class Trust(Case):
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can give files away")
     def test_an_index_of_somebody_else_speaks_of_his_own_directories_alone(self):
-        for path in (self.index, self.path("place")):
+        places = self.index, self.path("place")
+        for path in places:
             os.chown(path, 12345, 12345)
         self.found()
         self.assertEqual(self.how(), {"site": "live"})
+        for path in places:
+            os.chown(path, 0, 0)
         os.chown(self.path("site"), 12345, 12345)
-        self.refresh_owned()
+        self.refresh("site", output="place/index")
+        for path in places:
+            os.chown(path, 12345, 12345)
+        self.forget()
         self.found()
         self.assertEqual(self.how(), {"site": "fresh"})
-
-    def refresh_owned(self):
-        self.refresh("site", output="place/index")
-        os.chown(self.index, 12345, 12345)
-        self.forget()
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can give files away")
     def test_a_folder_of_somebody_else_is_not_believed(self):

@@ -187,8 +187,8 @@ class Distribution:
         if known is None:
             from ._live import described
 
+            # Several threads may ask at once: they find the same.
             known = self._known = described(*self._source)
-            self._source = None
         return known
 
     @property
