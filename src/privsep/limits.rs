@@ -10,6 +10,9 @@ const MEMORY: rlim_t = if cfg!(target_pointer_width = "64") {
 };
 /// Processor time in seconds.
 const PROCESSOR: rlim_t = 600;
+/// Its second limit is so much later: at the first one the kernel sends SIGXCPU, which says what it is about,
+/// but SIGKILL where the second one is the same.
+const PROCESSOR_LAST: rlim_t = 1;
 /// Open files: a walk below a root holds up to 128, and each thread may have one under way.
 const FILES: rlim_t = 1024;
 
@@ -31,8 +34,15 @@ pub(super) fn set() -> nix::Result<()> {
     ] {
         // Who has a lower limit keeps it.
         let (_, most) = getrlimit(resource)?;
-        let limit = limit.min(most);
-        setrlimit(resource, limit, limit)?;
+        let last = match resource {
+            Resource::RLIMIT_CPU => (limit + PROCESSOR_LAST).min(most),
+            _ => limit.min(most),
+        };
+        let first = match resource {
+            Resource::RLIMIT_CPU => limit.min(last.saturating_sub(PROCESSOR_LAST)),
+            _ => last,
+        };
+        setrlimit(resource, first, last)?;
     }
     Ok(())
 }
