@@ -1,0 +1,892 @@
+//! A worker that has been taken over: whatever it tries, the old index stays, nothing else changes, and the
+//! program ends in time with one clear message.
+//!
+//! Each hostile job runs where the worker's would, in this very test program started once more (see
+//! `conquered/program.rs`). Where two guards stand in the way of one thing, it is tried again with either of
+//! them taken away, and once with all of them: a test that holds without any guard would test nothing.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may stop at what it does not expect"
+)]
+#![allow(
+    unsafe_code,
+    reason = "who has taken a worker over is not careful either"
+)]
+
+#[path = "support/cli.rs"]
+mod cli;
+#[path = "../fuzz/index_checks.rs"]
+mod index_checks;
+#[path = "conquered/jobs.rs"]
+mod jobs;
+#[path = "conquered/program.rs"]
+mod program;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
+
+use cli::{NOBODY, Ran, Tree, names, root_for, run, set_mode, tool_for};
+use epcache::index::format::SUSPECT_AT;
+use epcache::index::{Index, verify};
+use jobs::CANARY;
+use program::{LEFT_BEHIND, Run};
+
+/// Not a test of its own: what the tests below start.
+#[test]
+fn as_program() {
+    program::live();
+}
+
+const REFRESH: [&str; 6] = ["refresh", "-q", "--path", "site", "--output", "index/index"];
+
+/// Something to lose: an index, a folder that everybody may write to, and one that is root's alone.
+struct Prey {
+    tree: Tree,
+    index: Vec<u8>,
+}
+
+impl Prey {
+    fn new() -> Self {
+        let tree = Tree::new();
+        tree.dist("site", "a", "[g]\na = a:main\n[console_scripts]\nb = a:b\n");
+        tree.dist("site", "b", "[g]\nc = b:main\n");
+        tree.dir("index");
+        tree.refresh(&["site"], "index/index");
+        // The next one would be another.
+        tree.dist("site", "new", "[g]\nnew = new:main\n");
+        for folder in ["open", "closed"] {
+            tree.file(&format!("{folder}/victim"), "untouched");
+        }
+        set_mode(tree.path("open"), 0o777);
+        set_mode(tree.path("open/victim"), 0o666);
+        let index = fs::read(tree.path("index/index")).unwrap();
+        Self { tree, index }
+    }
+
+    /// With all that there is given to a user who is then the parent as well as the worker.
+    fn of_nobody() -> Self {
+        let prey = Self::new();
+        for name in [
+            "index",
+            "index/index",
+            "index/index.lock",
+            "open",
+            "open/victim",
+            "closed",
+            "closed/victim",
+        ] {
+            prey.tree.give(name);
+        }
+        prey
+    }
+
+    fn facts(&self, run: Run) -> Run {
+        let tree = |name| self.tree.text(name);
+        run.fact("open", tree("open"))
+            .fact("closed", tree("closed"))
+            .fact("inherited", tree("index/index"))
+    }
+
+    fn conquer_with(&self, run_: &Run, arguments: &[&str]) -> Ran {
+        let mut command = self.tree.program(&program::own_path());
+        let ran = run(self.facts(run_.clone()).command(&mut command, arguments));
+        assert_ne!(
+            ran.code,
+            i32::from(LEFT_BEHIND),
+            "somebody is left: {run_:?}: {ran:?}"
+        );
+        ran
+    }
+
+    fn conquer(&self, job: &str) -> Ran {
+        self.conquer_with(&Run::of(job), &REFRESH)
+    }
+
+    /// That all is as it was.
+    fn is_unharmed(&self) {
+        let index = fs::read(self.tree.path("index/index")).unwrap();
+        assert!(index == self.index, "the index is another");
+        verify(&Index::open(index).unwrap()).unwrap();
+        assert_eq!(names(self.tree.path("index")), ["index", "index.lock"]);
+        for folder in ["open", "closed"] {
+            assert!(
+                names(self.tree.path(folder))
+                    .iter()
+                    .all(|name| ["victim", "socket"].contains(&name.as_str()))
+            );
+            let victim = fs::read_to_string(self.tree.path(folder).join("victim"));
+            assert_eq!(victim.unwrap(), "untouched");
+        }
+        assert_eq!(cli::mode(self.tree.path("open/victim")), 0o666);
+        assert_eq!(cli::mode(self.tree.path("closed/victim")), 0o644);
+    }
+}
+
+/// Whether there are all the guards whose absence is tried: for root, on a kernel with all of Landlock. Says so
+/// where not.
+fn guards_for(name: &str) -> bool {
+    if !root_for(name) {
+        return false;
+    }
+    let tree = Tree::new();
+    tree.dir("site");
+    let dry = [
+        "refresh",
+        "--dry-run",
+        "--json",
+        "--path",
+        "site",
+        "--output",
+        "index",
+    ];
+    let sandbox = run(&mut tree.epcache(&dry)).json()["sandbox"].clone();
+    let all = sandbox["landlock"] == "full" && sandbox["seccomp"] == true;
+    if !all {
+        cli::left_out(name, &format!("this kernel has not all guards: {sandbox}"));
+    }
+    all
+}
+
+/// That the program ended with status 2 and one line, which says why.
+fn gave_up(ran: &Ran) -> &str {
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        !ran.stderr.contains(CANARY) && !ran.stdout.contains(CANARY),
+        "{ran:?}"
+    );
+    let line = ran.complaint();
+    assert!(!line.chars().any(char::is_control), "{ran:?}");
+    line.strip_prefix("epcache: error: ")
+        .unwrap_or_else(|| panic!("{ran:?}"))
+}
+
+/// What the kernel said to each attempt of a job: the name of an errno, or `+` and a number.
+fn told(ran: &Ran) -> BTreeMap<String, String> {
+    let line = gave_up(ran)
+        .strip_prefix("attempts:")
+        .unwrap_or_else(|| panic!("{ran:?}"));
+    line.split_whitespace()
+        .map(|word| word.split_once('=').expect("a name and what came of it"))
+        .map(|(name, said)| (name.to_owned(), said.to_owned()))
+        .collect()
+}
+
+/// That all of these attempts were answered by one of these errnos, but those that are named.
+fn all_refused(told: &BTreeMap<String, String>, by: &[&str], but: &[&str]) {
+    assert!(!told.is_empty());
+    for (name, said) in told {
+        assert!(
+            but.contains(&name.as_str()) || by.contains(&said.as_str()),
+            "{name}: {said} in {told:?}"
+        );
+    }
+}
+
+/// That these succeeded: with no guard, they are what an attempt can be.
+fn all_succeeded(told: &BTreeMap<String, String>, names: &[&str]) {
+    for name in names {
+        assert!(told[*name].starts_with('+'), "{name} in {told:?}");
+    }
+}
+
+#[test]
+fn nothing_can_be_written_where_everybody_may_write() {
+    if !guards_for("a conquered worker that writes") {
+        return;
+    }
+    let prey = Prey::new();
+    let told_by = |without| {
+        told(&prey.conquer_with(
+            &Run {
+                without,
+                ..Run::of("write open")
+            },
+            &REFRESH,
+        ))
+    };
+    // The filter, with or without Landlock below it.
+    for without in [&[][..], &["landlock"]] {
+        let told = told_by(without);
+        all_refused(&told, &["EROFS", "ENOSYS"], &["write-on", "map"]);
+        assert_eq!((&*told["write-on"], &*told["map"]), ("EBADF", "EACCES"));
+        for open in [
+            "write",
+            "read-write",
+            "append",
+            "unnamed",
+            "create",
+            "truncate-on-open",
+        ] {
+            assert_eq!(told[open], "EROFS", "{open}");
+        }
+        prey.is_unharmed();
+    }
+    // Landlock alone. What it does not know: times, attributes.
+    let told = told_by(&["seccomp"]);
+    let of_the_descriptor = ["EBADF", "EINVAL"];
+    let by = [&["EACCES", "EPERM", "EXDEV"][..], &of_the_descriptor].concat();
+    all_refused(&told, &by, &["touch", "xattr", "rmdir", "old-unlink"]);
+    for one in [
+        "write",
+        "create",
+        "truncate",
+        "truncate-on-open",
+        "unlink",
+        "mkdir",
+        "symlink",
+        "fifo",
+    ] {
+        assert_eq!(told[one], "EACCES", "{one} in {told:?}");
+    }
+    prey.is_unharmed();
+    // Neither: no byte more than there is already.
+    let run = Run {
+        without: &["seccomp", "landlock"],
+        ..Run::of("fill")
+    };
+    let ran = prey.conquer_with(&run, &REFRESH);
+    assert!(gave_up(&ran).ends_with("killed by SIGXFSZ"), "{ran:?}");
+    prey.is_unharmed();
+    // No limit either.
+    let told = told_by(&["seccomp", "landlock", "limits"]);
+    let possible = [
+        "write",
+        "read-write",
+        "append",
+        "openat2",
+        "touch",
+        "truncate",
+        "mkdir",
+        "symlink",
+        "rename",
+    ];
+    all_succeeded(&told, &possible);
+}
+
+#[test]
+fn nothing_that_is_root_s_can_be_written_without_landlock_and_without_a_filter() {
+    if !root_for("a conquered worker that writes") {
+        return;
+    }
+    let prey = Prey::new();
+    let without: [&[_]; 2] = [&[], &["seccomp", "landlock"]];
+    for (without, by) in without.into_iter().zip([
+        &["EROFS", "ENOSYS"][..],
+        &["EACCES", "EPERM", "EBADF", "EINVAL", "ENOENT"],
+    ]) {
+        let run = Run {
+            without,
+            ..Run::of("write closed")
+        };
+        let told = told(&prey.conquer_with(&run, &REFRESH));
+        all_refused(&told, by, &["write-on", "map", "rmdir"]);
+        assert_ne!(told["write"], "ENOENT");
+        prey.is_unharmed();
+    }
+    // Below the index's own folder, too.
+    fs::write(prey.tree.path("index/victim"), "untouched").unwrap();
+    for without in without {
+        let run = Run {
+            without,
+            ..Run::of("write index")
+        }
+        .fact("index", prey.tree.text("index"));
+        let told = told(&prey.conquer_with(&run, &REFRESH));
+        assert!(!told.values().any(|said| said.starts_with('+')), "{told:?}");
+        assert_eq!(
+            fs::read_to_string(prey.tree.path("index/victim")).unwrap(),
+            "untouched"
+        );
+    }
+    fs::remove_file(prey.tree.path("index/victim")).unwrap();
+    prey.is_unharmed();
+}
+
+#[test]
+fn a_worker_of_the_owner_s_can_write_as_little_as_any() {
+    if !guards_for("a conquered worker of another user") {
+        return;
+    }
+    for (without, held) in [
+        (&["landlock"][..], true),
+        (&["seccomp"], true),
+        (&["seccomp", "landlock", "limits"], false),
+    ] {
+        let prey = Prey::of_nobody();
+        let run = Run {
+            without,
+            user: Some(NOBODY),
+            ..Run::of("write closed")
+        };
+        let told = told(&prey.conquer_with(&run, &REFRESH));
+        let writes = ["write", "create", "truncate", "unlink", "mkdir", "append"];
+        if held {
+            for name in writes {
+                assert!(
+                    !told[name].starts_with('+'),
+                    "{without:?}: {name} in {told:?}"
+                );
+            }
+        } else {
+            all_succeeded(
+                &told,
+                &["write", "truncate", "rename", "mkdir", "append", "chmod"],
+            );
+        }
+    }
+}
+
+#[test]
+fn nobody_can_be_talked_to() {
+    if !guards_for("a conquered worker that connects") {
+        return;
+    }
+    let prey = Prey::new();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let name = format!("epcache-test-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let _listening = UnixListener::bind_addr(&address).unwrap();
+    let path = prey.tree.path("open/socket");
+    let _by_path = UnixListener::bind(&path).unwrap();
+    set_mode(&path, 0o777);
+    let told_by = |without| {
+        let run = Run {
+            without,
+            ..Run::of("talk")
+        }
+        .fact("port", tcp.local_addr().unwrap().port())
+        .fact("abstract", &name);
+        told(&prey.conquer_with(&run, &REFRESH))
+    };
+    all_refused(&told_by(&[]), &["EPERM"], &[]);
+    all_refused(&told_by(&["landlock"]), &["EPERM"], &[]);
+    // Landlock knows of TCP and of abstract names.
+    let told = told_by(&["seccomp"]);
+    for (name, by) in [
+        ("tcp", "EACCES"),
+        ("bind", "EACCES"),
+        ("unix-abstract", "EPERM"),
+    ] {
+        assert_eq!(told[name], by, "{name} in {told:?}");
+    }
+    let told = told_by(&["seccomp", "landlock"]);
+    all_succeeded(
+        &told,
+        &[
+            "tcp",
+            "udp",
+            "bind",
+            "unix-path",
+            "unix-abstract",
+            "netlink",
+            "socketpair",
+        ],
+    );
+    prey.is_unharmed();
+}
+
+#[test]
+fn the_parent_is_out_of_reach() {
+    if !guards_for("a conquered worker that turns on its parent") {
+        return;
+    }
+    let of_root = |job: &str, without| {
+        let prey = Prey::new();
+        let told = told(&prey.conquer_with(
+            &Run {
+                without,
+                ..Run::of(job)
+            },
+            &REFRESH,
+        ));
+        prey.is_unharmed();
+        told
+    };
+    for without in [&[][..], &["landlock"]] {
+        let told = of_root("parent", without);
+        all_refused(&told, &["EPERM", "ENOSYS", "EACCES", "EROFS"], &[]);
+        assert_eq!(told["kill"], "EPERM");
+    }
+    // That it is another user would do.
+    let without: &[_] = &["seccomp", "landlock"];
+    all_refused(&of_root("parent", without), &["EPERM", "EACCES"], &[]);
+    all_refused(&of_root("trace", without), &["EPERM"], &[]);
+
+    // Where it is the same user, the filter does, but for what reading is enough for; and Landlock does.
+    let of_nobody = |job: &str, without| {
+        let prey = Prey::of_nobody();
+        let run = Run {
+            without,
+            user: Some(NOBODY),
+            ..Run::of(job)
+        };
+        let told = told(&prey.conquer_with(&run, &REFRESH));
+        prey.is_unharmed();
+        told
+    };
+    all_refused(
+        &of_nobody("parent", &[]),
+        &["EPERM", "ENOSYS", "EACCES", "EROFS"],
+        &[],
+    );
+    all_refused(
+        &of_nobody("parent", &["seccomp"]),
+        &["EPERM", "EACCES"],
+        &["limits"],
+    );
+    all_refused(&of_nobody("trace", &["seccomp"]), &["EPERM"], &[]);
+    let told = of_nobody("parent", &["landlock"]);
+    let reading = ["read-memory", "environment", "descriptor"];
+    all_refused(&told, &["EPERM", "ENOSYS", "EROFS"], &reading);
+    let told = of_nobody("parent", &["seccomp", "landlock"]);
+    all_succeeded(
+        &told,
+        &["kill", "tkill", "tgkill", "sigqueue", "pidfd-signal"],
+    );
+}
+
+#[test]
+fn there_is_no_way_back_to_root() {
+    if !root_for("a conquered worker that would be root again") {
+        return;
+    }
+    let prey = Prey::new();
+    let told_by = |without| {
+        told(&prey.conquer_with(
+            &Run {
+                without,
+                ..Run::of("rise")
+            },
+            &REFRESH,
+        ))
+    };
+    let told = told_by(&[]);
+    all_refused(&told, &["ENOSYS"], &["shadow"]);
+    assert_eq!(told["shadow"], "EACCES");
+    // Without a filter, the user is one who may not.
+    let told = told_by(&["seccomp", "landlock"]);
+    all_refused(&told, &["EPERM"], &["shadow"]);
+    assert_eq!(told["shadow"], "EACCES");
+    prey.is_unharmed();
+}
+
+#[test]
+fn the_caller_s_terminal_is_out_of_reach() {
+    if !root_for("a conquered worker on a terminal")
+        || !tool_for("a conquered worker on a terminal", "script")
+    {
+        return;
+    }
+    let prey = Prey::new();
+    for (without, by) in [(&[][..], "ENOTTY"), (&["seccomp", "landlock"], "ENOTTY")] {
+        let run_ = Run {
+            without,
+            ..Run::of("terminal")
+        };
+        let mut command = prey
+            .tree
+            .on_terminal("\"$PROGRAM\" --exact as_program --nocapture --test-threads=1");
+        command.env("PROGRAM", program::own_path());
+        let ran = run(prey.facts(run_).environment(&mut command, &REFRESH));
+        assert_eq!(ran.code, 2, "{ran:?}");
+        let line = ran.stdout.split_once("epcache: error: attempts:");
+        let (_, line) = line.unwrap_or_else(|| panic!("{ran:?}"));
+        let said: BTreeMap<_, _> = line
+            .split_whitespace()
+            .filter_map(|word| word.split_once('='))
+            .collect();
+        // It has none, not even one to open by that name.
+        assert_eq!(said["open"], "ENXIO", "{said:?}");
+        for typed in ["type-0", "type-1", "type-2", "acquire"] {
+            assert_eq!(said[typed], by, "{typed} in {said:?}");
+        }
+    }
+    prey.is_unharmed();
+}
+
+#[test]
+fn there_is_never_more_than_one_of_it() {
+    if !root_for("a conquered worker that multiplies") {
+        return;
+    }
+    let prey = Prey::new();
+    let told_by = |without| {
+        told(&prey.conquer_with(
+            &Run {
+                without,
+                ..Run::of("multiply")
+            },
+            &REFRESH,
+        ))
+    };
+    all_refused(&told_by(&["limits"]), &["EPERM", "ENOSYS"], &[]);
+    all_refused(&told_by(&["seccomp"]), &["EAGAIN"], &[]);
+    all_refused(&told_by(&[]), &["EPERM", "ENOSYS"], &[]);
+    all_succeeded(
+        &told_by(&["seccomp", "limits"]),
+        &["clone", "clone3", "thread", "bomb"],
+    );
+    prey.is_unharmed();
+}
+
+#[test]
+fn memory_has_an_end_and_never_becomes_code() {
+    if !root_for("a conquered worker that eats memory") {
+        return;
+    }
+    let prey = Prey::new();
+    let told_by = |without| {
+        told(&prey.conquer_with(
+            &Run {
+                without,
+                ..Run::of("memory")
+            },
+            &REFRESH,
+        ))
+    };
+    let told = told_by(&[]);
+    for (name, by) in [
+        ("much", "ENOMEM"),
+        ("piece-by-piece", "ENOMEM"),
+        ("files", "EMFILE"),
+    ] {
+        assert_eq!(told[name], by, "{name} in {told:?}");
+    }
+    // Linux 6.3.
+    for name in ["code", "turned-to-code"] {
+        assert!(
+            ["EACCES", "+"]
+                .iter()
+                .any(|said| told[name].starts_with(said)),
+            "{told:?}"
+        );
+        assert!(told[name] == "EACCES" || !has_mdwe(), "{name} in {told:?}");
+    }
+    all_succeeded(&told_by(&["limits"]), &["much", "piece-by-piece"]);
+    let ran = prey.conquer("eat");
+    assert!(
+        gave_up(&ran).contains("it gave up, out of memory perhaps"),
+        "{ran:?}"
+    );
+    prey.is_unharmed();
+}
+
+/// Whether the kernel can refuse that what could be written becomes code.
+fn has_mdwe() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|part| part.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    version >= (6, 3)
+}
+
+#[test]
+fn limits_are_set_that_cannot_be_seen_at_work() {
+    if !root_for("the limits of a worker") {
+        return;
+    }
+    let prey = Prey::new();
+    let ran = prey.conquer("limits");
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for (limit, soft) in [
+        ("Max cpu time", "600"),
+        ("Max file size", "0"),
+        ("Max core file size", "0"),
+        ("Max processes", "0"),
+        ("Max locked memory", "0"),
+        ("Max msgqueue size", "0"),
+        ("Max open files", "1024"),
+        ("Max address space", "4294967296"),
+    ] {
+        let of = |line: &str| {
+            line.split(limit)
+                .nth(1)
+                .map(|rest| rest.split_whitespace().next() == Some(soft))
+        };
+        assert_eq!(of(&ran.stderr), Some(true), "{limit} in {ran:?}");
+    }
+    prey.is_unharmed();
+}
+
+#[test]
+fn it_holds_nothing_but_the_pipe() {
+    if !root_for("what a conquered worker holds") {
+        return;
+    }
+    let prey = Prey::new();
+    for (without, written) in [(&[][..], "EBADF"), (&["seccomp", "landlock"], "+13")] {
+        let run = Run {
+            without,
+            ..Run::of("descriptors")
+        };
+        let told = told(&prey.conquer_with(&run, &REFRESH));
+        // Three to nothing, the pipe, and the search directory's, which is only for going there.
+        assert_eq!((&*told["open"], &*told["null"]), ("+5", "+3"), "{told:?}");
+        assert_eq!(told["inherited"], "EBADF");
+        assert_eq!((&*told["error"], &*told["output"]), (written, written));
+        prey.is_unharmed();
+    }
+}
+
+/// What no honest run does. (`kexec_file_load` and others of later kernels are among what is unknown.)
+const FORBIDDEN: &[&str] = &[
+    "execve",
+    "execveat",
+    "ptrace",
+    "process_vm_readv",
+    "process_vm_writev",
+    "mount",
+    "umount",
+    "pivot_root",
+    "chroot",
+    "fsopen",
+    "open_tree",
+    "move_mount",
+    "mount_setattr",
+    "unshare",
+    "setns",
+    "bpf",
+    "perf_event_open",
+    "userfaultfd",
+    "keyctl",
+    "add_key",
+    "request_key",
+    "io_uring_setup",
+    "io_uring_enter",
+    "io_uring_register",
+    "init_module",
+    "finit_module",
+    "delete_module",
+    "kexec_load",
+    #[cfg(target_arch = "x86_64")]
+    "x32",
+    #[cfg(target_arch = "x86_64")]
+    "i386",
+];
+
+#[test]
+fn what_no_honest_run_does_ends_the_worker() {
+    if !guards_for("a conquered worker that does what is forbidden") {
+        return;
+    }
+    let prey = Prey::new();
+    for name in FORBIDDEN {
+        let ran = prey.conquer(&format!("forbidden {name}"));
+        let why = gave_up(&ran);
+        // A kernel that has no calls of 32 bits takes the instruction for a mistake.
+        let no_such_calls = *name == "i386" && why.ends_with("killed by SIGSEGV");
+        assert!(
+            why.ends_with("it made a forbidden system call") || no_such_calls,
+            "{name}: {why}"
+        );
+    }
+    // Without a filter, the user and Landlock are left, and no program can be executed all the same.
+    for name in ["execve", "execveat", "mount", "chroot", "perf_event_open"] {
+        let run = Run {
+            without: &["seccomp"],
+            ..Run::of(&format!("forbidden {name}"))
+        };
+        let told = told(&prey.conquer_with(&run, &REFRESH));
+        assert!(
+            ["EACCES", "EPERM"].contains(&&*told["survived"]),
+            "{name}: {told:?}"
+        );
+    }
+    let run = Run {
+        without: &["seccomp", "landlock"],
+        ..Run::of("forbidden execve")
+    };
+    assert_eq!(
+        prey.conquer_with(&run, &REFRESH).code,
+        2,
+        "a program that said nothing"
+    );
+    prey.is_unharmed();
+}
+
+#[test]
+fn however_it_ends_the_parent_says_so() {
+    if !root_for("a conquered worker that dies") {
+        return;
+    }
+    let prey = Prey::new();
+    let cases = [
+        ("crash", "ended: killed by SIGSEGV"),
+        ("abort", "ended: it gave up, out of memory perhaps"),
+        ("panic", "a mistake in epcache: panicked at "),
+        ("exit 0", "ended: exit status 0"),
+        ("exit 7", "ended: exit status 7"),
+        ("close", "ended: it closed its pipe"),
+        ("half-a-frame", "ended: exit status 0"),
+    ];
+    for (job, expected) in cases {
+        let ran = prey.conquer(job);
+        assert!(gave_up(&ran).contains(expected), "{job}: {ran:?}");
+    }
+    // Processor time: what is there already is less than what it is given.
+    let run = Run {
+        processor: Some(2),
+        ..Run::of("spin")
+    };
+    let ran = prey.conquer_with(&run, &REFRESH);
+    assert!(
+        gave_up(&ran).ends_with("it used up its processor time"),
+        "{ran:?}"
+    );
+    prey.is_unharmed();
+}
+
+#[test]
+fn what_makes_no_sense_is_not_listened_to() {
+    if !root_for("a conquered worker that talks nonsense") {
+        return;
+    }
+    let prey = Prey::new();
+    let nonsense = "sends what makes no sense: ";
+    let cases = [
+        ("garbage", "a frame of 2779096485 bytes"),
+        ("long-frame", "a frame of 4294967295 bytes"),
+        ("done-first", "a frame of kind 24 where none belongs"),
+        ("index-first", "more of an index than announced"),
+        ("counts-twice", "a frame of kind 17 where none belongs"),
+        ("announce", "an index of 18446744073709551615 bytes"),
+        ("begin-again", "an unexpected frame of kind 0"),
+        ("unknown", "a frame of kind 200 where none belongs"),
+        ("reserved", "an unexpected frame of kind 9"),
+        ("ten-gigabytes", "more of an index than announced"),
+        ("remarks", "too many remarks"),
+    ];
+    for (job, expected) in cases {
+        let ran = prey.conquer(job);
+        let why = gave_up(&ran);
+        assert!(
+            why.ends_with(&format!("{nonsense}{expected}")),
+            "{job}: {why}"
+        );
+    }
+    // What it says is shown, as one harmless line.
+    for job in ["refuse", "panicked", "failed"] {
+        let ran = prey.conquer(job);
+        assert!(gave_up(&ran).contains("all is well"), "{job}: {ran:?}");
+    }
+    prey.is_unharmed();
+}
+
+#[test]
+fn an_index_with_lies_is_not_published() {
+    if !root_for("a conquered worker that lies") {
+        return;
+    }
+    let prey = Prey::new();
+    let unsound = "the new index is not sound, not published: ";
+    for job in ["damage", "cut", "no-index", "nothing"] {
+        let ran = prey.conquer(job);
+        assert!(gave_up(&ran).starts_with(unsound), "{job}: {ran:?}");
+    }
+    // Under right checksums: what `verify` finds of any lie, index_damage.rs shows; here it is asked at all.
+    for number in [0x7fff_ffff, u32::MAX] {
+        for offset in lies(&prey) {
+            let ran = prey.conquer(&format!("lie {offset}={number}"));
+            assert!(
+                gave_up(&ran).starts_with(unsound),
+                "{number} at {offset}: {ran:?}"
+            );
+        }
+    }
+    prey.is_unharmed();
+}
+
+/// Numbers that lead somewhere: counts of the header; where a record and its tables are.
+fn lies(prey: &Prey) -> Vec<usize> {
+    let number =
+        |at: usize| u32::from_le_bytes(prey.index[at..at + 4].try_into().unwrap()) as usize;
+    let body = 64 + 4 * number(32);
+    let record = body + number(36) * 16;
+    let mut all = vec![36, 40, body];
+    all.extend([0, 4, 12, 16, 20, 24].map(|at| record + at));
+    all
+}
+
+#[test]
+fn patience_has_an_end() {
+    if !root_for("a conquered worker that takes its time") {
+        return;
+    }
+    let prey = Prey::new();
+    for (job, expected) in [
+        ("hang silence", "said nothing for 0 s"),
+        ("deaf silence", "said nothing for 0 s"),
+        ("spin silence", "said nothing for 0 s"),
+        ("hang time", "were not read within 0 s, given up"),
+        ("progress time", "were not read within 0 s, given up"),
+        ("progress size", "sends more than 1048576 bytes, given up"),
+    ] {
+        let ran = prey.conquer(job);
+        assert_eq!(ran.code, 2, "{job}: {ran:?}");
+        assert!(ran.complaint().contains(expected), "{job}: {ran:?}");
+    }
+    prey.is_unharmed();
+}
+
+#[test]
+fn who_has_said_all_is_ended_and_what_was_said_is_published() {
+    if !root_for("a conquered worker that stays") {
+        return;
+    }
+    let prey = Prey::new();
+    let ran = prey.conquer("truth-and-then-nothing");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let index = fs::read(prey.tree.path("index/index")).unwrap();
+    assert!(index != prey.index);
+    verify(&Index::open(index).unwrap()).unwrap();
+}
+
+#[test]
+fn a_package_manager_is_not_hurt() {
+    if !root_for("a conquered worker of a trigger") {
+        return;
+    }
+    let prey = Prey::new();
+    prey.tree.system("root");
+    let ran = run(&mut prey
+        .tree
+        .epcache(&["refresh", "-q", "--system", "--root", "root"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let path = ["var/cache", "var/lib", "usr/lib"]
+        .map(|folder| prey.tree.path("root").join(folder).join("epcache/index"));
+    let path = path.iter().find(|path| path.exists()).expect("an index");
+    let mut index = fs::read(path).unwrap();
+    index[SUSPECT_AT as usize] = 1;
+    for job in [
+        "crash",
+        "garbage",
+        "damage",
+        "forbidden execve",
+        "close",
+        "panic",
+        "multiply",
+        "write open",
+    ] {
+        let ran = prey.conquer_with(&Run::of(job), &["trigger", "dpkg", "--root", "root"]);
+        assert_eq!(
+            (ran.code, ran.stderr.lines().count()),
+            (0, 1),
+            "{job}: {ran:?}"
+        );
+        assert!(ran.stderr.contains("dpkg trigger: "), "{job}: {ran:?}");
+        assert!(
+            fs::read(path).unwrap() == index,
+            "{job}: the old index, under suspicion"
+        );
+        verify(&Index::open(index.clone()).unwrap()).unwrap();
+    }
+    prey.is_unharmed();
+}
