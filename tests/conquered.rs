@@ -628,8 +628,9 @@ fn it_holds_nothing_but_the_pipe() {
             ..Run::of("descriptors")
         };
         let told = told(&prey.conquer_with(&run, &REFRESH));
-        // Three to nothing, the pipe, and the search directory's, which is only for going there.
-        assert_eq!((&*told["open"], &*told["null"]), ("+5", "+3"), "{told:?}");
+        // Three to nothing, the pipe, the search directory's, which is only for going there, and the old
+        // index, to be read.
+        assert_eq!((&*told["open"], &*told["null"]), ("+6", "+3"), "{told:?}");
         assert_eq!(told["inherited"], "EBADF");
         assert_eq!((&*told["error"], &*told["output"]), (written, written));
         prey.is_unharmed();
@@ -791,6 +792,10 @@ fn an_index_with_lies_is_not_published() {
         let ran = prey.conquer(job);
         assert!(gave_up(&ran).starts_with(unsound), "{job}: {ran:?}");
     }
+    // Unchanged can only be what it was given.
+    let full = [&REFRESH[..], &["--full"]].concat();
+    let ran = prey.conquer_with(&Run::of("unchanged"), &full);
+    assert_eq!(gave_up(&ran), "the new index is none");
     // Under right checksums: what `verify` finds of any lie, index_damage.rs shows; here it is asked at all.
     for number in [0x7fff_ffff, u32::MAX] {
         for offset in lies(&prey) {

@@ -554,7 +554,7 @@ fn honest(root: &Root, request: &Request) -> Vec<u8> {
 }
 
 fn send_index(sender: &mut Sender<File>, index: &[u8]) {
-    let counts = [1, 1, 1, 1, 0, index.len() as u64];
+    let counts = [1, 1, 1, 1, 0, index.len() as u64, 0];
     send(sender, COUNTS, &counts.map(u64::to_le_bytes).concat());
     send(sender, INDEX, index);
     send(sender, DONE, b"");
@@ -646,7 +646,7 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
         "no-index" => send_index(sender, b"#!/bin/sh\necho no index\n"),
         "nothing" => send_index(sender, b""),
         "ten-gigabytes" => {
-            let counts = [1, 1, 1, 1, 0, 256 << 20];
+            let counts = [1, 1, 1, 1, 0, 256 << 20, 0];
             send(sender, COUNTS, &counts.map(u64::to_le_bytes).concat());
             let part = vec![0; 1 << 20];
             for _ in 0..10 << 10 {
@@ -660,8 +660,16 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
             }
         }
         "announce" => {
-            let counts = [u64::MAX; 6];
+            let counts = [u64::MAX; 7];
             send(sender, COUNTS, &counts.map(u64::to_le_bytes).concat());
+        }
+        "unchanged" => {
+            send(
+                sender,
+                COUNTS,
+                &[0, 0, 0, 0, 0, 0, 1].map(u64::to_le_bytes).concat(),
+            );
+            send(sender, DONE, b"");
         }
         "garbage" => write_raw(&[0xa5; 4096]),
         "long-frame" => write_raw(&[&[PROGRESS][..], &u32::MAX.to_le_bytes(), &[0; 64]].concat()),
@@ -670,7 +678,7 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
         "index-first" => send(sender, INDEX, b"an index"),
         "counts-twice" => {
             for _ in 0..2 {
-                send(sender, COUNTS, &[0; 48]);
+                send(sender, COUNTS, &[0; 56]);
             }
         }
         "begin-again" => send(sender, 0, &[0, 2, 1]),
@@ -740,10 +748,10 @@ pub(crate) fn within_bounds(setting: &Setting) -> Option<i32> {
         writable: &[],
     };
     let root = Root::system();
-    let request = Request {
-        scope: worker::Scope::Paths(Vec::new()),
-        purpose: epcache::scan::Purpose::Running,
-    };
+    let request = Request::full(
+        worker::Scope::Paths(Vec::new()),
+        epcache::scan::Purpose::Running,
+    );
     let job = Job {
         prepare: worker::prepare,
         work: Box::new(|sender| HOSTILE(&root, &request, sender)),
