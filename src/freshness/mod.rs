@@ -143,7 +143,9 @@ impl Times {
         let silent = record.has(record_flag::SILENT);
         // No kernel that counts in nanoseconds stamps whole seconds: an archive does.
         let whole = now.1.is_whole_second();
-        let device = if silent || whole {
+        // ostree's files all have mtime 0, and ctimes of when they were put there.
+        let timeless = is_beginning(now.0);
+        let device = if silent || whole || timeless {
             directory.read_only_device()?
         } else {
             None
