@@ -75,7 +75,8 @@ fn root_writes_only_where_nobody_else_could_lead_it_elsewhere() {
     if !root_for("the way to where root writes") {
         return;
     }
-    let others = "others than root can write to";
+    let others_way = Some("others than root can write to way");
+    let others_folder = Some("others than root can write to way/folder");
     type Case<'a> = (&'a dyn Fn(&Tree), Option<&'a str>);
     let cases: [Case<'_>; 12] = [
         (
@@ -86,21 +87,15 @@ fn root_writes_only_where_nobody_else_could_lead_it_elsewhere() {
             &|tree| own(tree, "way/folder", NOBODY),
             Some("way/folder belongs to user 65534, not to root"),
         ),
-        (
-            &|tree| set_mode(tree.path("way"), 0o775),
-            Some(&format!("{others} way")),
-        ),
-        (
-            &|tree| set_mode(tree.path("way"), 0o757),
-            Some(&format!("{others} way")),
-        ),
+        (&|tree| set_mode(tree.path("way"), 0o775), others_way),
+        (&|tree| set_mode(tree.path("way"), 0o757), others_way),
         (
             &|tree| set_mode(tree.path("way/folder"), 0o775),
-            Some(&format!("{others} way/folder")),
+            others_folder,
         ),
         (
             &|tree| set_mode(tree.path("way/folder"), 0o1777),
-            Some(&format!("{others} way/folder")),
+            others_folder,
         ),
         (
             &|tree| link_to_elsewhere(tree, STRANGER),
@@ -112,7 +107,7 @@ fn root_writes_only_where_nobody_else_could_lead_it_elsewhere() {
                 tree.link(".", "way/folder");
                 set_mode(tree.path("way"), 0o1777);
             },
-            Some(&format!("{others} way")),
+            others_way,
         ),
         // What a link leads to is held against the same rule.
         (
@@ -174,26 +169,29 @@ fn others_write_where_root_or_they_alone_decide() {
     if !root_for("folders of several users") {
         return;
     }
-    let neither = "neither to root nor to this user, 65534";
+    let reason = |what: &str| format!("{what}, neither to root nor to this user, 65534");
+    let [way, folder, link] = [
+        "way belongs to user 1",
+        "way/folder belongs to user 1",
+        "way/folder is a link of user 1's",
+    ]
+    .map(reason);
     type Case<'a> = (&'a dyn Fn(&Tree), Option<&'a str>);
     let cases: [Case<'_>; 7] = [
-        (
-            &|tree| own(tree, "way", STRANGER),
-            Some(&format!("way belongs to user 1, {neither}")),
-        ),
+        (&|tree| own(tree, "way", STRANGER), Some(&way)),
         (
             &|tree| {
                 own(tree, "way/folder", STRANGER);
                 set_mode(tree.path("way/folder"), 0o777);
             },
-            Some(&format!("way/folder belongs to user 1, {neither}")),
+            Some(&folder),
         ),
         (
             &|tree| {
                 link_to_elsewhere(tree, STRANGER);
                 tree.give("elsewhere");
             },
-            Some(&format!("way/folder is a link of user 1's, {neither}")),
+            Some(&link),
         ),
         (&|tree| tree.give("way/folder"), None),
         // Who shares what is theirs with a group, or writes to /tmp, has chosen so.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::sys::stat::fstat;
 use nix::unistd::geteuid;
 
 use super::PublishError;
@@ -43,7 +44,7 @@ fn lock_file(folder: &Folder, name: &OsString, patience: Duration) -> io::Result
                 Ok(lock) => {
                     // Somebody may have removed the file between opening and locking.
                     let here = folder.stat(name).map(|stat| stat.st_ino).ok();
-                    if here == Some(lock.metadata()?.ino()) {
+                    if here == Some(fstat(&*lock)?.st_ino) {
                         return Ok(lock);
                     }
                     break;
