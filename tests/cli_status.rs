@@ -11,6 +11,8 @@
 
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "support/recipes.rs"]
+mod recipes;
 
 use std::fs;
 
@@ -414,4 +416,16 @@ fn the_metrics_are_well_formed_and_say_what_the_report_says() {
         (0, ""),
         "{checked:?}"
     );
+}
+
+#[test]
+fn the_recipe_for_the_textfile_collector_works_as_it_is_written() {
+    let tree = Tree::new();
+    tree.dir("collector");
+    let mut recipe = recipes::recipe("docs/administration.md", "Watching it", &tree.path(""));
+    let ran = run(recipe.env("COLLECTOR", tree.path("collector")));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(cli::names(tree.path("collector")), ["epcache.prom"]);
+    let metrics = fs::read_to_string(tree.path("collector/epcache.prom")).unwrap();
+    assert!(metrics.contains("\nepcache_fresh "), "{metrics}");
 }

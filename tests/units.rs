@@ -8,6 +8,8 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+#[path = "support/recipes.rs"]
+mod recipes;
 mod support;
 
 use std::fs;
@@ -284,6 +286,47 @@ journalctl --no-pager -o cat -u epcache.service -u epcache.path -u epcache-settl
         output.lines().any(|line| burst.iter().any(|b| b == line)),
         "{output}"
     );
+}
+
+/// docs/administration.md, "Without systemd": nothing of systemd runs here.
+#[test]
+fn without_systemd_a_loop_and_cron_do_the_same() {
+    let test = "without_systemd_a_loop_and_cron_do_the_same";
+    let Some(container) = Container::new(test) else {
+        return;
+    };
+    // Nothing may be started in it but what is tried.
+    let _ = fs::remove_dir_all(container.root().join("run/systemd/system"));
+    let watch = recipes::blocks("docs/administration.md", "Without systemd", "sh").concat();
+    container.write("/watch", &watch);
+    let script = format!(
+        "set -u; {HELPERS}\n{}",
+        r#"
+newest=$(ls -d /usr/lib/python3.*/ | sed 's/.*python3\.\([0-9]*\).*/\1/' | sort -n | tail -n 1)
+site=/usr/local/lib/python3.$newest/dist-packages
+mkdir -p "$site" /proc; mount -t proc proc /proc
+put "$site" first
+/usr/share/doc/epcache/examples/cron.daily; echo "cron: $? $(known)"
+mkdir -p /run/systemd/system; put "$site" second
+/usr/share/doc/epcache/examples/cron.daily; echo "cron beside systemd: $? $(known)"
+timeout 30 bash /watch & watch=$!
+for try in $(seq 50); do
+    [ "$(known third)" = 0 ] || break
+    mkdir "$site/try$try"; [ "$try" != 1 ] || put "$site" third
+    sleep 0.5
+done
+echo "watched: $(known)"
+kill $watch; wait
+umount /proc
+"#
+    );
+    let output = container.chroot(&["unshare", "--mount", "bash", "-c", &script]);
+    for line in ["cron: 0 1", "cron beside systemd: 0 1", "watched: 3"] {
+        assert!(
+            output.lines().any(|found| found == line),
+            "{line}\n{output}"
+        );
+    }
 }
 
 /// The list is layout's: whatever site directory a system has is on it.
