@@ -56,6 +56,9 @@ pub struct Run {
     pub message: String,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// How packages were read, in words; empty where they were not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sandbox: String,
 }
 
 impl Run {
@@ -69,7 +72,15 @@ impl Run {
             result,
             message: escape(message).chars().take(MESSAGE_LIMIT).collect(),
             duration_ms: epoch.map_or(milliseconds, |_| 0),
+            sandbox: String::new(),
         }
+    }
+
+    /// The same run, with what was in force while packages were read; not for one of `SOURCE_DATE_EPOCH`.
+    #[must_use]
+    pub fn within(self, sandbox: Option<String>) -> Self {
+        let sandbox = sandbox.unwrap_or_default();
+        Self { sandbox, ..self }
     }
 }
 
@@ -124,8 +135,12 @@ pub fn now() -> i64 {
 fn to_text(state: &State) -> String {
     let mut text = String::new();
     for (caller, run) in state {
+        let sandbox = match run.sandbox.as_str() {
+            "" => String::new(),
+            sandbox => format!("sandbox = {sandbox}\n"),
+        };
         text.push_str(&format!(
-            "[{}]\ntime = {}\nresult = {}\nduration-ms = {}\nmessage = {}\n",
+            "[{}]\ntime = {}\nresult = {}\nduration-ms = {}\n{sandbox}message = {}\n",
             caller.word(),
             run.time,
             run.result.word(),
@@ -162,6 +177,7 @@ fn parse(text: &str) -> State {
             result,
             message: value("message").to_owned(),
             duration_ms: value("duration-ms").parse().unwrap_or_default(),
+            sandbox: value("sandbox").to_owned(),
         };
         state.insert(caller, run);
     }
@@ -212,6 +228,7 @@ mod tests {
 
     fn run(result: Outcome, message: &str, time: i64) -> Run {
         Run::ended(result, message, Duration::from_millis(41), Some(time))
+            .within(Some("as user 7".into()))
     }
 
     #[test]

@@ -17,11 +17,12 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::FileStat;
 
+use crate::consumers::{self, Consumer, Form};
 use crate::freshness::{Listing, Recall, is_missing};
 use crate::index::format::{SIZE_LIMIT, record_flag};
 use crate::index::old::{self, OldIndex};
 use crate::index::write::{self, EncodedRecord, Renewed, WriteError};
-use crate::index::{Damage, Record, Stamp};
+use crate::index::{Damage, Index, Record, Stamp};
 use crate::layout::{self, Found, LayoutError, SearchDirectory};
 use crate::parallel;
 use crate::privsep::Sender;
@@ -84,6 +85,8 @@ pub struct Request {
     /// What alone has changed since the old index was made, names that have come or gone aside. None: it may
     /// be anything.
     pub named: Option<Named>,
+    /// For whom files are wanted beside the index. None: not even for nobody, what is there stays.
+    pub consumers: Option<Vec<Consumer>>,
 }
 
 impl Request {
@@ -95,6 +98,7 @@ impl Request {
             purpose,
             old: None,
             named: None,
+            consumers: None,
         }
     }
 }
@@ -106,6 +110,8 @@ pub struct Product {
     pub index: Vec<u8>,
     /// Whether it would be the old one, to the last byte (but that the old one may be suspect by now).
     pub unchanged: bool,
+    /// The files for consumers: the number of each in the request, the form, the content.
+    pub files: Vec<(usize, Form, Vec<u8>)>,
     /// Search directories in it, missing ones included.
     pub directories: usize,
     /// Metadata directories in it.
@@ -135,6 +141,9 @@ pub enum WorkerError {
     /// The records do not fit into an index.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// What was made is no index.
+    #[error("the new index: {0}")]
+    Damage(#[from] Damage),
 }
 
 /// Where the work has got to.
@@ -220,6 +229,11 @@ fn renew(
     }
     let image = request.purpose != Purpose::Running;
     product.write(records, image, old.open().as_ref())?;
+    if let Some(consumers) = &request.consumers {
+        let unchanged = if product.unchanged { old.fetch() } else { None };
+        let bytes = unchanged.unwrap_or(&product.index);
+        product.files = Index::open(bytes).and_then(|index| consumers::files(&index, consumers))?;
+    }
     Ok(product)
 }
 

@@ -1,5 +1,6 @@
 //! One file a subcommand: each wires the rooms below, and prints.
 
+mod consumers;
 mod export;
 pub mod generator;
 mod hook;

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::renewal::{
-    Patience, Renewed, Work, incomplete, keep_open, old_index, renew, system_places,
+    Patience, Renewed, Work, incomplete, keep_open, old_index, registered, renew, system_places,
 };
 use super::{CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural};
 use crate::cli::RefreshArgs;
@@ -48,10 +48,13 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
         Purpose::Running
     };
     let mut request = Request::full(scope, purpose);
+    // What is made for elsewhere leaves no trace here.
+    let is_usual = arguments.output.is_none() && !arguments.dry_run;
+    let is_system = is_usual && matches!(request.scope, Scope::System { .. });
+    request.consumers = is_system.then(|| registered(&root));
     let done = refresh(arguments, &root, &mut request, &places, work);
-    // What was made for elsewhere leaves no trace here; an image is the same whenever it is made.
-    let is_usual = arguments.output.is_none() && !arguments.dry_run && !arguments.image;
-    if is_usual && matches!(request.scope, Scope::System { .. }) {
+    // An image is the same whenever it is made.
+    if is_system && !arguments.image {
         let (result, message) = match &done {
             Ok((_, renewed)) => match incomplete(&renewed.product) {
                 None => (state::Outcome::Ok, String::new()),
@@ -60,7 +63,9 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
             Err(error) => (state::Outcome::Failed, error.to_string()),
         };
         let epoch = environment.source_date_epoch;
-        let run = Run::ended(result, &message, started.elapsed(), epoch);
+        let sandbox = done.as_ref().ok().map(|(_, renewed)| renewed.sandbox);
+        let run = Run::ended(result, &message, started.elapsed(), epoch)
+            .within(sandbox.filter(|_| epoch.is_none()).map(|it| it.describe()));
         state::record(&root, &places, Caller::Refresh, &run);
     }
     let (path, renewed) = done?;

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{CommandError, configuration, failed, plural};
+use crate::consumers::{self, Consumer, Form};
 use crate::index::format::SUSPECT_AT;
 use crate::index::{self, Index};
 use crate::lookup::SYSTEM_INDEXES;
 use crate::privsep::{self, Bounds, Job, Sandbox, Sender, Terms};
 use crate::publish::{self, Outcome, Place};
 use crate::rooted::Root;
+use crate::scan::Warning;
 use crate::worker::{self, Product, Progress, Reception, Request};
 
 /// What is done where nothing but reading is allowed: [`worker::job`].
@@ -73,25 +75,69 @@ pub(super) fn renew(
     let mut reception = Reception::default();
     let received = privsep::run(terms, job, &mut |frame| reception.take(frame, progress));
     let (sandbox, _ending) = received.map_err(failed)?;
-    let product = reception.outcome().map_err(failed)?;
-    if product.unchanged {
+    let mut product = reception.outcome().map_err(failed)?;
+    let outcome = if product.unchanged {
         // From an index that it was not given, nothing can have come.
         if request.old.is_none() {
             return Err(failed("the new index is none"));
         }
-        return Ok(Renewed {
-            product,
-            outcome: place.map(|_| Outcome::Unchanged),
-            sandbox,
-        });
+        place.map(|_| Outcome::Unchanged)
+    } else {
+        verify(&product.index)?;
+        let outcome = place.map(|place| place.publish(&product.index));
+        outcome.transpose().map_err(failed)?
+    };
+    // After the index: who hears of a change looks into it.
+    if let (Some(place), Some(consumers)) = (place, &request.consumers) {
+        let failures = tell(place, consumers, &product.files);
+        product.failures.extend(failures);
     }
-    verify(&product.index)?;
-    let outcome = place.map(|place| place.publish(&product.index));
     Ok(Renewed {
         product,
-        outcome: outcome.transpose().map_err(failed)?,
+        outcome,
         sandbox,
     })
+}
+
+/// Writes the files for consumers beside the index, and takes those away that nobody wants any more. What
+/// cannot be written is no reason not to write the others.
+fn tell(place: &Place, consumers: &[Consumer], files: &[(usize, Form, Vec<u8>)]) -> Vec<Warning> {
+    let mut failures = Vec::new();
+    for folder in [consumers::VIEWS, consumers::STAMPS] {
+        let mut wanted = Vec::new();
+        let mut is_complete = true;
+        for (number, consumer) in consumers.iter().enumerate() {
+            for &form in consumer.forms.iter().filter(|form| form.folder() == folder) {
+                let made = files
+                    .iter()
+                    .find(|(of, is, _)| (*of, *is) == (number, form));
+                is_complete &= made.is_some();
+                let name = form.file_name(&consumer.name);
+                wanted.extend(made.map(|(_, _, content)| (name, content.as_slice())));
+            }
+        }
+        // Why, the worker has said.
+        if !is_complete {
+            continue;
+        }
+        if let Err(error) = place.folder().keep_beside(folder, &wanted) {
+            failures.push(Warning {
+                path: place.path().with_file_name(folder),
+                text: error.to_string(),
+            });
+        }
+    }
+    failures
+}
+
+/// Who is to be told of what is in the system index below `root`. Mistakes of theirs are no failure: `status`
+/// says them.
+pub(super) fn registered(root: &Root) -> Vec<Consumer> {
+    let (consumers, remarks) = consumers::read(root);
+    for remark in remarks {
+        log::info!("{remark}");
+    }
+    consumers
 }
 
 /// Opens directories that somebody has named, for a worker that may not be able to go there by itself:

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::consumers::Consumers;
 use super::prometheus;
 use super::triggers::Triggers;
 use super::{
@@ -35,6 +36,7 @@ pub(crate) fn run(arguments: &StatusArgs) -> Done {
         version: env!("CARGO_PKG_VERSION"),
         fresh: true,
         triggers: Triggers::look(&root, &config, &environment),
+        consumers: Consumers::look(&root),
         ..Report::default()
     };
     for (kind, path) in places(&root, &environment, venv.as_deref(), &config) {
@@ -83,6 +85,7 @@ pub(super) struct Report {
     pub(super) directories: Vec<DirectoryStatus>,
     skipped: Vec<Skipped>,
     pub(super) triggers: Triggers,
+    consumers: Consumers,
     /// The commands that make everything fresh.
     mending: Vec<String>,
 }
@@ -333,6 +336,7 @@ impl Report {
             writeln!(output, "             {DIM}{why}{DIM:#}")?;
         }
         self.triggers.print(output)?;
+        self.consumers.print(output)?;
         for command in &self.mending {
             writeln!(
                 output,

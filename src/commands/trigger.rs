@@ -6,12 +6,12 @@
 //! error, one in the state file, one in the journal, and an index that readers suspect.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::renewal::{
-    Patience, Renewed, Work, incomplete, keep_open, old_index, renew, system_places,
+    Patience, Renewed, Work, incomplete, keep_open, old_index, registered, renew, system_places,
 };
 use super::{CommandError, Done, SUCCESS, configuration, failed, open_root};
 use crate::cli::{PackageManager, TriggerArgs};
@@ -19,6 +19,8 @@ use crate::config::Config;
 use crate::environment::Environment;
 use crate::index::format::SUSPECT_AT;
 use crate::journal;
+use crate::lookup::SYSTEM_INDEXES;
+use crate::privsep::Sandbox;
 use crate::publish::{Folder, Place, PublishError, lock_first};
 use crate::rooted::Root;
 use crate::scan::Purpose;
@@ -89,41 +91,61 @@ fn serve(
     let config = configuration(&root);
     keep_open(&mut root, config.directories.iter().map(PathBuf::as_path));
     let places = system_places();
-    let record = |result, message: &str| {
+    let record = |result, message: &str, sandbox: Option<Sandbox>| {
         let epoch = environment.source_date_epoch;
         let run = Run::ended(result, message, started.elapsed(), epoch);
+        let run = run.within(sandbox.filter(|_| epoch.is_none()).map(|it| it.describe()));
         state::record(&root, &places, caller, &run);
         run
     };
     if let Some(why) = switched_off(&config, environment) {
         log::warn!("{} trigger: nothing refreshed, {why}", caller.word());
-        record(Outcome::Skipped, why);
+        record(Outcome::Skipped, why, None);
         return Ok(());
     }
     let scope = Scope::System {
         extra: config.directories,
     };
     let mut request = Request::full(scope, Purpose::Running);
+    request.consumers = Some(registered(&root));
     if let Touched::Named(named) = touched {
         request.named = Some(named);
     }
-    match caught(|| refresh(&root, request, &places, work)) {
-        Ok(()) => {
-            record(Outcome::Ok, "");
-            Ok(())
-        }
-        Err(error) => {
-            let run = record(Outcome::Failed, &error.to_string());
-            if root.is_system() {
-                journal::error(&format!("{} trigger: {}", caller.word(), run.message));
-            }
-            Err(failed(format!(
-                "{} trigger: {error}; until `epcache refresh --system` mends it, lookups check for \
-                 themselves",
-                caller.word()
-            )))
-        }
+    let refreshed = caught(|| refresh(&root, request, &places, work));
+    let sandbox = refreshed.as_ref().ok().map(|renewed| renewed.sandbox);
+    if let Some(lack) = sandbox.and_then(|sandbox| sandbox.lack()) {
+        say_once(&root, caller, lack, sandbox);
     }
+    let failure = match refreshed {
+        Ok(renewed) => incomplete(&renewed.product),
+        Err(error) => Some(error.to_string()),
+    };
+    let Some(failure) = failure else {
+        record(Outcome::Ok, "", sandbox);
+        return Ok(());
+    };
+    let run = record(Outcome::Failed, &failure, sandbox);
+    if root.is_system() {
+        journal::error(&format!("{} trigger: {}", caller.word(), run.message));
+    }
+    Err(failed(format!(
+        "{} trigger: {failure}; until `epcache refresh --system` mends it, lookups check for \
+         themselves",
+        caller.word()
+    )))
+}
+
+/// What the kernel lacks is news the first time, and not with every transaction.
+fn say_once(root: &Root, caller: Caller, lack: &str, sandbox: Option<Sandbox>) {
+    let before = state::read(root, &SYSTEM_INDEXES.map(Path::new));
+    let before = before.get(&caller).map(|run| run.sandbox.as_str());
+    let is_known = before == sandbox.map(|sandbox| sandbox.describe()).as_deref();
+    let level = if is_known {
+        log::Level::Info
+    } else {
+        log::Level::Warn
+    };
+    log::log!(level, "this kernel has {lack}: packages are read without");
 }
 
 /// Why the triggers do nothing, where the administrator wants it so.
@@ -142,7 +164,7 @@ fn refresh(
     mut request: Request,
     places: &[PathBuf],
     work: impl FnOnce(&Root, &Request, &Place) -> Result<Renewed, CommandError>,
-) -> Result<(), CommandError> {
+) -> Result<Renewed, CommandError> {
     let locked = lock_first(places, |path| Place::lock(root, path, PATIENCE));
     let place = locked.map_err(|error| {
         for path in places {
@@ -154,20 +176,15 @@ fn refresh(
     request.old = old_index(&place);
     // Before the work and not after it has failed: whoever is killed marks nothing any more.
     said(mark(place.folder(), SUSPECT));
-    let Renewed {
-        product, sandbox, ..
-    } = work(root, &request, &place)?;
-    if product.unchanged {
+    let renewed = work(root, &request, &place)?;
+    if renewed.product.unchanged {
         said(mark(place.folder(), RIGHT));
     }
-    if let Some(lack) = sandbox.lack() {
-        log::info!("this kernel has {lack}: packages were read without");
-    }
     // One's own package manager is no place for what is wrong with others' packages: `status` says it.
-    for warning in &product.warnings {
+    for warning in &renewed.product.warnings {
         log::info!("{warning}");
     }
-    incomplete(&product).map_or(Ok(()), |text| Err(failed(text)))
+    Ok(renewed)
 }
 
 /// The old index may be wrong from now on, until there is a new one.

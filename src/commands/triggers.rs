@@ -105,6 +105,9 @@ impl Triggers {
                 duration(now().saturating_sub(run.time)),
                 run.duration_ms
             )?;
+            if !run.sandbox.is_empty() {
+                writeln!(output, "             {DIM}{}{DIM:#}", escape(&run.sandbox))?;
+            }
             if !run.message.is_empty() {
                 writeln!(output, "             {}", escape(&run.message))?;
             }

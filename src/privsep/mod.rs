@@ -142,6 +142,28 @@ impl Sandbox {
         })
     }
 
+    /// What was in force, in words for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let who = match self.privileges {
+            Privileges::Dropped(ids) => format!("as user {}", ids.uid),
+            Privileges::Namespace => "as the only user of this namespace".into(),
+            Privileges::Unprivileged => "as the caller".into(),
+            Privileges::Kept => "as root".into(),
+        };
+        let landlock = match self.landlock {
+            Landlock::Full => "Landlock",
+            Landlock::Partial => "Landlock in part",
+            Landlock::Missing => "no Landlock",
+        };
+        let seccomp = if self.seccomp {
+            "seccomp"
+        } else {
+            "no seccomp"
+        };
+        format!("packages read {who}, {landlock}, {seccomp}")
+    }
+
     /// What this kernel lacks, in words for who may want to know; None where nothing is missing.
     #[must_use]
     pub fn lack(&self) -> Option<&'static str> {

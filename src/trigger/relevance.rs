@@ -1,8 +1,8 @@
 //! Does a path, by its name alone, concern the index?
 //!
-//! It does where it is a metadata directory or lies in one, where it is a `.pth` file, and where it is
-//! itself of the names that search directories have. What is meant is never told from the whole path:
-//! an administrator may have search directories anywhere.
+//! It does where it is a metadata directory or lies in one, where it is a `.pth` file or a consumer's
+//! registration, and where it is itself of the names that search directories have. What is meant is
+//! never told from the whole path: an administrator may have search directories anywhere.
 
 /// The directory in which something of the index is touched by whatever touches `path`: the one that
 /// the metadata directory or `.pth` file is in, or the search directory itself.
@@ -20,6 +20,9 @@ pub(super) fn touched_directory(path: &[u8]) -> Option<&[u8]> {
         .rposition(|&byte| byte == b'/')
         .map_or(0, |slash| slash + 1);
     let name = path.get(name_at..).unwrap_or_default();
+    if ends_with(name, b".conf") && parent(path, name_at).ends_with(b"epcache/consumers.d") {
+        return Some(parent(path, name_at));
+    }
     if ends_with(name, b".pth") {
         return Some(parent(path, name_at));
     }

@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Product, Progress, WorkerError};
+use crate::consumers::{self, Form};
 use crate::index::format::SIZE_LIMIT;
 use crate::layout::{Note, Reason};
 use crate::privsep::{Frame, Sender, kind};
@@ -24,14 +25,22 @@ const NOTE: u8 = PROGRESS + 5;
 const LEFT_OUT: u8 = PROGRESS + 6;
 const FAILED: u8 = PROGRESS + 7;
 const DONE: u8 = PROGRESS + 8;
+const FILE: u8 = PROGRESS + 9;
 
 /// As many warnings, failures and so on are passed on, together.
 const MOST_REMARKS: usize = 50_000;
 /// As much of a path or text is, in bytes.
 const TEXT_LIMIT: usize = 8 << 10;
 
-/// The most that a worker has to send, in bytes: an index, all remarks, and its progress.
-pub const MOST_BYTES: u64 = SIZE_LIMIT + (MOST_REMARKS * (2 * TEXT_LIMIT + 32)) as u64;
+/// The most that the files for consumers may take together, in bytes.
+const FILES_LIMIT: usize = 128 << 20;
+const MOST_FILES: usize = consumers::MOST * Form::ALL.len();
+/// As much of one is sent at a time, in bytes.
+const PIECE: usize = 1 << 16;
+
+/// The most that a worker has to send, in bytes: an index, files, all remarks, and its progress.
+pub const MOST_BYTES: u64 =
+    SIZE_LIMIT + 2 * FILES_LIMIT as u64 + (MOST_REMARKS * (2 * TEXT_LIMIT + 32)) as u64;
 
 /// Sends how far the work has got.
 pub(super) fn send_progress<W: Write>(to: &mut Sender<W>, progress: Progress) -> io::Result<()> {
@@ -61,6 +70,22 @@ pub(super) fn send_outcome<W: Write>(
     ];
     to.send(COUNTS, &numbers(&counts))?;
     to.send(INDEX, &product.index)?;
+    let size: usize = product
+        .files
+        .iter()
+        .map(|(_, _, content)| content.len())
+        .sum();
+    let mut failures = product.failures;
+    if size > FILES_LIMIT {
+        failures.push(Warning {
+            path: PathBuf::from(consumers::VIEWS),
+            text: format!("the views would take {} MiB, none is written", size >> 20),
+        });
+    } else {
+        for (consumer, form, content) in &product.files {
+            send_file(to, *consumer, *form, content)?;
+        }
+    }
     let remark = |path: &Path, number: usize, text: &str| {
         let path = cut(path.as_os_str().as_bytes());
         let mut payload = numbers(&[path.len(), number]);
@@ -74,7 +99,7 @@ pub(super) fn send_outcome<W: Write>(
         left > 0
     };
     // The gravest first: what is too much is not sent.
-    for (kind, warnings) in [(FAILURE, &product.failures), (WARNING, &product.warnings)] {
+    for (kind, warnings) in [(FAILURE, &failures), (WARNING, &product.warnings)] {
         for Warning { path, text } in warnings.iter().take_while(|_| may_send()) {
             to.send(kind, &remark(path, 0, text))?;
         }
@@ -90,6 +115,25 @@ pub(super) fn send_outcome<W: Write>(
         to.send(NOTE, &remark(path, line.unwrap_or_default(), text))?;
     }
     to.send(DONE, b"")
+}
+
+/// A file in pieces, at least one.
+fn send_file<W: Write>(
+    to: &mut Sender<W>,
+    consumer: usize,
+    form: Form,
+    content: &[u8],
+) -> io::Result<()> {
+    let form = Form::ALL
+        .iter()
+        .position(|it| *it == form)
+        .unwrap_or_default();
+    let head = numbers(&[consumer, form]);
+    let first = content.is_empty().then_some([].as_slice());
+    for piece in first.into_iter().chain(content.chunks(PIECE)) {
+        to.send(FILE, &[&head, piece].concat())?;
+    }
+    Ok(())
 }
 
 /// Numbers as 64 bits each, little-endian.
@@ -111,6 +155,7 @@ pub struct Reception {
     /// How long the index is to be, once that has been said.
     index_size: Option<usize>,
     remarks: usize,
+    file_bytes: usize,
     failure: Option<String>,
 }
 
@@ -161,6 +206,7 @@ impl Reception {
                 self.product.index.extend_from_slice(&payload);
             }
             WARNING | FAILURE | NOTE | LEFT_OUT => self.remark(kind, &payload)?,
+            FILE => self.file(&payload)?,
             FAILED => {
                 self.failure = Some(text(&payload));
                 return Ok(true);
@@ -169,6 +215,29 @@ impl Reception {
             _ => return Err(format!("a frame of kind {kind} where none belongs")),
         }
         Ok(false)
+    }
+
+    /// A piece of a file: of the last one, or the first of another.
+    fn file(&mut self, payload: &[u8]) -> Result<(), String> {
+        let (head, piece) = payload.split_at_checked(16).ok_or("a file cut short")?;
+        let [consumer, form] = array(head)?;
+        let form = *Form::ALL.get(form).ok_or("a file of no known form")?;
+        self.file_bytes += piece.len();
+        if self.file_bytes > FILES_LIMIT {
+            return Err("too much in files".into());
+        }
+        let files = &mut self.product.files;
+        if let Some((of, last, content)) = files.last_mut() {
+            if (*of, *last) == (consumer, form) {
+                content.extend(piece);
+                return Ok(());
+            }
+        }
+        if files.len() == MOST_FILES {
+            return Err("too many files".into());
+        }
+        files.push((consumer, form, piece.to_vec()));
+        Ok(())
     }
 
     fn remark(&mut self, kind: u8, payload: &[u8]) -> Result<(), String> {
@@ -248,6 +317,11 @@ mod tests {
         };
         Product {
             index: (0..3_000_000u32).map(|number| number as u8).collect(),
+            files: vec![
+                (0, Form::Json, vec![b'x'; 3 * PIECE + 1]),
+                (0, Form::Stamp, Vec::new()),
+                (7, Form::Stamp, b"sha256:".to_vec()),
+            ],
             directories: 1,
             distributions: 2,
             entry_points: 3,
@@ -280,12 +354,17 @@ mod tests {
         stream
     }
 
-    fn received(mut stream: &[u8]) -> Result<Result<Product, String>, String> {
+    fn received(stream: &[u8]) -> Result<Result<Product, String>, String> {
+        hearing(stream, &mut |_| ())
+    }
+
+    fn hearing(
+        mut stream: &[u8],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Result<Product, String>, String> {
         let mut reception = Reception::default();
-        let mut heard = 0;
         while let Some(frame) = frames::read(&mut stream).map_err(|error| error.to_string())? {
-            if reception.take(frame, &mut |progress| heard += progress.distributions)? {
-                assert_eq!(heard, 9);
+            if reception.take(frame, progress)? {
                 return Ok(reception.outcome());
             }
         }
@@ -294,8 +373,12 @@ mod tests {
 
     #[test]
     fn an_outcome_arrives_as_it_was_sent() {
-        let arrived = received(&stream(Ok(product()))).unwrap().unwrap();
+        let mut heard = 0;
+        let mut progress = |progress: Progress| heard += progress.distributions;
+        let arrived = hearing(&stream(Ok(product())), &mut progress);
+        let arrived = arrived.unwrap().unwrap();
         assert_eq!(format!("{arrived:?}"), format!("{:?}", product()));
+        assert_eq!(heard, 9);
     }
 
     #[test]
@@ -309,6 +392,8 @@ mod tests {
     fn a_stream_that_was_tampered_with_is_refused_or_is_another_text() {
         let mut small = product();
         small.index.truncate(10);
+        small.files.truncate(1);
+        small.files[0].2.truncate(10);
         let good = stream(Ok(small));
         let mut refused = 0;
         for at in 0..good.len() {
@@ -316,10 +401,10 @@ mod tests {
                 let mut bad = good.clone();
                 bad[at] ^= 1 << bit;
                 // Whatever comes of it, nothing panics and nothing large is allotted.
-                match std::panic::catch_unwind(|| received(&bad)) {
-                    Ok(Err(_)) => refused += 1,
-                    Ok(Ok(Ok(product))) => assert_eq!(product.index.len(), 10),
-                    Ok(Ok(Err(_))) | Err(_) => {}
+                match received(&bad) {
+                    Err(_) => refused += 1,
+                    Ok(Ok(product)) => assert_eq!(product.index.len(), 10),
+                    Ok(Err(_)) => {}
                 }
             }
         }

@@ -1,0 +1,217 @@
+//! Registered consumers, end to end but for the package manager: views and stamps follow the index, and nothing else.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at what it does not expect"
+)]
+
+#[path = "support/cli.rs"]
+mod cli;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use cli::{Tree, run};
+use serde_json::Value;
+
+const SITE: &str = "root/usr/lib/python3/dist-packages";
+
+/// A system with two plugins of a group and one distribution of another, and a consumer of the group.
+fn system() -> Tree {
+    let tree = Tree::new();
+    tree.system("root");
+    tree.dist(SITE, "one", "[app.plugins]\na = one:a\n");
+    tree.dist(
+        SITE,
+        "two",
+        "[app.plugins]\nb = two:b\n[console_scripts]\ntwo = two:main\n",
+    );
+    tree.file(
+        "root/usr/lib/epcache/consumers.d/app.conf",
+        "[consumer]\ngroups = app.*\nview = json ini tsv\nstamp = yes\n",
+    );
+    tree
+}
+
+fn refresh(tree: &Tree) {
+    let root = tree.path("root");
+    let ran = run(&mut tree.epcache(&["refresh", "--system", "--root", root.to_str().unwrap()]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+fn read(tree: &Tree, name: &str) -> String {
+    fs::read_to_string(tree.path(&beside(name))).unwrap()
+}
+
+fn beside(name: &str) -> String {
+    format!("root/usr/lib/epcache/{name}")
+}
+
+#[test]
+fn views_have_just_the_entry_points_that_were_asked_for() {
+    let tree = system();
+    refresh(&tree);
+    let rows: Value = serde_json::from_str(&read(&tree, "views/app.json")).unwrap();
+    let of = |key| {
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row[key].as_str().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let mut names = of("name");
+    names.sort_unstable();
+    assert_eq!(names, ["a", "b"]);
+    assert!(of("group").iter().all(|group| *group == "app.plugins"));
+    assert!(
+        of("path")
+            .iter()
+            .all(|path| path.starts_with("/usr/lib/python3/dist-packages/"))
+    );
+    let tsv = read(&tree, "views/app.tsv");
+    assert_eq!(tsv.lines().count(), 2);
+    assert!(tsv.contains("app.plugins\ta\tone:a\tone\t1\t"), "{tsv}");
+    let ini = read(&tree, "views/app.ini");
+    assert!(ini.contains("[app.plugins]\na = one:a\n"), "{ini}");
+    assert!(!ini.contains("console_scripts"));
+    let stamp = read(&tree, "changed/app");
+    assert!(
+        stamp.starts_with("sha256:") && stamp.len() == 7 + 64 + 1,
+        "{stamp}"
+    );
+    for name in ["views", "changed", "views/app.json", "changed/app"] {
+        let mode = fs::metadata(tree.path(&beside(name))).unwrap().mode() & 0o777;
+        assert_eq!(
+            mode & 0o055,
+            if name.contains("app") { 0o044 } else { 0o055 },
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_stamp_changes_with_the_entry_points_asked_for_and_with_nothing_else() {
+    let tree = system();
+    refresh(&tree);
+    let stamp = || (read(&tree, "changed/app"), inode(&tree, "changed/app"));
+    let first = stamp();
+    tree.dist(SITE, "unrelated", "[console_scripts]\nx = unrelated:x\n");
+    refresh(&tree);
+    assert_eq!(
+        stamp(),
+        first,
+        "replaced, though nothing asked for has changed"
+    );
+    tree.dist(SITE, "three", "[app.more]\nc = three:c\n");
+    refresh(&tree);
+    let second = stamp();
+    assert_ne!(second.0, first.0);
+    fs::remove_dir_all(tree.path(SITE).join("three-1.dist-info")).unwrap();
+    refresh(&tree);
+    assert_eq!(
+        stamp().0,
+        first.0,
+        "the same entry points have the same stamp"
+    );
+}
+
+fn inode(tree: &Tree, name: &str) -> u64 {
+    fs::metadata(tree.path(&beside(name))).unwrap().ino()
+}
+
+#[test]
+fn what_is_wanted_vanishes_with_its_registration() {
+    let tree = system();
+    tree.file(
+        "root/etc/epcache/consumers.d/other.conf",
+        "groups = *\nstamp = yes\n",
+    );
+    refresh(&tree);
+    assert!(tree.path(&beside("changed/other")).exists());
+    // Masked by the administrator.
+    tree.file("root/etc/epcache/consumers.d/app.conf", "");
+    refresh(&tree);
+    assert!(!tree.path(&beside("views")).exists());
+    assert!(!tree.path(&beside("changed/app")).exists());
+    assert!(tree.path(&beside("changed/other")).exists());
+    fs::remove_file(tree.path("root/etc/epcache/consumers.d/other.conf")).unwrap();
+    refresh(&tree);
+    assert!(!tree.path(&beside("changed")).exists());
+}
+
+#[test]
+fn a_trigger_that_a_registration_sets_off_writes_its_view() {
+    let tree = system();
+    refresh(&tree);
+    let root = tree.path("root");
+    tree.file(
+        "root/usr/lib/epcache/consumers.d/new.conf",
+        "groups = console_scripts\nview = tsv\n",
+    );
+    let list = tree.file("list", "/usr/lib/epcache/consumers.d/new.conf\n");
+    let mut trigger = tree.epcache(&[
+        "trigger",
+        "rpm",
+        "--strict",
+        "--root",
+        root.to_str().unwrap(),
+    ]);
+    let ran = run(trigger.stdin(fs::File::open(list).unwrap()));
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(read(&tree, "views/new.tsv").contains("two:main"));
+}
+
+#[test]
+fn mistakes_are_told_by_status_and_cost_nobody_else_anything() {
+    let tree = system();
+    tree.file(
+        "root/etc/epcache/consumers.d/bad.conf",
+        "groups = x\nview = xml\n",
+    );
+    refresh(&tree);
+    assert!(tree.path(&beside("views/app.json")).exists());
+    let root = tree.path("root");
+    let ran = run(&mut tree.epcache(&["status", "--root", root.to_str().unwrap(), "--json"]));
+    let consumers = &ran.json()["consumers"];
+    assert_eq!(consumers["registered"], serde_json::json!(["app"]));
+    let problem = consumers["problems"][0].as_str().unwrap();
+    assert!(
+        problem.starts_with("/etc/epcache/consumers.d/bad.conf"),
+        "{problem}"
+    );
+    let ran = run(&mut tree.epcache(&["status", "--root", root.to_str().unwrap()]));
+    assert!(
+        ran.stdout.contains("bad.conf: view: 'xml'"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn what_is_made_for_elsewhere_is_no_news_for_consumers() {
+    let tree = system();
+    let root = tree.path("root");
+    let output = tree.path("out/index");
+    let arguments = [
+        "refresh",
+        "--system",
+        "--root",
+        root.to_str().unwrap(),
+        "--output",
+        output.to_str().unwrap(),
+    ];
+    assert_eq!(run(&mut tree.epcache(&arguments)).code, 0);
+    assert!(!tree.path("out/views").exists());
+    let dry = [
+        "refresh",
+        "--system",
+        "--root",
+        root.to_str().unwrap(),
+        "--dry-run",
+    ];
+    assert_eq!(run(&mut tree.epcache(&dry)).code, 0);
+    assert!(!tree.path(&beside("views")).exists());
+}
