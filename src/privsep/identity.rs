@@ -112,25 +112,77 @@ pub(super) fn assume(target: Privileges) -> Result<Privileges, Refusal> {
 pub fn become_owner(uid: u32, gid: u32) -> Result<(), Refusal> {
     // A file may well belong to a group that its owner is not in.
     let gid = passwd::group_of(&Root::system(), uid).unwrap_or(if gid == 0 { NOBODY } else { gid });
-    change(Ids { uid, gid }).map(drop)
+    assume(Privileges::Dropped(Ids { uid, gid })).map(drop)
 }
 
 fn change(ids: Ids) -> Result<Privileges, Refusal> {
     match kernel::try_user(ids.uid) {
         Ok(()) => {}
-        Err(Errno::EINVAL) => return Ok(Privileges::Namespace),
+        Err(Errno::EINVAL) => return only_user_of_namespace().map(|()| Privileges::Namespace),
         Err(error) => return Err(not_dropped("setresuid", error)),
     }
     kernel::drop_groups().map_err(|error| not_dropped("setgroups", error))?;
     kernel::set_group(ids.gid).map_err(|error| not_dropped("setresgid", error))?;
     kernel::set_user(ids.uid).map_err(|error| not_dropped("setresuid", error))?;
-    // Who believes and does not look has been fooled before: by fakeroot, by filters.
-    if kernel::users() != Ok([ids.uid; 3]) || kernel::set_user(0) != Err(Errno::EPERM) {
-        return Err(Refusal::NotDropped("it can be taken back".into()));
+    // Who believes and does not look has been fooled before: by libraries, by filters.
+    let is_other = kernel::users() == Ok([ids.uid; 3])
+        && kernel::groups() == Ok([ids.gid; 3])
+        && kernel::supplementary_groups() == Ok(0);
+    if !is_other {
+        return Err(Refusal::NotDropped("it only looked as if they were".into()));
+    }
+    if kernel::set_user(0) != Err(Errno::EPERM) {
+        return Err(Refusal::NotDropped("they can be taken back".into()));
     }
     Ok(Privileges::Dropped(ids))
 }
 
+/// That the root of this user namespace is an ordinary user outside of it, as far as one can see from here.
+/// Where the system's own root has made the namespace, its root is still the one who owns root's files.
+fn only_user_of_namespace() -> Result<(), Refusal> {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    match outside(&map, 0) {
+        Some(0) => Err(Refusal::NotDropped(
+            "this user namespace has nobody but root, and that is root outside as well".into(),
+        )),
+        Some(_) => Ok(()),
+        None => Err(Refusal::NotDropped(
+            "setresuid: Invalid argument, and /proc does not say why".into(),
+        )),
+    }
+}
+
+/// Who a user of this namespace is outside. Lines of `/proc/PID/uid_map`: first number inside, first number
+/// outside, how many.
+fn outside(map: &str, user: u32) -> Option<u32> {
+    map.lines().find_map(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+        let (inside, outside, count) = (
+            numbers.next()?.ok()?,
+            numbers.next()?.ok()?,
+            numbers.next()?.ok()?,
+        );
+        let step = user.checked_sub(inside).filter(|&step| step < count)?;
+        outside.checked_add(step)
+    })
+}
+
 fn not_dropped(call: &str, error: Errno) -> Refusal {
     Refusal::NotDropped(format!("{call}: {}", error.desc()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_of_a_namespace_is_somebody_outside() {
+        assert_eq!(outside("         0          0 4294967295\n", 0), Some(0));
+        assert_eq!(outside("0 1000 1\n1 100000 65536\n", 0), Some(1000));
+        assert_eq!(outside("0 1000 1\n1 100000 65536\n", 999), Some(100_998));
+        assert_eq!(outside("0 1000 1\n", 1), None);
+        assert_eq!(outside("1000 0 1\n", 0), None);
+        assert_eq!(outside("", 0), None);
+        assert_eq!(outside("0 0\nx\n", 0), None);
+    }
 }

@@ -15,6 +15,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{ForkResult, fork};
 
 // On 32-bit architectures that are old enough, the calls of these names take ids of 16 bits.
@@ -25,8 +26,8 @@ use nix::unistd::{ForkResult, fork};
     target_arch = "sparc"
 )))]
 use libc::{
-    SYS_getresuid as SYS_GETRESUID, SYS_setgroups as SYS_SETGROUPS, SYS_setresgid as SYS_SETRESGID,
-    SYS_setresuid as SYS_SETRESUID,
+    SYS_getgroups as SYS_GETGROUPS, SYS_getresgid as SYS_GETRESGID, SYS_getresuid as SYS_GETRESUID,
+    SYS_setgroups as SYS_SETGROUPS, SYS_setresgid as SYS_SETRESGID, SYS_setresuid as SYS_SETRESUID,
 };
 #[cfg(any(
     target_arch = "x86",
@@ -35,6 +36,7 @@ use libc::{
     target_arch = "sparc"
 ))]
 use libc::{
+    SYS_getgroups32 as SYS_GETGROUPS, SYS_getresgid32 as SYS_GETRESGID,
     SYS_getresuid32 as SYS_GETRESUID, SYS_setgroups32 as SYS_SETGROUPS,
     SYS_setresgid32 as SYS_SETRESGID, SYS_setresuid32 as SYS_SETRESUID,
 };
@@ -54,6 +56,13 @@ pub(super) fn split() -> nix::Result<ForkResult> {
     // SAFETY: what a forked child of a process with several threads may call is limited; the program
     // has one thread here. (In a test harness, which has more, glibc keeps its allocator usable.)
     unsafe { fork() }
+}
+
+/// An ended child stays until it is waited for, whatever whoever started this process has arranged: its number
+/// is nobody else's until then.
+pub(super) fn keep_ended_children() {
+    // SAFETY: the default is no function of this process.
+    let _ = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
 }
 
 /// Ends this process at once: no destructors, and nothing that the parent has buffered is written twice.
@@ -88,19 +97,28 @@ pub(super) fn try_user(uid: c_uint) -> nix::Result<()> {
 
 /// The real, effective and saved user, as the kernel has them.
 pub(super) fn users() -> nix::Result<[c_uint; 3]> {
+    three_ids(SYS_GETRESUID)
+}
+
+/// The real, effective and saved group, as the kernel has them.
+pub(super) fn groups() -> nix::Result<[c_uint; 3]> {
+    three_ids(SYS_GETRESGID)
+}
+
+fn three_ids(call: c_long) -> nix::Result<[c_uint; 3]> {
     let mut ids: [c_uint; 3] = [0; 3];
     let [real, effective, saved] = &mut ids;
     // SAFETY: three pointers to numbers that outlive the call.
-    let result = unsafe {
-        libc::syscall(
-            SYS_GETRESUID,
-            &raw mut *real,
-            &raw mut *effective,
-            &raw mut *saved,
-        )
-    };
+    let result =
+        unsafe { libc::syscall(call, &raw mut *real, &raw mut *effective, &raw mut *saved) };
     done(result)?;
     Ok(ids)
+}
+
+/// How many supplementary groups this process is in.
+pub(super) fn supplementary_groups() -> nix::Result<c_long> {
+    // SAFETY: a list that has room for nothing is not written to.
+    Errno::result(unsafe { libc::syscall(SYS_GETGROUPS, 0usize, std::ptr::null::<libc::gid_t>()) })
 }
 
 /// What `capset(2)` is told.
@@ -229,15 +247,23 @@ pub(super) fn close_all_but(kept: &[RawFd]) {
 fn close_range(first: RawFd, last: RawFd) {
     // SAFETY: what is closed belongs to nobody any more: this is a child that never returns to the
     // code which owns the descriptors, and ends without running their destructors.
-    unsafe {
-        if libc::syscall(libc::SYS_close_range, first, last, 0) == 0 {
-            return;
-        }
-        // Linux before 5.9, or a filter that does not know the call.
-        let most = libc::sysconf(libc::_SC_OPEN_MAX).clamp(256, 1 << 16);
-        for fd in first..=last.min(RawFd::try_from(most).unwrap_or(last)) {
-            libc::close(fd);
-        }
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
+        return;
+    }
+    // Linux before 5.9, or a filter that does not know the call. Descriptors may be beyond a limit
+    // that was lowered since.
+    let listed = std::fs::read_dir("/proc/self/fd").map(|entries| {
+        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        numbers.filter(|fd| (first..=last).contains(fd)).collect()
+    });
+    let open: Vec<RawFd> = listed.unwrap_or_else(|_| {
+        // SAFETY: asks for a number.
+        let most = unsafe { libc::sysconf(libc::_SC_OPEN_MAX) }.clamp(256, 1 << 16);
+        (first..=last.min(RawFd::try_from(most).unwrap_or(last))).collect()
+    });
+    for fd in open {
+        // SAFETY: as above.
+        unsafe { libc::close(fd) };
     }
 }
 

@@ -252,6 +252,7 @@ pub fn run(
         kept: terms.kept,
         require_sandbox: *require_sandbox,
     };
+    kernel::keep_ended_children();
     match kernel::split()? {
         ForkResult::Child => worker::live(input, &orders, job),
         ForkResult::Parent { child } => {

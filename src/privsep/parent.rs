@@ -105,7 +105,10 @@ impl Worker {
                 "it used up its processor time".into()
             }
             Some(WaitStatus::Signaled(_, signal, _)) => format!("killed by {signal}"),
-            Some(WaitStatus::Exited(_, status)) => format!("exit status {status}"),
+            // Its own ends come with a frame.
+            Some(WaitStatus::Exited(_, status)) => {
+                format!("exit status {status} (a library loaded into it, such as fakeroot's?)")
+            }
             _ => "it closed its pipe".into(),
         })
     }
