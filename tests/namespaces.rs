@@ -1,0 +1,615 @@
+//! Packages are read as somebody else or not at all: what comes of it where the kernel, a container or the
+//! administrator has it otherwise.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at what it does not expect"
+)]
+
+#[path = "support/cli.rs"]
+mod cli;
+#[path = "support/separation.rs"]
+mod separation;
+
+use std::fs;
+use std::os::unix::fs::{chown, lchown};
+use std::path::Path;
+use std::process::Command;
+
+use cli::{NOBODY, Ran, Tree, names, quoted, root_for, run, set_mode, tool_for};
+use epcache::index::format::SUSPECT_AT;
+use nix::errno::Errno;
+use nix::libc;
+use separation::{Call, calls, can_trace, contains};
+use serde_json::{Value, json};
+
+const SITE: &str = "root/usr/lib/python3.11/site-packages";
+const INDEX: &str = "root/usr/lib/epcache/index";
+
+/// A system, and `etc` to be laid over the running system's /etc.
+fn tree() -> Tree {
+    let tree = Tree::new();
+    tree.system("root");
+    tree.dir("etc");
+    tree
+}
+
+/// A line of shell that sees `etc` in /etc, with `$EPCACHE`, and `$FILTER` in front of a program.
+fn with_etc(tree: &Tree, line: &str) -> Command {
+    let line = format!("mount -t overlay none -o lowerdir=etc:/etc /etc\n{line}");
+    let mut command = tree.with_mounts(&line);
+    let filter = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/separation/filtered.py");
+    command.env("FILTER", filter);
+    command
+}
+
+fn sandbox(ran: &Ran) -> Value {
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran.json()["sandbox"].clone()
+}
+
+/// The user that packages are read as here.
+fn user() -> u32 {
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let line = users.lines().find(|line| line.starts_with("_epcache:"));
+    line.unwrap().split(':').nth(2).unwrap().parse().unwrap()
+}
+
+/// /etc/passwd with another line for this user, or with none.
+fn passwd(line: &str) -> String {
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let others = users.lines().filter(|line| !line.starts_with("_epcache:"));
+    let mut text: String = others.map(|line| format!("{line}\n")).collect();
+    text.push_str(line);
+    text
+}
+
+/// A way to be root and unable to be anybody else: what it is called, what is done to the tree, what is put in front of the program,
+/// and what is said.
+type Case = (&'static str, fn(&Tree), String, &'static str);
+
+fn cases() -> Vec<Case> {
+    let filter = |rules: &[(i64, i32)]| {
+        let rules: Vec<_> = rules
+            .iter()
+            .map(|(call, errno)| format!("{call}={errno}"))
+            .collect();
+        format!("/usr/bin/python3 \"$FILTER\" {}", rules.join(","))
+    };
+    let nothing: fn(&Tree) = |_| ();
+    vec![
+        (
+            "no such user",
+            |tree| drop(tree.file("etc/passwd", passwd(""))),
+            String::new(),
+            "there is no user '_epcache' to read packages as (sysusers.d/epcache.conf creates it)",
+        ),
+        (
+            "root for a user",
+            |tree| drop(tree.file("etc/epcache.conf", "user = root\n")),
+            String::new(),
+            "packages cannot be read as the user 'root', which has root's user or group",
+        ),
+        (
+            "a user in root's group",
+            |tree| drop(tree.file("etc/passwd", passwd("_epcache:x:999:0::/:/bin/false\n"))),
+            String::new(),
+            "packages cannot be read as the user '_epcache', which has root's user or group",
+        ),
+        (
+            "a user that is everybody",
+            |tree| drop(tree.file("etc/epcache.conf", "user = nobody\n")),
+            String::new(),
+            "packages cannot be read as the user 'nobody', which others share",
+        ),
+        (
+            "a user whose number stands for no change",
+            |tree| {
+                drop(tree.file(
+                    "etc/passwd",
+                    passwd("_epcache:x:4294967295:7::/:/bin/false\n"),
+                ))
+            },
+            String::new(),
+            "root's privileges cannot be dropped (it only looked as if they were)",
+        ),
+        (
+            "a group whose number stands for no change",
+            |tree| {
+                drop(tree.file(
+                    "etc/passwd",
+                    passwd("_epcache:x:999:4294967295::/:/bin/false\n"),
+                ))
+            },
+            String::new(),
+            "root's privileges cannot be dropped (it only looked as if they were)",
+        ),
+        (
+            "no CAP_SETUID",
+            nothing,
+            "setpriv --bounding-set -setuid".into(),
+            "root's privileges cannot be dropped (setresuid: Operation not permitted)",
+        ),
+        (
+            "no CAP_SETGID",
+            nothing,
+            "setpriv --groups 42 --bounding-set -setgid".into(),
+            "root's privileges cannot be dropped (setgroups: Operation not permitted)",
+        ),
+        (
+            "a filter that refuses setresuid",
+            nothing,
+            filter(&[(libc::SYS_setresuid, libc::EPERM)]),
+            "root's privileges cannot be dropped (setresuid: Operation not permitted)",
+        ),
+        (
+            "a filter that refuses setgroups, as a user namespace may",
+            nothing,
+            filter(&[(libc::SYS_setgroups, libc::EPERM)]),
+            "root's privileges cannot be dropped (setgroups: Operation not permitted)",
+        ),
+        (
+            "a filter that fakes setresuid",
+            nothing,
+            filter(&[(libc::SYS_setresuid, 0)]),
+            "root's privileges cannot be dropped (it only looked as if they were)",
+        ),
+        (
+            "a filter that fakes setresgid",
+            nothing,
+            filter(&[(libc::SYS_setresgid, 0)]),
+            "root's privileges cannot be dropped (it only looked as if they were)",
+        ),
+        (
+            "a filter that fakes setgroups",
+            nothing,
+            format!(
+                "setpriv --groups 42 {}",
+                filter(&[(libc::SYS_setgroups, 0)])
+            ),
+            "root's privileges cannot be dropped (it only looked as if they were)",
+        ),
+        (
+            "a filter that has no such user",
+            nothing,
+            filter(&[(libc::SYS_setresuid, libc::EINVAL)]),
+            "root's privileges cannot be dropped (this user namespace has nobody but root, and that is root \
+             outside as well)",
+        ),
+        (
+            "capabilities that outlive the change",
+            nothing,
+            "setpriv --securebits +no_setuid_fixup".into(),
+            "root's privileges cannot be dropped (they can be taken back)",
+        ),
+        (
+            "a filter that fakes capset",
+            |tree| drop(tree.file("etc/epcache.conf", "privilege-drop = no\n")),
+            filter(&[(libc::SYS_capset, 0)]),
+            "root's privileges cannot be dropped (capabilities are left)",
+        ),
+        (
+            "a user namespace of root's own",
+            nothing,
+            "unshare -Ur".into(),
+            "root's privileges cannot be dropped (this user namespace has nobody but root, and that is root \
+             outside as well)",
+        ),
+    ]
+}
+
+#[test]
+fn who_cannot_give_root_up_reads_nothing() {
+    let test = "a root that cannot be given up";
+    if !can_trace(test) || !tool_for(test, "setpriv") {
+        return;
+    }
+    for (name, prepare, prefix, reason) in cases() {
+        let tree = tree();
+        let ran = run(&mut tree.epcache(&["refresh", "-q", "--root", "root"]));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        tree.dist(SITE, "new", "[g]\nnew = new:main\n");
+        prepare(&tree);
+        let index = fs::read(tree.path(INDEX)).unwrap();
+        let folder = names(tree.path("root/usr/lib/epcache"));
+        for (command, code) in [("refresh --root root", 2), ("trigger dpkg --root root", 0)] {
+            let _ = fs::remove_dir_all(tree.path("calls"));
+            tree.dir("calls");
+            let strace =
+                "strace -ff -qq -y -e signal=none -e trace=%file,%process,setresuid -o calls/of";
+            let ran = run(&mut with_etc(
+                &tree,
+                &format!("{strace} {prefix} \"$EPCACHE\" {command}"),
+            ));
+            let Some(processes) = calls(test, &tree, &ran) else {
+                return;
+            };
+            assert_eq!(ran.code, code, "{name}: {ran:?}");
+            let said = format!("{reason}: nothing is read");
+            assert!(ran.complaint().contains(&said), "{name}: {said}: {ran:?}");
+            let site = tree.path("root/usr/lib/python3.11");
+            let opens = |call: &&Call| call.opened().is_some_and(|path| path.starts_with(&site));
+            let opened: Vec<_> = processes.iter().flatten().filter(opens).collect();
+            assert!(opened.is_empty(), "{name}: {opened:?}");
+        }
+        // The old index stays, and is suspected.
+        let mut now = fs::read(tree.path(INDEX)).unwrap();
+        assert_eq!(
+            std::mem::replace(&mut now[SUSPECT_AT as usize], 0),
+            1,
+            "{name}"
+        );
+        assert!(now == index, "{name}");
+        let with_state: Vec<_> = names(tree.path("root/usr/lib/epcache"));
+        assert_eq!(with_state, folder, "{name}");
+        let status = run(&mut tree.epcache(&["status", "--root", "root", "--json"]));
+        assert_eq!(
+            status.json()["triggers"]["last_runs"]["dpkg"]["result"],
+            "failed",
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_user_namespace_with_nobody_else_in_it_has_no_root_to_give_up() {
+    let test = "a user namespace";
+    if !root_for(test) {
+        return;
+    }
+    let tree = tree();
+    let epcache = quoted(tree.public_program());
+    set_mode(tree.file("secret", "[g]\nsecret = stolen:main\n"), 0o600);
+    fs::remove_file(tree.path(&format!("{SITE}/sys-1.dist-info/entry_points.txt"))).unwrap();
+    tree.link(
+        tree.path("secret"),
+        &format!("{SITE}/sys-1.dist-info/entry_points.txt"),
+    );
+    chown(tree.dir("out"), Some(NOBODY), Some(NOBODY)).unwrap();
+    let become_user =
+        format!("setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups unshare -Urm");
+    let refresh = format!("{epcache} refresh --path {SITE} --output out/index --json");
+    let ran = run(&mut tree.with_mounts(&format!("{become_user} {refresh}")));
+    let expected = json!({"privileges": "namespace", "landlock": "full", "seccomp": true});
+    assert_eq!(sandbox(&ran), expected, "{ran:?}");
+    assert!(ran.warnings()[0].contains("may not be read"), "{ran:?}");
+    assert!(!contains(
+        &fs::read(tree.path("out/index")).unwrap(),
+        "stolen"
+    ));
+
+    // Nobody to ask whose root this is.
+    fs::remove_file(tree.path("out/index")).unwrap();
+    let line = format!(
+        "{become_user} sh -euc {}",
+        quoted(format!("mount -t tmpfs none /proc; {refresh} --dry-run"))
+    );
+    let ran = run(&mut tree.with_mounts(&line));
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.complaint()
+            .contains("and /proc does not say why): nothing is read"),
+        "{ran:?}"
+    );
+    assert!(!tree.path("out/index").exists());
+}
+
+#[test]
+fn in_a_container_with_users_of_its_own_root_is_given_up_as_everywhere() {
+    let test = "a container's users";
+    if !root_for(test) {
+        return;
+    }
+    let tree = tree();
+    tree.dir("root/usr/lib/epcache");
+    tree.public_program();
+    let line = format!(
+        "unshare --user --mount sleep 60 &
+         until [ \"$(readlink /proc/$!/ns/user)\" != \"$(readlink /proc/self/ns/user)\" ]; do sleep 0.02; done
+         echo '0 100000 65536' >/proc/$!/uid_map
+         echo '0 100000 65536' >/proc/$!/gid_map
+         chown -R 100000:100000 {}
+         status=0
+         nsenter --user --target $! .bin/epcache refresh --root root --json || status=$?
+         kill $!
+         exit $status",
+        tree.text("root")
+    );
+    let ran = run(&mut tree.with_mounts(&line));
+    let expected =
+        json!({"privileges": "dropped", "uid": user(), "landlock": "full", "seccomp": true});
+    assert_eq!(sandbox(&ran), expected, "{ran:?}");
+}
+
+#[test]
+fn privileges_are_kept_where_the_administrator_wants_it_but_no_capability() {
+    let test = "privilege-drop = no";
+    if !root_for(test) {
+        return;
+    }
+    let tree = tree();
+    tree.file("etc/epcache.conf", "privilege-drop = no\n");
+    for (name, owner) in [("roots", 0), ("users", 1234)] {
+        let metadata = tree.dist(SITE, name, &format!("[g]\n{name} = {name}:main\n"));
+        set_mode(metadata.join("entry_points.txt"), 0o600);
+        lchown(metadata.join("entry_points.txt"), Some(owner), None).unwrap();
+    }
+    let ran = run(&mut with_etc(
+        &tree,
+        "\"$EPCACHE\" refresh --root root --json",
+    ));
+    let expected = json!({"privileges": "kept", "landlock": "full", "seccomp": true});
+    assert_eq!(sandbox(&ran), expected, "{ran:?}");
+    let index = fs::read(tree.path(INDEX)).unwrap();
+    assert!(contains(&index, "roots:main") && !contains(&index, "users:main"));
+    assert_eq!(separation::unread(&index), ["users-1.dist-info"]);
+}
+
+#[test]
+fn how_packages_are_read_is_not_for_an_image_to_say() {
+    if !root_for("an image's configuration") {
+        return;
+    }
+    let tree = tree();
+    tree.file(
+        "root/etc/epcache.conf",
+        "privilege-drop = no\nrequire-sandbox = no\nuser = root\n",
+    );
+    tree.file("root/etc/passwd", "_epcache:x:4321:4321::/:/bin/false\n");
+    let ran = run(&mut tree.epcache(&["refresh", "--root", "root", "--json"]));
+    assert_eq!(sandbox(&ran)["privileges"], "dropped");
+    assert_eq!(sandbox(&ran)["uid"], user());
+}
+
+#[test]
+fn what_the_kernel_lacks_is_said_once_or_is_fatal() {
+    let test = "a kernel without sandboxes";
+    if !can_trace(test) {
+        return;
+    }
+    let no_landlock = [(libc::SYS_landlock_create_ruleset, libc::ENOSYS)];
+    let no_seccomp = [(libc::SYS_seccomp, libc::EINVAL)];
+    let switched_off = [(libc::SYS_landlock_create_ruleset, libc::EOPNOTSUPP)];
+    let neither = [no_landlock[0], (libc::SYS_seccomp, libc::ENOSYS)];
+    for (rules, lack, landlock, seccomp) in [
+        (&no_landlock[..], "no Landlock", "missing", true),
+        (&switched_off, "no Landlock", "missing", true),
+        (&no_seccomp, "no seccomp filters", "full", false),
+        (
+            &neither,
+            "neither Landlock nor seccomp filters",
+            "missing",
+            false,
+        ),
+    ] {
+        let tree = tree();
+        let filter: Vec<_> = rules
+            .iter()
+            .map(|(call, errno)| format!("{call}={errno}"))
+            .collect();
+        let filter = format!(
+            "/usr/bin/python3 \"$FILTER\" {} \"$EPCACHE\"",
+            filter.join(",")
+        );
+        let ran = run(&mut with_etc(
+            &tree,
+            &format!("{filter} refresh --root root --json"),
+        ));
+        let expected = json!({
+            "privileges": "dropped", "uid": user(), "landlock": landlock, "seccomp": seccomp
+        });
+        assert_eq!(sandbox(&ran), expected);
+        let said = format!("epcache: warning: this kernel has {lack}: packages were read without");
+        assert_eq!(ran.complaint(), said);
+        // Whoever installs a package can do nothing about it.
+        let trigger = format!("{filter} trigger dpkg --root root");
+        let ran = run(&mut with_etc(&tree, &trigger));
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{lack}");
+
+        tree.file("etc/epcache.conf", "require-sandbox = yes\n");
+        let index = fs::read(tree.path(INDEX)).unwrap();
+        let ran = run(&mut with_etc(
+            &tree,
+            &format!("{filter} refresh --root root"),
+        ));
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(
+            ran.complaint()
+                .contains("require-sandbox = yes, and this kernel has no"),
+            "{ran:?}"
+        );
+        let ran = run(&mut with_etc(&tree, &trigger));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.complaint().contains("nothing is read"), "{ran:?}");
+        let mut now = fs::read(tree.path(INDEX)).unwrap();
+        assert_eq!(std::mem::replace(&mut now[SUSPECT_AT as usize], 0), 1);
+        assert!(now == index);
+    }
+}
+
+#[test]
+fn what_old_container_runtimes_refuse_is_done_without() {
+    let test = "container runtimes' filters";
+    if !root_for(test) {
+        return;
+    }
+    let calls = [
+        libc::SYS_close_range,
+        libc::SYS_openat2,
+        libc::SYS_statx,
+        libc::SYS_clone3,
+        libc::SYS_faccessat2,
+        libc::SYS_rseq,
+        libc::SYS_getrandom,
+        libc::SYS_landlock_restrict_self,
+    ];
+    let tree = tree();
+    // Enough for threads.
+    for number in 0..600 {
+        tree.dist(SITE, &format!("d{number}"), "[g]\nd = d:main\n");
+    }
+    let ran = run(&mut tree.epcache(&["refresh", "-q", "--root", "root"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let expected = fs::read(tree.path(INDEX)).unwrap();
+    for errno in [Errno::EPERM, Errno::ENOSYS] {
+        let all: Vec<_> = calls
+            .iter()
+            .map(|call| format!("{call}={}", errno as i32))
+            .collect();
+        // Each, and all at once.
+        for rules in all.iter().chain([&all.join(",")]) {
+            let line = format!(
+                "/usr/bin/python3 \"$FILTER\" {rules} \"$EPCACHE\" refresh --full --root root --json"
+            );
+            let ran = run(&mut with_etc(&tree, &line));
+            let in_force = sandbox(&ran);
+            assert_eq!(in_force["privileges"], "dropped", "{rules}");
+            assert_eq!(in_force["seccomp"], true, "{rules}");
+            assert!(fs::read(tree.path(INDEX)).unwrap() == expected, "{rules}");
+        }
+    }
+}
+
+#[test]
+fn neither_proc_nor_devices_are_needed() {
+    let test = "a system without /proc and /dev";
+    if !root_for(test) {
+        return;
+    }
+    let filter = format!("/usr/bin/python3 \"$FILTER\" {}=1", libc::SYS_close_range);
+    for line in [
+        "mount -t tmpfs none /proc".to_owned(),
+        "mount -t tmpfs none /dev".to_owned(),
+        "mount -t tmpfs none /proc; mount -t tmpfs none /dev".to_owned(),
+        // A plain file where the null device should be.
+        "mount -t tmpfs none /dev; echo >/dev/null".to_owned(),
+        format!(
+            "mount -t tmpfs none /proc; mount -t tmpfs none /dev; exec {filter} \"$EPCACHE\" refresh --root root --json"
+        ),
+    ] {
+        let tree = tree();
+        let ran = run(&mut with_etc(
+            &tree,
+            &format!("{line}\n\"$EPCACHE\" refresh --root root --json"),
+        ));
+        let expected =
+            json!({"privileges": "dropped", "uid": user(), "landlock": "full", "seccomp": true});
+        assert_eq!(sandbox(&ran), expected, "{line}");
+        assert_eq!(ran.json()["entry_points"], 1, "{line}");
+    }
+}
+
+#[test]
+fn in_a_chroot_its_own_users_count() {
+    let test = "a chroot";
+    if !root_for(test) {
+        return;
+    }
+    let tree = tree();
+    tree.public_program();
+    for name in ["usr", "tree", "etc"] {
+        tree.dir(&format!("chroot/{name}"));
+    }
+    for name in ["bin", "lib", "lib64"] {
+        match fs::read_link(Path::new("/").join(name)) {
+            Ok(target) => tree.link(target, &format!("chroot/{name}")),
+            Err(_) => return cli::left_out(test, "/usr is not merged here"),
+        }
+    }
+    let line = "mount --rbind /usr chroot/usr; mount --bind . chroot/tree
+                exec chroot chroot /tree/.bin/epcache refresh --root /tree/root --json";
+    let ran = run(&mut tree.with_mounts(line));
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.complaint().contains("there is no user '_epcache'"),
+        "{ran:?}"
+    );
+    tree.file("chroot/etc/passwd", "_epcache:x:4321:4321::/:/bin/false\n");
+    let ran = run(&mut tree.with_mounts(line));
+    let expected =
+        json!({"privileges": "dropped", "uid": 4321, "landlock": "full", "seccomp": true});
+    assert_eq!(sandbox(&ran), expected);
+}
+
+#[test]
+fn fakeroot_fakes_nothing_here() {
+    let test = "fakeroot";
+    if !root_for(test) || !tool_for(test, "fakeroot") {
+        return;
+    }
+    let tree = tree();
+    let epcache = tree.public_program();
+    chown(tree.dir("out"), Some(NOBODY), Some(NOBODY)).unwrap();
+    let metadata = tree.path(&format!("{SITE}/sys-1.dist-info/entry_points.txt"));
+    set_mode(&metadata, 0o600);
+    let user = format!("setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups");
+    let arguments = format!("--path {SITE} --output out/index --json");
+    for (line, privileges) in [
+        (
+            format!("{user} fakeroot {} refresh {arguments}", quoted(&epcache)),
+            "unprivileged",
+        ),
+        (
+            format!("fakeroot {} refresh --root root --json", quoted(&epcache)),
+            "dropped",
+        ),
+    ] {
+        let ran = run(&mut tree.with_mounts(&line));
+        if ran.code == 0 {
+            assert_eq!(sandbox(&ran)["privileges"], privileges);
+        } else {
+            // Its library asks a daemon that the worker cannot reach, and ends the process.
+            assert_eq!(ran.code, 2, "{ran:?}");
+            assert!(ran.complaint().contains("fakeroot"), "{ran:?}");
+        }
+        for index in ["out/index", INDEX] {
+            let index = fs::read(tree.path(index)).unwrap_or_default();
+            assert!(!contains(&index, "sys:main"));
+        }
+    }
+}
+
+#[test]
+fn how_a_worker_ended_is_known_whatever_was_inherited() {
+    let test = "a worker that is killed";
+    if !can_trace(test) {
+        return;
+    }
+    for trap in ["", "trap '' CHLD;"] {
+        let tree = tree();
+        let line = format!(
+            "{trap} exec {} refresh --root root",
+            quoted(env!("CARGO_BIN_EXE_epcache"))
+        );
+        let mut strace = tree.program("strace".as_ref());
+        strace.args([
+            "-f",
+            "-o",
+            "/dev/null",
+            "-e",
+            "trace=seccomp",
+            "-e",
+            "inject=seccomp:signal=KILL",
+        ]);
+        let ran = run(strace.args(["sh", "-euc", &line]));
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(
+            ran.complaint().ends_with("ended: killed by SIGKILL"),
+            "{trap} {ran:?}"
+        );
+    }
+}
+
+#[test]
+fn a_pid_namespace_makes_no_difference() {
+    let test = "a PID namespace";
+    if !root_for(test) {
+        return;
+    }
+    let tree = tree();
+    let line = "unshare --pid --fork --mount-proc \"$EPCACHE\" refresh --root root --json";
+    assert_eq!(sandbox(&run(&mut tree.with_mounts(line)))["uid"], user());
+}
