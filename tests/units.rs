@@ -142,12 +142,14 @@ impl Container {
 
 /// What the scripts have in common.
 const HELPERS: &str = r#"
-# put DIRECTORY NAME: a distribution, as a copy by hand leaves it
-put() {
-    mkdir -p "$1/$2-1.0.dist-info"
-    printf 'Metadata-Version: 2.1\nName: %s\nVersion: 1.0\n' "$2" >"$1/$2-1.0.dist-info/METADATA"
-    printf '[test.units]\n%s = %s:main\n' "$2" "$2" >"$1/$2-1.0.dist-info/entry_points.txt"
+# make NAME: a distribution, in no search directory yet
+make() {
+    mkdir -p "/var/staging/$1-1.0.dist-info"
+    printf 'Metadata-Version: 2.1\nName: %s\nVersion: 1.0\n' "$1" >"/var/staging/$1-1.0.dist-info/METADATA"
+    printf '[test.units]\n%s = %s:main\n' "$1" "$1" >"/var/staging/$1-1.0.dist-info/entry_points.txt"
 }
+# put DIRECTORY NAME: a distribution, as a copy by hand leaves it
+put() { make "$2"; mkdir -p "$1"; mv "/var/staging/$2-1.0.dist-info" "$1"; }
 # settled: waits until nothing has been at work for five seconds
 settled() {
     local calm=0 tries=0
@@ -208,7 +210,7 @@ settled
 
 # The unit leaves the program all that its own sandbox needs.
 mkdir -p /run/systemd/system/epcache.service.d
-printf '[Service]\nExecStart=\nExecStart=/usr/bin/epcache refresh --system --full --json\nStandardOutput=file:/run/in-unit\n' \
+printf '[Service]\nExecStart=\nExecStart=/usr/bin/epcache refresh --system --full --json\nStandardOutput=file:/run/in-unit\nStandardError=journal\n' \
     >/run/systemd/system/epcache.service.d/json.conf
 systemctl daemon-reload; systemctl start epcache.service
 epcache refresh --system --full --json >/run/on-its-own
@@ -219,7 +221,8 @@ rm -r /run/systemd/system/epcache.service.d
 systemctl daemon-reload
 
 before=$(runs)
-for n in $(seq 200); do put "$site" "burst$n"; sleep 0.02; done
+for n in $(seq 200); do make "burst$n"; done
+mv /var/staging/* "$site"
 settled
 echo "burst: $(known) known after $(($(runs) - before)) refreshes, $(healthy)"
 
