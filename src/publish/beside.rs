@@ -7,12 +7,12 @@ use std::os::unix::ffi::OsStrExt;
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
-use super::PublishError;
 use super::folder::Folder;
+use super::{PublishError, open_at};
 
 const FOLDER: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_DIRECTORY)
@@ -64,7 +64,7 @@ impl Folder {
                 Err(errno) => return Err(errno.into()),
             }
         }
-        let folder = openat(self.directory(), name, FOLDER, Mode::empty())?;
+        let folder = open_at(self.directory(), name, FOLDER, Mode::empty())?;
         let stat = fstat(&folder)?;
         if stat.st_uid != geteuid().as_raw() {
             return Err(io::Error::other("it belongs to somebody else"));

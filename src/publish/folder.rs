@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::fcntl::{AtFlags, OFlag, renameat};
 use nix::sys::stat::{FileStat, Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
-use super::PublishError;
 use super::way::{Missing, folder_of};
+use super::{PublishError, open_at};
 use crate::rooted::{FileType, Root, file_type, read_bounded, regular_file};
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
@@ -165,7 +165,7 @@ impl Folder {
     /// Opens an entry that is a regular file, or makes it, as `flags` say, for its owner alone.
     pub(super) fn open_file(&self, name: &OsStr, flags: OFlag) -> io::Result<File> {
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
-        let opened = openat(&self.held, name, flags | CAREFUL, mode)?;
+        let opened = open_at(&self.held, name, flags | CAREFUL, mode)?;
         Ok(regular_file(opened.into())?.0)
     }
 

@@ -18,15 +18,34 @@ use nix::unistd::geteuid;
 use super::PublishError;
 use super::folder::Folder;
 
+/// A lock, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Lock(Option<Flock<File>>);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // By itself it would panic where it cannot be unlocked, by a file server that has gone, say. Then
+        // the kernel does it when this process ends.
+        let mut held = self.0.take();
+        while let Some(lock) = held {
+            held = match lock.unlock() {
+                Err((back, Errno::EINTR)) => Some(back),
+                Err((back, _)) => return std::mem::forget(back),
+                Ok(_) => None,
+            };
+        }
+    }
+}
+
 /// Waits up to `patience` for whoever has the lock of the folder's published file.
-pub(super) fn lock(folder: &Folder, patience: Duration) -> Result<Flock<File>, PublishError> {
+pub(super) fn lock(folder: &Folder, patience: Duration) -> Result<Lock, PublishError> {
     let mut name = folder.name().to_owned();
     name.push(".lock");
     let path = folder.path().with_file_name(&name);
     lock_file(folder, &name, patience).map_err(PublishError::at("lock", &path))
 }
 
-fn lock_file(folder: &Folder, name: &OsString, patience: Duration) -> io::Result<Flock<File>> {
+fn lock_file(folder: &Folder, name: &OsString, patience: Duration) -> io::Result<Lock> {
     let started = Instant::now();
     loop {
         let mut file = folder.open_file(name, OFlag::O_RDWR | OFlag::O_CREAT)?;
@@ -41,10 +60,12 @@ fn lock_file(folder: &Folder, name: &OsString, patience: Duration) -> io::Result
         }
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => {
+                Ok(locked) => {
+                    let inode = fstat(&*locked).map(|stat| stat.st_ino);
+                    let lock = Lock(Some(locked));
                     // Somebody may have removed the file between opening and locking.
                     let here = folder.stat(name).map(|stat| stat.st_ino).ok();
-                    if here == Some(fstat(&*lock)?.st_ino) {
+                    if here == Some(inode?) {
                         return Ok(lock);
                     }
                     break;

@@ -14,11 +14,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat};
+use nix::fcntl::{AT_FDCWD, OFlag, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, mkdirat};
 use nix::unistd::geteuid;
 
-use super::PublishError;
+use super::{PublishError, open_at};
 use crate::owner::is_unmapped;
 use crate::rooted::{FileType, Root, file_type};
 
@@ -86,7 +86,7 @@ pub(super) fn folder_of(
     let walk = Walk::begin(root, path, shown, missing)?;
     let folder = walk.to(path.parent().unwrap_or(Path::new("")))?;
     // Open for real: a descriptor that was opened by O_PATH cannot be listed or synced.
-    openat(&folder, ".", FOLDER, Mode::empty())
+    open_at(&folder, ".", FOLDER, Mode::empty())
         .map_err(|errno| PublishError::at("open", shown)(errno.into()))
 }
 
@@ -106,12 +106,12 @@ impl<'r> Start<'r> {
         Ok(match root.anchor() {
             Some(anchor) => Self::Root(anchor, root.path()),
             None if path.is_absolute() => Self::system()?,
-            None => Self::Current(openat(AT_FDCWD, ".", STEP, Mode::empty())?, PathBuf::new()),
+            None => Self::Current(open_at(AT_FDCWD, ".", STEP, Mode::empty())?, PathBuf::new()),
         })
     }
 
     fn system() -> io::Result<Self> {
-        Ok(Self::System(openat(AT_FDCWD, "/", STEP, Mode::empty())?))
+        Ok(Self::System(open_at(AT_FDCWD, "/", STEP, Mode::empty())?))
     }
 
     fn fd(&self) -> BorrowedFd<'_> {
@@ -191,7 +191,7 @@ impl<'r> Walk<'r> {
                 _ => return Err(at()(Errno::ENOTDIR.into())),
             }
         }
-        openat(self.here(), ".", STEP, Mode::empty())
+        open_at(self.here(), ".", STEP, Mode::empty())
             .map_err(|errno| PublishError::at("open", &self.path_of(None))(errno.into()))
     }
 
@@ -199,7 +199,7 @@ impl<'r> Walk<'r> {
     /// to is not made: it may be meant for somewhere else.
     fn step(&self, name: &OsStr, link: Option<PathBuf>) -> Result<OwnedFd, PublishError> {
         let at = |action| PublishError::at(action, &self.path_of(Some(name)));
-        let open = || openat(self.here(), name, STEP, Mode::empty()).map_err(io::Error::from);
+        let open = || open_at(self.here(), name, STEP, Mode::empty()).map_err(io::Error::from);
         match (open(), link) {
             (Err(error), Some(path)) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(self.refuse(Objection::Nowhere { path }));
@@ -227,7 +227,7 @@ impl<'r> Walk<'r> {
         let is_directory = file_type(&stat) == FileType::Directory;
         if is_directory && stat.st_uid == self.user && stat.st_mode & 0o777 != 0o755 {
             fchmod(
-                openat(made, ".", FOLDER, Mode::empty())?,
+                open_at(made, ".", FOLDER, Mode::empty())?,
                 FOLDER_MODE.union(Mode::from_bits_truncate(stat.st_mode & 0o7000)),
             )?;
         }
@@ -244,7 +244,7 @@ impl<'r> Walk<'r> {
     fn back(&mut self) -> io::Result<()> {
         if self.way.pop().is_none() {
             if let Start::Current(fd, path) = &self.start {
-                let above = openat(fd, "..", STEP, Mode::empty())?;
+                let above = open_at(fd, "..", STEP, Mode::empty())?;
                 self.start = Start::Current(above, path.join(".."));
             }
         }
