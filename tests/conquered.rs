@@ -855,6 +855,20 @@ fn who_has_said_all_is_ended_and_what_was_said_is_published() {
 }
 
 #[test]
+fn it_does_not_outlive_its_parent() {
+    if !root_for("a conquered worker without a parent") {
+        return;
+    }
+    let prey = Prey::new();
+    for job in ["hang", "deaf", "spin"] {
+        let run = Run::of(job).fact("killed", "soon");
+        let ran = prey.conquer_with(&run, &REFRESH);
+        assert_eq!(ran.code, 128 + 9, "{job}: {ran:?}");
+        prey.is_unharmed();
+    }
+}
+
+#[test]
 fn a_package_manager_is_not_hurt() {
     if !root_for("a conquered worker of a trigger") {
         return;

@@ -9,6 +9,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, RestrictionStatus, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
@@ -43,8 +44,12 @@ impl Landlock {
 pub(super) fn restrict_to_reading() -> Landlock {
     let reading = AccessFs::ReadFile | AccessFs::ReadDir;
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let Ok(root) = open("/", flags, Mode::empty()) else {
-        return Landlock::Missing;
+    let root = loop {
+        match open("/", flags, Mode::empty()) {
+            Ok(root) => break root,
+            Err(Errno::EINTR) => {}
+            Err(_) => return Landlock::Missing,
+        }
     };
     enforce(|| {
         Ruleset::default()

@@ -215,7 +215,12 @@ impl Read for PatientPipe {
                 Err(error) => return Err(error.into()),
             }
         }
-        let count = read(self.pipe.as_fd(), buffer)?;
+        let count = loop {
+            match read(self.pipe.as_fd(), buffer) {
+                Err(Errno::EINTR) => {}
+                count => break count?,
+            }
+        };
         match self.left.checked_sub(count as u64) {
             Some(left) => self.left = left,
             None => return Err(self.give_up(GivenUp::Size(size))),
