@@ -232,7 +232,15 @@ fn renew(
     if let Some(consumers) = &request.consumers {
         let unchanged = if product.unchanged { old.fetch() } else { None };
         let bytes = unchanged.unwrap_or(&product.index);
-        product.files = Index::open(bytes).and_then(|index| consumers::files(&index, consumers))?;
+        let index = Index::open(bytes)?;
+        let made = consumers::files(&index, consumers, message::FILES_LIMIT)?;
+        product.files = made.files;
+        let left_out = made.left_out.into_iter();
+        let left_out = left_out.filter_map(|number| consumers.get(number));
+        product.failures.extend(left_out.map(|consumer| Warning {
+            path: PathBuf::from(&consumer.name),
+            text: "too much for this consumer's files, none is written".into(),
+        }));
     }
     Ok(product)
 }

@@ -13,7 +13,7 @@ use crate::index::format::SUSPECT_AT;
 use crate::index::{self, Index};
 use crate::lookup::SYSTEM_INDEXES;
 use crate::privsep::{self, Bounds, Job, Sandbox, Sender, Terms};
-use crate::publish::{self, Outcome, Place};
+use crate::publish::{self, Folder, Outcome, Place};
 use crate::rooted::Root;
 use crate::scan::Warning;
 use crate::worker::{self, Product, Progress, Reception, Request};
@@ -52,9 +52,15 @@ pub(super) fn renew(
     // The running system's, whatever root the packages are below: who builds an image does not say how
     // it is read.
     let policy = configuration(&Root::system()).policy;
+    let later = match place {
+        Some(place) if request.consumers.is_some() => later_places(root, place),
+        _ => Vec::new(),
+    };
     let writable: Vec<_> = place
-        .map(|place| place.folder().directory())
+        .map(Place::folder)
         .into_iter()
+        .chain(&later)
+        .map(Folder::directory)
         .collect();
     let mut kept = root.descriptors();
     kept.extend(request.old.as_ref().map(AsFd::as_fd));
@@ -91,6 +97,7 @@ pub(super) fn renew(
     if let (Some(place), Some(consumers)) = (place, &request.consumers) {
         let failures = tell(place, consumers, &product.files);
         product.failures.extend(failures);
+        later.iter().for_each(forget);
     }
     Ok(Renewed {
         product,
@@ -99,27 +106,21 @@ pub(super) fn renew(
     })
 }
 
-/// Writes the files for consumers beside the index, and takes those away that nobody wants any more. What
-/// cannot be written is no reason not to write the others.
+/// Writes the files for consumers beside the index, and takes away all others: nobody wants them any more, or they
+/// could not be made anew, and no view is better than a wrong one. What cannot be written is no reason not
+/// to write the others.
 fn tell(place: &Place, consumers: &[Consumer], files: &[(usize, Form, Vec<u8>)]) -> Vec<Warning> {
     let mut failures = Vec::new();
     for folder in [consumers::VIEWS, consumers::STAMPS] {
-        let mut wanted = Vec::new();
-        let mut is_complete = true;
-        for (number, consumer) in consumers.iter().enumerate() {
-            for &form in consumer.forms.iter().filter(|form| form.folder() == folder) {
-                let made = files
-                    .iter()
-                    .find(|(of, is, _)| (*of, *is) == (number, form));
-                is_complete &= made.is_some();
-                let name = form.file_name(&consumer.name);
-                wanted.extend(made.map(|(_, _, content)| (name, content.as_slice())));
-            }
-        }
-        // Why, the worker has said.
-        if !is_complete {
-            continue;
-        }
+        let wanted: Vec<_> = files
+            .iter()
+            .filter(|(_, form, _)| form.folder() == folder)
+            .filter_map(|(number, form, content)| {
+                let consumer = consumers.get(*number)?;
+                let asked = consumer.forms.contains(form);
+                asked.then(|| (form.file_name(&consumer.name), content.as_slice()))
+            })
+            .collect();
         if let Err(error) = place.folder().keep_beside(folder, &wanted) {
             failures.push(Warning {
                 path: place.path().with_file_name(folder),
@@ -128,6 +129,26 @@ fn tell(place: &Place, consumers: &[Consumer], files: &[(usize, Form, Vec<u8>)])
         }
     }
     failures
+}
+
+/// The places for the system index that come after this one. Consumers' files there are of when this one could not
+/// be written.
+fn later_places(root: &Root, place: &Place) -> Vec<Folder> {
+    system_places()
+        .iter()
+        .skip_while(|path| publish::shown(root, path) != place.path())
+        .skip(1)
+        .filter_map(|path| Folder::of(root, path).ok())
+        .collect()
+}
+
+/// Takes away the files for consumers. So wherever there are two views, the one at the later place is the right one.
+fn forget(folder: &Folder) {
+    for name in [consumers::VIEWS, consumers::STAMPS] {
+        if let Err(error) = folder.keep_beside(name, &[]) {
+            log::debug!("{error}");
+        }
+    }
 }
 
 /// Who is to be told of what is in the system index below `root`. Mistakes of theirs are no failure: `status`

@@ -16,7 +16,7 @@ use ini::{Ini, ParseOption};
 use crate::config::{Remark, content, drop_ins, switch};
 use crate::rooted::Root;
 
-pub use view::files;
+pub use view::{Files, files};
 
 const DIRECTORIES: [&str; 2] = ["/usr/lib/epcache/consumers.d", "/etc/epcache/consumers.d"];
 

@@ -23,26 +23,65 @@ struct Wanted {
     path: Vec<u8>,
 }
 
-/// The files that each of these consumers wants: its number in the list, their form, and their content.
+/// The files for consumers.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// The consumer's number in the list, the form, and the content.
+    pub files: Vec<(usize, Form, Vec<u8>)>,
+    /// The numbers of those whose files would have been too large.
+    pub left_out: Vec<usize>,
+}
+
+/// The files that each of these consumers wants, of at most `limit` bytes together: what does not fit costs the
+/// consumer whose it is, and no other.
 ///
 /// # Errors
 /// [`Damage`] of the index.
 pub fn files<S: Source>(
     index: &Index<S>,
     consumers: &[Consumer],
-) -> Result<Vec<(usize, Form, Vec<u8>)>, Damage> {
-    let mut files = Vec::new();
+    limit: usize,
+) -> Result<Files, Damage> {
+    let mut made = Files::default();
+    let mut left = limit;
     for (number, consumer) in consumers.iter().enumerate() {
-        let wanted = wanted(index, consumer)?;
-        for &form in &consumer.forms {
-            files.push((number, form, content(form, &wanted)));
+        let Some(theirs) = files_of(index, consumer, left)? else {
+            made.left_out.push(number);
+            continue;
+        };
+        for (form, content) in theirs {
+            left = left.saturating_sub(content.len());
+            made.files.push((number, form, content));
         }
     }
-    Ok(files)
+    Ok(made)
 }
 
-fn wanted<S: Source>(index: &Index<S>, consumer: &Consumer) -> Result<Vec<Wanted>, Damage> {
+type Content = (Form, Vec<u8>);
+
+/// None where they are of more than `limit` bytes.
+fn files_of<S: Source>(
+    index: &Index<S>,
+    consumer: &Consumer,
+    limit: usize,
+) -> Result<Option<Vec<Content>>, Damage> {
+    let Some(wanted) = wanted(index, consumer, limit)? else {
+        return Ok(None);
+    };
+    let made = |&form| (form, content(form, &wanted));
+    let theirs: Vec<_> = consumer.forms.iter().map(made).collect();
+    let size: usize = theirs.iter().map(|(_, content)| content.len()).sum();
+    Ok((size <= limit).then_some(theirs))
+}
+
+/// None where they have more than `limit` bytes.
+fn wanted<S: Source>(
+    index: &Index<S>,
+    consumer: &Consumer,
+    limit: usize,
+) -> Result<Option<Vec<Wanted>>, Damage> {
     let mut wanted = Vec::new();
+    let mut size = 0usize;
     for number in 0..index.record_count() {
         let record = index.record(number)?;
         for group in record.groups() {
@@ -58,6 +97,10 @@ fn wanted<S: Source>(index: &Index<S>, consumer: &Consumer) -> Result<Vec<Wanted
                 let entry = entry?;
                 let distribution = record.distribution(entry.distribution)?;
                 let path = [record.path(), b"/", distribution.file_name.as_slice()].concat();
+                size += group.name.len() + entry.name.len() + entry.value.len() + path.len();
+                if size > limit {
+                    return Ok(None);
+                }
                 wanted.push(Wanted {
                     group: group.name.clone(),
                     name: entry.name,
@@ -69,7 +112,7 @@ fn wanted<S: Source>(index: &Index<S>, consumer: &Consumer) -> Result<Vec<Wanted
             }
         }
     }
-    Ok(wanted)
+    Ok(Some(wanted))
 }
 
 fn content(form: Form, wanted: &[Wanted]) -> Vec<u8> {
@@ -155,16 +198,58 @@ fn tsv(wanted: &[Wanted]) -> Vec<u8> {
     content
 }
 
-/// Tabs, ends of lines and backslashes with a backslash, as `\t`, `\n`, `\r` and `\\`.
-fn single_line(bytes: &[u8]) -> impl Iterator<Item = u8> + '_ {
-    bytes.iter().flat_map(|&byte| {
-        let (first, second) = match byte {
-            b'\t' => (b'\\', Some(b't')),
-            b'\n' => (b'\\', Some(b'n')),
-            b'\r' => (b'\\', Some(b'r')),
-            b'\\' => (b'\\', Some(b'\\')),
-            byte => (byte, None),
-        };
-        std::iter::once(first).chain(second)
-    })
+/// On one line, whoever reads it, and UTF-8: a backslash as `\\`, tab, LF and CR as `\t`, `\n` and `\r`, and each byte of
+/// any other control character, of what else ends a line in Unicode, and of what is no UTF-8 as `\x` and two digits.
+/// One file name must not make a view unreadable, nor an entry point of itself.
+fn single_line(bytes: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => line.extend(br"\\"),
+                '\t' => line.extend(br"\t"),
+                '\n' => line.extend(br"\n"),
+                '\r' => line.extend(br"\r"),
+                c => {
+                    let mut buffer = [0; 4];
+                    let encoded = c.encode_utf8(&mut buffer).as_bytes();
+                    if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+                        extend_as_digits(&mut line, encoded);
+                    } else {
+                        line.extend(encoded);
+                    }
+                }
+            }
+        }
+        extend_as_digits(&mut line, chunk.invalid());
+    }
+    line
+}
+
+fn extend_as_digits(line: &mut Vec<u8>, bytes: &[u8]) {
+    for byte in bytes {
+        let _ = write!(line, r"\x{byte:02x}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_one_line_of_utf_8_for_every_reader() {
+        for (field, line) in [
+            (&b"/usr/lib/x-1.dist-info"[..], "/usr/lib/x-1.dist-info"),
+            (b"a\tb\nc\rd\\e", r"a\tb\nc\rd\\e"),
+            (
+                "\u{e9} \u{2028}[x]\u{85}y".as_bytes(),
+                "\u{e9} \\xe2\\x80\\xa8[x]\\xc2\\x85y",
+            ),
+            (b"\0\x0b\x0c\x1c\x7f", r"\x00\x0b\x0c\x1c\x7f"),
+            (b"caf\xe9-1.dist-info", r"caf\xe9-1.dist-info"),
+            (b"", ""),
+        ] {
+            assert_eq!(String::from_utf8(single_line(field)).unwrap(), line);
+        }
+    }
 }

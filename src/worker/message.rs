@@ -33,7 +33,7 @@ const MOST_REMARKS: usize = 50_000;
 const TEXT_LIMIT: usize = 8 << 10;
 
 /// The most that the files for consumers may take together, in bytes.
-const FILES_LIMIT: usize = 128 << 20;
+pub(super) const FILES_LIMIT: usize = 128 << 20;
 const MOST_FILES: usize = consumers::MOST * Form::ALL.len();
 /// As much of one is sent at a time, in bytes.
 const PIECE: usize = 1 << 16;
@@ -70,21 +70,8 @@ pub(super) fn send_outcome<W: Write>(
     ];
     to.send(COUNTS, &numbers(&counts))?;
     to.send(INDEX, &product.index)?;
-    let size: usize = product
-        .files
-        .iter()
-        .map(|(_, _, content)| content.len())
-        .sum();
-    let mut failures = product.failures;
-    if size > FILES_LIMIT {
-        failures.push(Warning {
-            path: PathBuf::from(consumers::VIEWS),
-            text: format!("the views would take {} MiB, none is written", size >> 20),
-        });
-    } else {
-        for (consumer, form, content) in &product.files {
-            send_file(to, *consumer, *form, content)?;
-        }
+    for (consumer, form, content) in &product.files {
+        send_file(to, *consumer, *form, content)?;
     }
     let remark = |path: &Path, number: usize, text: &str| {
         let path = cut(path.as_os_str().as_bytes());
@@ -99,7 +86,7 @@ pub(super) fn send_outcome<W: Write>(
         left > 0
     };
     // The gravest first: what is too much is not sent.
-    for (kind, warnings) in [(FAILURE, &failures), (WARNING, &product.warnings)] {
+    for (kind, warnings) in [(FAILURE, &product.failures), (WARNING, &product.warnings)] {
         for Warning { path, text } in warnings.iter().take_while(|_| may_send()) {
             to.send(kind, &remark(path, 0, text))?;
         }
