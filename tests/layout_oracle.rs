@@ -202,6 +202,24 @@ fn an_interpreter_by_all_its_names() {
     });
 }
 
+/// As uv and people with a `~/bin` have it: the environment's `home` is a folder of links, with no library above.
+#[test]
+fn an_environment_made_by_a_link_elsewhere() {
+    for_each(|executable, dir| {
+        let bin = dir.join("home/bin");
+        fs::create_dir_all(&bin).unwrap();
+        let link = bin.join(executable.file_name().unwrap());
+        symlink(executable, &link).unwrap();
+        let kinds = [("linked", "--symlinks"), ("copied", "--copies")];
+        // A copy does not tell that the one in its home is called python3.7m, and nothing else there is.
+        let has_plain_name = !link.as_os_str().as_bytes().ends_with(b"m");
+        for (name, flag) in kinds.into_iter().take(1 + usize::from(has_plain_name)) {
+            make_venv(&link, &dir.join(name), &[flag]);
+            compare(&dir.join(name).join("bin/python"));
+        }
+    });
+}
+
 /// What the zoo of `.pth` files refers to.
 fn make_targets(site: &Path, outside: &Path) {
     for name in [

@@ -67,13 +67,13 @@ impl Interpreter {
         let start = home(root, &executable, resolved, abi.version)
             .unwrap_or_else(|| directory_of(resolved));
         let origin = nearest.and_then(|config| pyvenv::home(&config.content, (3, 11)));
-        let (abi, found) =
-            prefix::search(root, &start, origin.as_deref(), abi, wide).ok_or_else(|| {
-                LayoutError::NoStandardLibrary {
-                    path: executable.clone(),
-                    version: abi.directory().replace("python", ""),
-                }
-            })?;
+        let made_at = installed_at(root, resolved, origin.as_deref(), abi);
+        let (abi, found) = prefix::search(root, &start, &made_at, abi, wide).ok_or_else(|| {
+            LayoutError::NoStandardLibrary {
+                path: executable.clone(),
+                version: abi.directory().replace("python", ""),
+            }
+        })?;
         let mut interpreter = Self::at(root, abi, found);
         interpreter.venv = config.map(|config| Venv {
             prefix: config.prefix(abi.version),
@@ -192,6 +192,24 @@ fn home(root: &Root, executable: &Path, resolved: &Path, version: (u8, u8)) -> O
             .ok()
     })?;
     pyvenv::home(&content, version)
+}
+
+/// Where the program may have been installed when it was made, which is compiled into it: where it lies without
+/// links, or, for a copy, where the one that it was copied from does.
+fn installed_at(root: &Root, resolved: &Path, origin: Option<&Path>, abi: Abi) -> Vec<PathBuf> {
+    let mut places = vec![directory_of(resolved)];
+    if let Some(origin) = origin {
+        let names = [
+            abi.directory().into(),
+            resolved.file_name().unwrap_or_default().to_owned(),
+        ];
+        for name in names {
+            let chain = prefix::link_chain(root, &joined(origin, name));
+            places.extend(chain.last().map(|program| directory_of(program)));
+        }
+        places.push(origin.to_owned());
+    }
+    places
 }
 
 /// The version of an executable: by its name or a name on the way of its links, by the virtual

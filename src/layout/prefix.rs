@@ -115,15 +115,15 @@ pub(super) fn is_64_bit(root: &Root, executable: &Path) -> Result<bool, LayoutEr
 }
 
 /// Searches from `start` (the executable's directory, or `home` of pyvenv.cfg) upwards, then where
-/// the compiled-in prefix may be: above `origin`, the place that the program was copied from, or at
-/// the usual prefixes.
+/// the compiled-in prefix may be: above the places where the program may have been installed, or at the
+/// usual prefixes.
 ///
 /// A free-threaded build is installed as `python3.13t`, and once more as `python3.13`: where the
 /// name's own library is not in a place, the other one may be.
 pub(super) fn search(
     root: &Root,
     start: &Path,
-    origin: Option<&Path>,
+    installed_at: &[PathBuf],
     abi: Abi,
     wide: bool,
 ) -> Option<(Abi, Prefixes)> {
@@ -145,7 +145,7 @@ pub(super) fn search(
         .flatten();
     let (abi, prefix, platlibdir) = by_archive.or_else(|| {
         let places = upwards(start)
-            .chain(origin.into_iter().flat_map(upwards))
+            .chain(installed_at.iter().flat_map(|place| upwards(place)))
             .chain(BUILT_IN.iter().map(PathBuf::from));
         first(Box::new(places), platlibdir)
     })?;
