@@ -2,7 +2,8 @@
 
     filtered.py NUMBER=ERRNO[,NUMBER=ERRNO]... PROGRAM ARGUMENT...
 
-Each call of these numbers fails with that errno; where it is 0, the call says that it worked and does nothing.
+Each call of these numbers fails with that errno; where it is 0, the call says that it worked and does nothing;
+where it is -1, it ends the process.
 """
 
 import ctypes
@@ -11,7 +12,7 @@ import struct
 import sys
 
 LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
-ALLOW, ERRNO = 0x7FFF0000, 0x00050000
+ALLOW, ERRNO, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, FILTER = 38, 22, 2
 
 
@@ -21,7 +22,8 @@ def instruction(code, k, jump_true=0, jump_false=0):
 
 program = instruction(LOAD, 0)
 for call, errno in (map(int, rule.split("=")) for rule in sys.argv[1].split(",")):
-    program += instruction(EQUAL, call, 0, 1) + instruction(RETURN, ERRNO | errno)
+    verdict = KILL if errno < 0 else ERRNO | errno
+    program += instruction(EQUAL, call, 0, 1) + instruction(RETURN, verdict)
 program += instruction(RETURN, ALLOW)
 
 libc = ctypes.CDLL(None, use_errno=True)
