@@ -15,9 +15,10 @@ use epcache::rooted::Root;
 use epcache::worker::{self, Request};
 use nix::errno::Errno;
 use nix::libc::{self, c_long};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 
 use super::index_checks::repair;
-use super::program::{INHERITED, SETTING, Setting};
+use super::program::{INHERITED, LEFT_BEHIND, SETTING, Setting};
 
 /// What the kernel said to a call.
 type Said = Result<usize, Errno>;
@@ -756,8 +757,13 @@ pub(crate) fn within_bounds(setting: &Setting) -> Option<i32> {
         prepare: worker::prepare,
         work: Box::new(|sender| HOSTILE(&root, &request, sender)),
     };
-    match privsep::run(terms, job, &mut |_| Ok(false)) {
-        Ok(_) => Some(0),
+    let done = privsep::run(terms, job, &mut |_| Ok(false)).map(drop);
+    // This process goes on, as a daemon would: the worker must not.
+    if waitpid(None, Some(WaitPidFlag::WNOHANG)) != Err(Errno::ECHILD) {
+        return Some(LEFT_BEHIND.into());
+    }
+    match done {
+        Ok(()) => Some(0),
         Err(trouble) => {
             eprintln!("{trouble}");
             Some(2)
