@@ -17,6 +17,12 @@ use nix::errno::Errno;
 use nix::libc::{self, c_long};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 
+// Where there are two, the older one takes a structure.
+#[cfg(not(target_pointer_width = "32"))]
+use libc::SYS_mmap as SYS_MMAP;
+#[cfg(target_pointer_width = "32")]
+use libc::SYS_mmap2 as SYS_MMAP;
+
 use super::index_checks::repair;
 use super::program::{INHERITED, LEFT_BEHIND, SETTING, Setting};
 
@@ -84,6 +90,7 @@ fn writing(folder: &str) -> Attempts {
     let user = c("user.epcache");
     // `struct open_how`
     let how = [libc::O_RDWR as u64, 0, 0];
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
     let mut attempts: Attempts = vec![
         ("write", open(&victim, libc::O_WRONLY)),
         ("read-write", open(&victim, libc::O_RDWR)),
@@ -119,10 +126,7 @@ fn writing(folder: &str) -> Attempts {
         ("ftruncate", call(libc::SYS_ftruncate, [read, 0])),
         (
             "map",
-            call(
-                libc::SYS_mmap,
-                [0, 4096, 3, libc::MAP_SHARED as usize, read, 0],
-            ),
+            call(SYS_MMAP, [0, 4096, 3, libc::MAP_SHARED as usize, read, 0]),
         ),
         (
             "copy",
@@ -427,8 +431,7 @@ fn memory() -> Attempts {
     let (private, page) = ((libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as usize, 4096);
     let spare = private | libc::MAP_NORESERVE as usize;
     let none = usize::MAX;
-    let map =
-        |size: usize, rights: usize, flags| call(libc::SYS_mmap, [0, size, rights, flags, none, 0]);
+    let map = |size: usize, rights: usize, flags| call(SYS_MMAP, [0, size, rights, flags, none, 0]);
     let writable = map(page, 3, private).expect("a page");
     let mut pieces = 0;
     while pieces < 64 && map(256 << 20, 0, spare).is_ok() {
