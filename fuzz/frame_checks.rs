@@ -12,11 +12,12 @@ use epcache::privsep::{Frame, Sender, frames, kind};
 use epcache::worker::{Product, Reception};
 
 /// What a worker might send: as it is, and again as many small frames of the kinds that a job sends, which
-/// random lengths hardly ever make. Returns how many of the two ended in an outcome.
-pub(crate) fn frames(input: &[u8]) -> usize {
-    let as_it_is = receive(&mut read_all(input).into_iter());
-    let small = receive(&mut small_frames(input));
-    usize::from(as_it_is) + usize::from(small)
+/// random lengths hardly ever make. Says for both whether there was an outcome.
+pub(crate) fn frames(input: &[u8]) -> [bool; 2] {
+    [
+        receive(&mut read_all(input).into_iter()),
+        receive(&mut small_frames(input)),
+    ]
 }
 
 /// The frames up to the end of the stream, or to what is none.
@@ -53,7 +54,7 @@ fn small_frames(input: &[u8]) -> impl Iterator<Item = Frame> {
         let (payload, behind) = behind.split_at_checked(length.into())?;
         rest = behind;
         Some(Frame {
-            kind: kind::FIRST_OF_JOB + kind % 10,
+            kind: kind::FIRST_OF_JOB + kind % 11,
             payload: payload.to_vec(),
         })
     })
@@ -91,6 +92,7 @@ const COUNTS: u8 = kind::FIRST_OF_JOB + 1;
 const INDEX: u8 = kind::FIRST_OF_JOB + 2;
 const FAILED: u8 = kind::FIRST_OF_JOB + 7;
 const DONE: u8 = kind::FIRST_OF_JOB + 8;
+const FILE: u8 = kind::FIRST_OF_JOB + 9;
 
 fn payloads(frames: &[Frame], kind: u8) -> Vec<&[u8]> {
     let of_kind = frames.iter().filter(|frame| frame.kind == kind);
@@ -103,11 +105,19 @@ fn check(product: &Product, taken: &[Frame]) {
     assert_eq!(product.index, payloads(taken, INDEX).concat());
     let counts = payloads(taken, COUNTS);
     assert_eq!(counts.len(), 1, "announced once");
-    assert_eq!(counts[0][40..], (product.index.len() as u64).to_le_bytes());
+    assert_eq!(
+        counts[0][40..48],
+        (product.index.len() as u64).to_le_bytes()
+    );
+
+    let pieces = payloads(taken, FILE);
+    let pieces: Vec<_> = pieces.iter().map(|piece| &piece[16..]).collect();
+    let files: Vec<_> = product.files.iter().map(|file| file.2.as_slice()).collect();
+    assert_eq!(files.concat(), pieces.concat());
 
     let sent: usize = taken.iter().map(|frame| frame.payload.len()).sum();
     let warnings = product.warnings.iter().chain(&product.failures);
-    let mut kept = product.index.len();
+    let mut kept = product.index.len() + files.concat().len();
     for (path, text) in warnings
         .map(|warning| (&warning.path, warning.text.as_str()))
         .chain(

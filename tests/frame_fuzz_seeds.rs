@@ -30,6 +30,7 @@ const NOTE: u8 = 5;
 const LEFT_OUT: u8 = 6;
 const FAILED: u8 = 7;
 const DONE: u8 = 8;
+const FILE: u8 = 9;
 
 type Frames = Vec<(u8, Vec<u8>)>;
 
@@ -46,7 +47,7 @@ fn remark(path: &str, number: u64, text: &[u8]) -> Vec<u8> {
 fn one_of_everything() -> Frames {
     vec![
         (PROGRESS, numbers(&[2, 3])),
-        (COUNTS, numbers(&[2, 3, 4, 5, 6, 7])),
+        (COUNTS, numbers(&[2, 3, 4, 5, 6, 7, 0])),
         (INDEX, b"PYEP".to_vec()),
         (INDEX, b"IDX".to_vec()),
         (FAILURE, remark("/f", 0, b"closed")),
@@ -55,6 +56,9 @@ fn one_of_everything() -> Frames {
         (LEFT_OUT, remark("/a.zip", 1, b"")),
         (NOTE, remark("/n.pth", 8, b"import x")),
         (NOTE, remark("", 0, b"")),
+        (FILE, [&numbers(&[0, 0]), &b"[{"[..]].concat()),
+        (FILE, [&numbers(&[0, 0]), &b"}]"[..]].concat()),
+        (FILE, numbers(&[999, 3])),
         (DONE, vec![]),
     ]
 }
@@ -76,13 +80,13 @@ fn seeds() -> Vec<(&'static str, Frames)> {
         ("index_too_long", with(3, (INDEX, b"IDX!".to_vec()))),
         (
             "index_of_all_memory",
-            with(1, (COUNTS, numbers(&[0, 0, 0, 0, 0, u64::MAX]))),
+            with(1, (COUNTS, numbers(&[0, 0, 0, 0, 0, u64::MAX, 0]))),
         ),
         (
             "largest_index",
-            with(1, (COUNTS, numbers(&[0, 0, 0, 0, 0, 256 << 20]))),
+            with(1, (COUNTS, numbers(&[0, 0, 0, 0, 0, 256 << 20, 0]))),
         ),
-        ("numbers_cut_short", with(1, (COUNTS, vec![0; 47]))),
+        ("numbers_cut_short", with(1, (COUNTS, vec![0; 55]))),
         ("remark_cut_short", with(4, (FAILURE, vec![0; 15]))),
         (
             "path_longer_than_remark",
@@ -93,8 +97,17 @@ fn seeds() -> Vec<(&'static str, Frames)> {
             with(4, (FAILURE, numbers(&[u64::MAX, 0]))),
         ),
         ("unknown_reason", with(6, (LEFT_OUT, remark("/s", 2, b"")))),
-        ("unknown_kind", with(6, (DONE + 1, vec![]))),
-        ("done_with_a_payload", with(10, (DONE, b"x".to_vec()))),
+        ("file_cut_short", with(11, (FILE, vec![0; 15]))),
+        ("file_of_no_known_form", with(11, (FILE, numbers(&[0, 4])))),
+        (
+            "unchanged",
+            vec![(COUNTS, numbers(&[2, 3, 4, 5, 6, 0, 1])), (DONE, vec![])],
+        ),
+        ("unknown_kind", with(6, (FILE + 1, vec![]))),
+        (
+            "done_with_a_payload",
+            with(whole.len() - 1, (DONE, b"x".to_vec())),
+        ),
     ]
 }
 
@@ -133,17 +146,15 @@ fn the_seeds_are_what_is_sent() {
 
 #[test]
 fn only_whole_outcomes_are_taken() {
-    let taken = |name: &str| {
-        let seeds = seeds();
-        let (_, frames) = seeds.iter().find(|seed| seed.0 == name).unwrap();
-        spelled(frames).map(|bytes| frame_checks::frames(&bytes))
-    };
-    for (name, _) in seeds() {
-        let ends = match name {
-            "one_of_everything" | "failed" | "done_with_a_payload" => 1,
-            _ => 0,
-        };
-        assert_eq!(taken(name), [ends; 2], "{name}");
+    for (name, frames) in seeds() {
+        let whole = matches!(
+            name,
+            "one_of_everything" | "failed" | "done_with_a_payload" | "unchanged"
+        );
+        let [sent, small] = spelled(&frames);
+        let [as_it_is, _] = frame_checks::frames(&sent);
+        let [_, as_small] = frame_checks::frames(&small);
+        assert_eq!([as_it_is, as_small], [whole; 2], "{name}");
     }
 }
 
