@@ -412,10 +412,10 @@ fn what_the_kernel_lacks_is_said_once_or_is_fatal() {
         assert_eq!(sandbox(&ran), expected);
         let said = format!("epcache: warning: this kernel has {lack}: packages were read without");
         assert_eq!(ran.complaint(), said);
-        // Whoever installs a package can do nothing about it.
         let trigger = format!("{filter} trigger dpkg --root root");
         let ran = run(&mut with_etc(&tree, &trigger));
-        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{lack}");
+        let said = format!("this kernel has {lack}: packages are read without");
+        assert!(ran.code == 0 && ran.complaint().ends_with(&said), "{ran:?}");
 
         tree.file("etc/epcache.conf", "require-sandbox = yes\n");
         let index = fs::read(tree.path(INDEX)).unwrap();
