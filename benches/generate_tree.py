@@ -101,13 +101,13 @@ def entry_points(rng, module, groups, weights):
     return sections
 
 
-def fill(directory, count, seed):
+def fill(directory, count, seed, group_count):
     """Populate an empty directory; the counts of what is in it."""
     rng = random.Random(f"{seed}:{count}")
     prose = filler(rng)
     groups = ["console_scripts"] + [
-        f"{rng.choice(WORDS)}.{rng.choice(WORDS)}{number}" for number in range(1, GROUPS)]
-    weights = [45.0] + [20.0 / number for number in range(1, GROUPS)]
+        f"{rng.choice(WORDS)}.{rng.choice(WORDS)}{number}" for number in range(1, group_count)]
+    weights = [45.0] + [20.0 / number for number in range(1, group_count)]
     with_fixed = {count * number // FIXED_ENTRIES: number for number in range(FIXED_ENTRIES)}
     counts = {"distributions": 0, "entry_point_files": 0, "entry_points": 0, "metadata_bytes": 0}
 
@@ -145,12 +145,14 @@ def fill(directory, count, seed):
     return counts
 
 
-def generate(directory, count, seed=1):
+def generate(directory, count, seed=1, groups=GROUPS):
     """The description of the tree at `directory`, generated unless the same one is there already."""
     if count < FIXED_ENTRIES:
         raise ValueError(f"a tree needs at least {FIXED_ENTRIES} distributions")
     description = f"{directory}.json"
     wanted = {"generator": GENERATOR_VERSION, "seed": seed, "count": count}
+    if groups != GROUPS:
+        wanted["groups"] = groups
     try:
         with open(description, encoding="utf-8") as file:
             found = json.load(file)
@@ -162,7 +164,7 @@ def generate(directory, count, seed=1):
     for leftover in (unfinished, directory):
         shutil.rmtree(leftover, ignore_errors=True)
     os.makedirs(unfinished)
-    found = {**wanted, **fill(unfinished, count, seed)}
+    found = {**wanted, **fill(unfinished, count, seed, groups)}
     os.rename(unfinished, directory)
     with open(description, "w", encoding="utf-8") as file:
         json.dump(found, file)
@@ -174,9 +176,10 @@ def main():
     parser.add_argument("count", type=int)
     parser.add_argument("directory")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--groups", type=int, default=GROUPS)
     options = parser.parse_args()
     started = time.monotonic()
-    found = generate(options.directory, options.count, options.seed)
+    found = generate(options.directory, options.count, options.seed, options.groups)
     print(json.dumps(found))
     elapsed = time.monotonic() - started
     if elapsed > 1:

@@ -33,6 +33,12 @@ class Program:
 
     name: str
     command: object
+    # Done before each run, and not timed.
+    prepare: object = None
+    # On top of ENVIRONMENT.
+    environment: dict = field(default_factory=dict)
+    # Exit statuses that are no failure.
+    accept: tuple = (0,)
     rounds: dict = field(default_factory=dict)
     failure: str = ""
 
@@ -44,7 +50,7 @@ class RunFailed(Exception):
     pass
 
 
-def spawn(command):
+def spawn(command, environment=None, accept=(0,)):
     """Run a command to its end. Times include its start and the reaping of all it waited for."""
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -53,13 +59,13 @@ def spawn(command):
     ]
     started = time.perf_counter_ns()
     try:
-        child = os.posix_spawn(command[0], command, ENVIRONMENT, file_actions=actions)
+        child = os.posix_spawn(command[0], command, {**ENVIRONMENT, **(environment or {})}, file_actions=actions)
     except OSError as error:
         raise RunFailed(f"{command[0]}: {error.strerror}") from error
     _, status, usage = os.wait4(child, 0)
     wall = time.perf_counter_ns() - started
     code = os.waitstatus_to_exitcode(status)
-    if code != 0:
+    if code not in accept:
         raise RunFailed(f"exit status {code}")
     return Sample(wall / 1e6, (usage.ru_utime + usage.ru_stime) * 1e3, usage.ru_maxrss)
 
@@ -71,7 +77,11 @@ def timed_call(function):
 
 
 def run_once(program):
-    return timed_call(program.command) if callable(program.command) else spawn(program.command)
+    if program.prepare:
+        program.prepare()
+    if callable(program.command):
+        return timed_call(program.command)
+    return spawn(program.command, program.environment, program.accept)
 
 
 def interleave(programs, rounds, budget_s, fewest):
@@ -103,31 +113,31 @@ def interleave(programs, rounds, budget_s, fewest):
     return programs
 
 
-def peak_of_all_processes(command):
-    """The highest sum of resident memory over a command's processes, in kB, by looking again and
-    again. Shared pages count twice, a short peak may be missed: a check on ru_maxrss, which is the
-    largest single process."""
+def peaks(command, environment=None):
+    """The peak memory (VmHWM, in kB) of a command's first process and of each of its children, by looking again and
+    again: of a process that ends within a millisecond after its peak, the last of it may be missed. What
+    wait4 says is of no use for the first, to which Linux counts the memory of whoever started it."""
     null = os.open(os.devnull, os.O_RDWR)
-    child = os.posix_spawn(command[0], command, ENVIRONMENT,
+    child = os.posix_spawn(command[0], command, {**ENVIRONMENT, **(environment or {})},
                            file_actions=[(os.POSIX_SPAWN_DUP2, null, number) for number in (0, 1, 2)])
     os.close(null)
-    page_kb = os.sysconf("SC_PAGE_SIZE") // 1024
-    peak = 0
+    found = {}
     while os.waitpid(child, os.WNOHANG)[0] == 0:
-        total = 0
         pending = [child]
         while pending:
             process = pending.pop()
             try:
-                with open(f"/proc/{process}/statm", "rb") as file:
-                    total += int(file.read().split()[1]) * page_kb
+                with open(f"/proc/{process}/status", "rb") as file:
+                    for line in file:
+                        if line.startswith(b"VmHWM:"):
+                            found[process] = max(found.get(process, 0), int(line.split()[1]))
                 with open(f"/proc/{process}/task/{process}/children", "rb") as file:
                     pending += map(int, file.read().split())
             except (OSError, IndexError):
                 continue
-        peak = max(peak, total)
-        time.sleep(0.001)
-    return peak
+        time.sleep(0.0005)
+    first = found.pop(child, 0)
+    return first, max(found.values(), default=0)
 
 
 @dataclass

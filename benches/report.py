@@ -16,6 +16,8 @@ class Section:
     rows: list = field(default_factory=list)
     remarks: list = field(default_factory=list)
     samples: dict = field(default_factory=dict)
+    # File name to SVG.
+    plots: dict = field(default_factory=dict)
 
 
 def number(value):
@@ -81,9 +83,11 @@ def as_markdown(machine, sections):
         lines.append("|---|" + "---:|" * (len(section.columns) - 1))
         lines += ["| " + " | ".join(row) + " |" for row in section.rows]
         lines += ["", *[f"- {remark}" for remark in section.remarks]] if section.remarks else []
+        lines += [f"\n![{section.title}](plots/{name})" for name in section.plots]
     return "\n".join(lines) + "\n"
 
 
 def as_json(machine, sections):
-    return json.dumps({"machine": machine, "sections": [asdict(section) for section in sections]},
+    told = [{**asdict(section), "plots": sorted(section.plots)} for section in sections]
+    return json.dumps({"machine": machine, "sections": told},
                       ensure_ascii=False, indent=1) + "\n"

@@ -1,0 +1,77 @@
+//! A refresh of one search directory with and without privilege separation, all else the same.
+//!
+//!     refresh separated|unseparated full|old DIRECTORY OUTPUT
+//!
+//! `separated` does the work in a child, as `epcache` does; `unseparated` calls the same function in this
+//! process. Both lock the place, verify what was made, and publish it. `old` starts from what lies at OUTPUT.
+
+use std::error::Error;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use epcache::index::{self, Index};
+use epcache::privsep::{self, Bounds, Job, Policy, Terms};
+use epcache::publish::{self, Place};
+use epcache::rooted::Root;
+use epcache::scan::Purpose;
+use epcache::worker::{self, Product, Reception, Request, Scope};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn unseparated(root: &Root, request: &Request) -> Result<Product, Box<dyn Error>> {
+    worker::prepare();
+    Ok(worker::run(root, request, &mut |_| {})?)
+}
+
+fn separated(root: &Root, request: &Request, place: &Place) -> Result<Product, Box<dyn Error>> {
+    let mut kept = root.descriptors();
+    kept.extend(request.old.as_ref().map(File::as_fd));
+    let terms = Terms {
+        policy: &Policy::default(),
+        bounds: Bounds {
+            silence: PATIENCE,
+            time: PATIENCE,
+            size: worker::MOST_BYTES,
+        },
+        kept: &kept,
+        writable: &[place.folder().directory()],
+    };
+    let job = Job {
+        prepare: worker::prepare,
+        work: Box::new(|sender| worker::job(root, request, sender)),
+    };
+    let mut reception = Reception::default();
+    let (_, _ending) = privsep::run(terms, job, &mut |frame| reception.take(frame, &mut |_| {}))?;
+    Ok(reception.outcome()?)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [how, start, directory, output] = arguments.as_slice() else {
+        return Err("refresh separated|unseparated full|old DIRECTORY OUTPUT".into());
+    };
+    let mut root = Root::system();
+    let directory = Path::new(directory);
+    // Readable to the child although it may lie below a closed folder: as `epcache refresh` does it.
+    if let Ok(held) = publish::safe_directory(&root, directory) {
+        root.keep_open(directory, held);
+    }
+    let place = Place::lock(&Root::system(), Path::new(output), PATIENCE)?;
+    let scope = Scope::Paths(vec![PathBuf::from(directory)]);
+    let mut request = Request::full(scope, Purpose::Running);
+    if start == "old" {
+        request.old = place.published();
+    }
+    let product = match how.as_str() {
+        "separated" => separated(&root, &request, &place)?,
+        _ => unseparated(&root, &request)?,
+    };
+    if !product.unchanged {
+        index::verify(&Index::open(product.index.as_slice())?)?;
+        place.publish(&product.index)?;
+    }
+    println!("{{\"distributions\": {}}}", product.distributions);
+    Ok(())
+}
