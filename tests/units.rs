@@ -8,17 +8,19 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+#[path = "support/container.rs"]
+mod container;
 #[path = "support/recipes.rs"]
 mod recipes;
 mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use container::Container;
 use epcache::layout::{self, Origin};
 use epcache::rooted::Root;
-use support::{public_directory, repository, run, skip, text, tree, within};
+use support::tree;
 
 const UNITS: [&str; 4] = [
     "epcache.path",
@@ -26,119 +28,6 @@ const UNITS: [&str; 4] = [
     "epcache.service",
     "epcache.timer",
 ];
-
-/// A layer over this machine's root, with epcache installed in it as a package would.
-struct Container {
-    directory: tempfile::TempDir,
-}
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        for mount in ["root", "layer"] {
-            let mut umount = Command::new("umount");
-            umount.arg("--lazy").arg(self.directory.path().join(mount));
-            let _ = umount.status();
-        }
-    }
-}
-
-impl Container {
-    fn new(test: &str) -> Option<Self> {
-        if !nix::unistd::geteuid().is_root() {
-            skip(test, "only root can mount");
-            return None;
-        }
-        let container = Self {
-            directory: public_directory(),
-        };
-        let (layer, root) = (container.path("layer"), container.root());
-        for directory in [&layer, &root] {
-            fs::create_dir(directory).unwrap();
-        }
-        let mut mount = within(30, "mount");
-        let mut done = run(mount.args(["-t", "tmpfs", "tmpfs"]).arg(&layer));
-        if done.status.success() {
-            let (upper, work) = (layer.join("upper"), layer.join("work"));
-            fs::create_dir(&upper).unwrap();
-            fs::create_dir(&work).unwrap();
-            let (upper, work) = (upper.display(), work.display());
-            let options = format!("lowerdir=/,upperdir={upper},workdir={work}");
-            let mut mount = within(30, "mount");
-            mount.args(["-t", "overlay", "overlay", "-o", &options]);
-            done = run(mount.arg(&root));
-        }
-        if !done.status.success() {
-            skip(test, &text(&done.stderr));
-            return None;
-        }
-        for directory in ["usr/lib/epcache", "var/cache/epcache"] {
-            let _ = fs::remove_dir_all(root.join(directory));
-        }
-        let mut install = within(60, repository().join("packaging/install"));
-        install.arg(env!("CARGO_BIN_EXE_epcache")).arg(&root);
-        install.args(["/usr", "/usr/share/doc/epcache", "", "/usr/share/zsh"]);
-        let done = run(&mut install);
-        assert!(done.status.success(), "{}", text(&done.stderr));
-        container.chroot(&["systemd-sysusers", "epcache.conf"]);
-        Some(container)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn root(&self) -> PathBuf {
-        self.path("root")
-    }
-
-    fn write(&self, path: &str, content: &str) {
-        let path = self.root().join(path.trim_start_matches('/'));
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
-    fn chroot(&self, command: &[&str]) -> String {
-        let mut chroot = within(120, "chroot");
-        let done = run(chroot.arg(self.root()).args(command));
-        let said = text(&done.stdout) + &text(&done.stderr);
-        assert!(done.status.success(), "{command:?}: {said}");
-        said
-    }
-
-    /// Boots it, runs a script in it, and returns what the script printed. `done` has to be its last word.
-    fn boot(&self, script: &str) -> String {
-        self.write(
-            "/script",
-            &format!("set -u\n{HELPERS}\n{script}\necho done\n"),
-        );
-        self.write(
-            "/etc/systemd/system/script.service",
-            "[Unit]\nAfter=basic.target\nSuccessAction=exit-force\nFailureAction=exit-force\n\
-             [Service]\nType=oneshot\nExecStart=/bin/bash /script\n\
-             StandardOutput=file:/output\nStandardError=inherit\nTimeoutStartSec=240\n",
-        );
-        // What a machine has as well, and no more: not what this machine starts besides.
-        self.write(
-            "/etc/systemd/system/script.target",
-            "[Unit]\nRequires=basic.target script.service\nAfter=basic.target\n",
-        );
-        let mut nspawn = within(300, "systemd-nspawn");
-        nspawn
-            .args(["--quiet", "--register=no", "--keep-unit"])
-            .args(["--private-network", "--console=pipe", "--directory"])
-            .arg(self.root())
-            .args(["--boot", "systemd.unit=script.target"]);
-        let done = run(&mut nspawn);
-        let output = fs::read_to_string(self.root().join("output")).unwrap_or_default();
-        assert!(
-            output.ends_with("done\n"),
-            "{output}\n{}\n{}",
-            text(&done.stdout),
-            text(&done.stderr)
-        );
-        output
-    }
-}
 
 /// What the scripts have in common.
 const HELPERS: &str = r#"
@@ -199,7 +88,8 @@ fn what_no_package_manager_sees_gets_into_the_index() {
         return;
     };
     container.chroot(&["systemctl", "enable", "epcache.path", "epcache.timer"]);
-    let output = container.boot(
+    let script = format!(
+        "{HELPERS}\n{}",
         r#"
 newest=$(ls -d /usr/lib/python3.*/ | sed 's/.*python3\.\([0-9]*\).*/\1/' | sort -n | tail -n 1)
 site=/usr/local/lib/python3.$newest/dist-packages
@@ -264,8 +154,9 @@ settled
 echo "removed: $(known) known, $(healthy)"
 ls -ln /usr/lib/epcache /var/cache/epcache
 journalctl --no-pager -o cat -u epcache.service -u epcache.path -u epcache-settle.service | tail -n 20
-"#,
+"#
     );
+    let output = container.boot(&script);
     for line in [
         "healthy: active active",
         "first: success, 0 known",

@@ -1,0 +1,126 @@
+//! A container to boot systemd in: a layer over this machine's own root, with epcache installed in it as a package
+//! would. In: a script. Out: what it printed. Nothing of it stays, and this machine's own files are not touched.
+
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Command;
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::support::{public_directory, repository, run, skip, text, within};
+
+/// A layer over this machine's root, with epcache installed in it as a package would.
+pub(crate) struct Container {
+    directory: tempfile::TempDir,
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        for mount in ["root", "layer"] {
+            let mut umount = Command::new("umount");
+            umount.arg("--lazy").arg(self.directory.path().join(mount));
+            let _ = umount.status();
+        }
+    }
+}
+
+impl Container {
+    pub(crate) fn new(test: &str) -> Option<Self> {
+        if !nix::unistd::geteuid().is_root() {
+            skip(test, "only root can mount");
+            return None;
+        }
+        let container = Self {
+            directory: public_directory(),
+        };
+        let (layer, root) = (container.path("layer"), container.root());
+        for directory in [&layer, &root] {
+            fs::create_dir(directory).unwrap();
+        }
+        let mut mount = within(30, "mount");
+        let mut done = run(mount.args(["-t", "tmpfs", "tmpfs"]).arg(&layer));
+        if done.status.success() {
+            let (upper, work) = (layer.join("upper"), layer.join("work"));
+            fs::create_dir(&upper).unwrap();
+            fs::create_dir(&work).unwrap();
+            let (upper, work) = (upper.display(), work.display());
+            let options = format!("lowerdir=/,upperdir={upper},workdir={work}");
+            let mut mount = within(30, "mount");
+            mount.args(["-t", "overlay", "overlay", "-o", &options]);
+            done = run(mount.arg(&root));
+        }
+        if !done.status.success() {
+            skip(test, &text(&done.stderr));
+            return None;
+        }
+        for directory in ["usr/lib/epcache", "var/cache/epcache"] {
+            let _ = fs::remove_dir_all(root.join(directory));
+        }
+        let mut install = within(60, repository().join("packaging/install"));
+        install.arg(env!("CARGO_BIN_EXE_epcache")).arg(&root);
+        install.args(["/usr", "/usr/share/doc/epcache", "", "/usr/share/zsh"]);
+        let done = run(&mut install);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        container.chroot(&["systemd-sysusers", "epcache.conf"]);
+        Some(container)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.path("root")
+    }
+
+    pub(crate) fn write(&self, path: &str, content: &str) {
+        let path = self.root().join(path.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    pub(crate) fn chroot(&self, command: &[&str]) -> String {
+        let mut chroot = within(120, "chroot");
+        let done = run(chroot.arg(self.root()).args(command));
+        let said = text(&done.stdout) + &text(&done.stderr);
+        assert!(done.status.success(), "{command:?}: {said}");
+        said
+    }
+
+    /// Boots it, runs a script in it, and returns what the script printed. `done` has to be its last word.
+    pub(crate) fn boot(&self, script: &str) -> String {
+        self.write("/script", &format!("set -u\n{script}\necho done\n"));
+        self.write(
+            "/etc/systemd/system/script.service",
+            "[Unit]\nAfter=basic.target\nSuccessAction=exit-force\nFailureAction=exit-force\n\
+             [Service]\nType=oneshot\nExecStart=/bin/bash /script\n\
+             StandardOutput=file:/output\nStandardError=inherit\nTimeoutStartSec=240\n",
+        );
+        // What a machine has as well, and no more: not what this machine starts besides.
+        self.write(
+            "/etc/systemd/system/script.target",
+            "[Unit]\nRequires=basic.target script.service\nAfter=basic.target\n",
+        );
+        // One at a time on this machine: where they share one tree of control groups, one systemd would end what
+        // another has started.
+        let lock = File::create("/run/epcache-tests.lock").unwrap();
+        let _booting = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+        let mut nspawn = within(300, "systemd-nspawn");
+        nspawn
+            .args(["--quiet", "--register=no", "--keep-unit"])
+            .args(["--private-network", "--console=pipe", "--directory"])
+            .arg(self.root())
+            .args(["--boot", "systemd.unit=script.target"]);
+        let done = run(&mut nspawn);
+        let output = fs::read_to_string(self.root().join("output")).unwrap_or_default();
+        assert!(
+            output.ends_with("done\n"),
+            "{output}\n{}\n{}",
+            text(&done.stdout),
+            text(&done.stderr)
+        );
+        output
+    }
+}
