@@ -139,7 +139,10 @@ fn without_systemd_a_comparison_and_a_loop_do_the_same() {
     container.write("/usr/lib/epcache/consumers.d/.keep", "");
     container.write("/once", once);
     container.write("/watch", watch);
-    container.write("/update", "#!/bin/sh\n[ ! -e /fail ] || exit 1\necho >>/runs\n");
+    container.write(
+        "/update",
+        "#!/bin/sh\n[ ! -e /fail ] || exit 1\necho >>/runs\n",
+    );
     let script = format!(
         "chmod 755 /update; mount -t proc proc /proc; {REGISTER}\n{}",
         r#"

@@ -546,6 +546,59 @@ fn a_lookup_before_any_trigger_has_run_finds_what_was_just_unpacked() {
     system.settled("after the next trigger");
 }
 
+/// A consumer comes with a package of its own, and goes with it.
+#[test]
+fn a_registered_consumer_is_told_of_its_own_entry_points_and_of_no_others() {
+    let Some(packages) = packages() else { return };
+    let system = System::furnished(packages);
+    let view = system.path("usr/lib/epcache/views/pytest-plugins.tsv");
+    let stamp = system.path("usr/lib/epcache/changed/pytest-plugins");
+    let stamped = || {
+        let inode = fs::metadata(&stamp).unwrap().ino();
+        (inode, fs::read_to_string(&stamp).unwrap())
+    };
+    let told = |step: &str| {
+        system.settled(step);
+        let view = fs::read_to_string(&view).unwrap();
+        let told: BTreeSet<_> = view
+            .lines()
+            .map(|line| line.split('\t').take(3).collect::<Vec<_>>().join(" "))
+            .collect();
+        let expected: BTreeSet<_> = system
+            .expected()
+            .into_iter()
+            .filter(|entry| entry.group == "pytest11")
+            .map(|entry| format!("{} {} {}", entry.group, entry.name, entry.value))
+            .collect();
+        assert_eq!(told, expected, "{step}");
+        assert!(!told.is_empty(), "{step}");
+    };
+    assert!(!view.exists() && !stamp.exists());
+    system.rpm("-U", packages.set("consumer"));
+    told("registered");
+    let first = stamped();
+    system.rpm("-e", ["python3-twine"]);
+    told("an unrelated one erased");
+    assert_eq!(stamped(), first);
+    system.rpm("-U", [packages.python("new", "twine")]);
+    told("an unrelated one installed");
+    assert_eq!(stamped(), first);
+    system.rpm("-e", ["python3-pytest-xdist"]);
+    assert_ne!(stamped().1, first.1, "a plugin erased");
+    told("a plugin erased");
+    system.rpm("-U", [packages.python("new", "pytest-xdist")]);
+    told("a plugin installed");
+    system.rpm("-e", ["pytest-plugins"]);
+    system.settled("the consumer erased");
+    assert!(!view.exists() && !stamp.exists());
+    // epcache goes before its consumer does, and leaves nothing but what is the other's.
+    system.rpm("-U", packages.set("consumer"));
+    system.rpm("-e", ["epcache"]);
+    let left = fs::read_dir(system.path("usr/lib/epcache")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["consumers.d"]);
+}
+
 // ---- harm
 
 #[test]
