@@ -174,16 +174,6 @@ impl Stage {
         if fault.effect != Effect::Fails(EINTR) || (is_new && complaints.is_empty()) {
             return Ok(());
         }
-        // Signals that interrupt an open, on a file server, are none that epcache has a handler for: below the
-        // root, they are a failure like any other, and named.
-        let is_open = fault.call.number == libc::SYS_openat;
-        if is_open
-            && ["Interrupted", "no user"]
-                .iter()
-                .any(|why| complaints.contains(why))
-        {
-            return Ok(());
-        }
         Err(format!("interrupted: {complaints:?}"))
     }
 

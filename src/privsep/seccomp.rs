@@ -37,7 +37,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_statx, libc::SYS_getdents64, libc::SYS_readlinkat,
     libc::SYS_statfs, libc::SYS_fstatfs,
     // Memory.
-    libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,
+    libc::SYS_munmap, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,
     // Threads that exist, and the end of them.
     libc::SYS_sched_yield, libc::SYS_sched_getaffinity, libc::SYS_set_robust_list, libc::SYS_rseq,
     libc::SYS_exit, libc::SYS_exit_group,
@@ -58,10 +58,26 @@ const ALLOWED_BUT_ON_RISCV32: &[c_long] = &[
 #[cfg(target_arch = "riscv32")]
 const ALLOWED_BUT_ON_RISCV32: &[c_long] = &[];
 
-#[cfg(not(target_arch = "arm"))]
-const ALLOWED_BUT_ON_ARM: &[c_long] = &[libc::SYS_mmap];
-#[cfg(target_arch = "arm")]
-const ALLOWED_BUT_ON_ARM: &[c_long] = &[];
+/// Here it takes a pointer to its arguments, which no filter can look behind.
+#[cfg(target_arch = "s390x")]
+const ALLOWED_UNSEEN: &[c_long] = &[libc::SYS_mmap];
+#[cfg(not(target_arch = "s390x"))]
+const ALLOWED_UNSEEN: &[c_long] = &[];
+
+/// Allowed for memory that is not executed: the third argument tells.
+#[cfg(target_arch = "s390x")]
+const MAPPING: &[c_long] = &[libc::SYS_mprotect];
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+const MAPPING: &[c_long] = &[libc::SYS_mprotect, libc::SYS_mmap2];
+#[cfg(target_arch = "powerpc")]
+const MAPPING: &[c_long] = &[libc::SYS_mprotect, libc::SYS_mmap, libc::SYS_mmap2];
+#[cfg(not(any(
+    target_arch = "s390x",
+    target_arch = "x86",
+    target_arch = "arm",
+    target_arch = "powerpc"
+)))]
+const MAPPING: &[c_long] = &[libc::SYS_mprotect, libc::SYS_mmap];
 
 /// `fstat` by whichever name, with times of whichever width.
 #[cfg(all(target_pointer_width = "64", not(target_arch = "loongarch64")))]
@@ -71,7 +87,7 @@ const ALLOWED_BY_WIDTH: &[c_long] = &[];
 #[cfg(all(target_pointer_width = "32", not(target_arch = "riscv32")))]
 #[rustfmt::skip]
 const ALLOWED_BY_WIDTH: &[c_long] = &[
-    libc::SYS_mmap2, libc::SYS_fstat64, libc::SYS_fstatat64, libc::SYS__llseek, libc::SYS_statfs64,
+    libc::SYS_fstat64, libc::SYS_fstatat64, libc::SYS__llseek, libc::SYS_statfs64,
     libc::SYS_fstatfs64, libc::SYS_sigreturn,
     // futex_time64, clock_gettime64, clock_nanosleep_time64: one number each on all architectures of 32 bits.
     422, 403, 407,
@@ -243,6 +259,12 @@ fn program(pipe: i32, process: u32) -> Vec<sock_filter> {
         has(writing, 1, 0),
         [SECCOMP_RET_ALLOW, read_only],
     );
+    #[allow(clippy::cast_sign_loss, reason = "flags are bits")]
+    let executable = libc::PROT_EXEC as u32;
+    for &call in MAPPING {
+        let test = has(executable, 1, 0);
+        conditional(call, 2, test, [SECCOMP_RET_ALLOW, refused]);
+    }
     #[allow(clippy::cast_sign_loss, reason = "a descriptor")]
     let pipe = pipe as u32;
     for call in [libc::SYS_write, libc::SYS_writev] {
@@ -281,7 +303,7 @@ fn program(pipe: i32, process: u32) -> Vec<sock_filter> {
     let allowed = [
         ALLOWED,
         ALLOWED_BUT_ON_RISCV32,
-        ALLOWED_BUT_ON_ARM,
+        ALLOWED_UNSEEN,
         ALLOWED_BY_WIDTH,
         ALLOWED_WITH_WIDE_IDS,
     ];

@@ -11,8 +11,9 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
+use super::PublishError;
 use super::folder::Folder;
-use super::{PublishError, open_at};
+use crate::rooted::open_at;
 
 const FOLDER: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_DIRECTORY)
@@ -80,7 +81,7 @@ impl Folder {
 /// Removes the files that are not wanted: those whose registration has gone, and what a writer that crashed
 /// has left.
 fn clear(folder: &OwnedFd, wanted: impl Fn(&[u8]) -> bool) -> io::Result<()> {
-    let mut listing = Dir::openat(folder.as_fd(), ".", FOLDER, Mode::empty())?;
+    let mut listing = open_at(folder.as_fd(), ".", FOLDER, Mode::empty()).and_then(Dir::from_fd)?;
     for entry in listing.iter() {
         let entry = entry?;
         let name = entry.file_name().to_bytes();

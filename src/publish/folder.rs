@@ -17,9 +17,9 @@ use nix::fcntl::{AtFlags, OFlag, renameat};
 use nix::sys::stat::{FileStat, Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
+use super::PublishError;
 use super::way::{Missing, folder_of};
-use super::{PublishError, open_at};
-use crate::rooted::{FileType, Root, file_type, read_bounded, regular_file};
+use crate::rooted::{FileType, Root, file_type, open_at, read_bounded, regular_file};
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
 /// How many letters and digits make the name of a temporary file its own.
@@ -205,7 +205,9 @@ impl Folder {
     /// nobody's way.
     pub(super) fn clear_leftovers(&self) {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let Ok(mut entries) = Dir::openat(self.held.as_fd(), ".", flags, Mode::empty()) else {
+        let Ok(mut entries) =
+            open_at(self.held.as_fd(), ".", flags, Mode::empty()).and_then(Dir::from_fd)
+        else {
             return;
         };
         let prefix = self.temporary_prefix();

@@ -15,15 +15,10 @@ mod way;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use nix::NixPath;
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
 
 use crate::rooted::Root;
 use way::{Missing, Objection};
@@ -121,21 +116,6 @@ pub enum Outcome {
     Written,
     /// The old one says the same already.
     Unchanged,
-}
-
-/// `openat(2)`, again where a signal interrupts it, as it can on a file server.
-fn open_at<P: NixPath + ?Sized>(
-    directory: impl AsFd,
-    path: &P,
-    flags: OFlag,
-    mode: Mode,
-) -> nix::Result<OwnedFd> {
-    loop {
-        match nix::fcntl::openat(&directory, path, flags, mode) {
-            Err(Errno::EINTR) => {}
-            opened => return opened,
-        }
-    }
 }
 
 /// Opens a directory (by O_PATH) whose path nobody but root and this user can lead elsewhere.

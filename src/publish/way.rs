@@ -18,9 +18,9 @@ use nix::fcntl::{AT_FDCWD, OFlag, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, mkdirat};
 use nix::unistd::geteuid;
 
-use super::{PublishError, open_at};
+use super::PublishError;
 use crate::owner::is_unmapped;
-use crate::rooted::{FileType, Root, file_type};
+use crate::rooted::{FileType, Root, file_type, open_at};
 
 /// What the walk gives up at, as the kernel's `MAXSYMLINKS`.
 const MAX_LINKS: usize = 40;

@@ -8,10 +8,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::dir::{Dir, Type};
-use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
-use super::{FileType, OPEN_FLAGS, Root, file_type, not_regular, read_only_device, regular_file};
+use super::{
+    FileType, OPEN_FLAGS, Root, file_type, not_regular, open_at, read_only_device, regular_file,
+};
 
 /// An open directory below a [`Root`].
 pub struct Directory<'r> {
@@ -63,7 +65,7 @@ impl<'r> Directory<'r> {
     pub fn for_each_name(&self, mut visit: impl FnMut(&[u8], bool)) -> io::Result<()> {
         // An open of its own: the position in the listing belongs to it.
         let flags = OPEN_FLAGS | OFlag::O_DIRECTORY;
-        for entry in Dir::openat(self.fd.as_fd(), ".", flags, Mode::empty())?.iter() {
+        for entry in Dir::from_fd(open_at(&self.fd, ".", flags, Mode::empty())?)?.iter() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
@@ -129,7 +131,7 @@ impl<'r> Directory<'r> {
     /// Those of [`Root::open_file`]; `ELOOP` for a link.
     pub fn open_own_file(&self, name: &OsStr) -> io::Result<(File, FileStat)> {
         let flags = OPEN_FLAGS | OFlag::O_NOFOLLOW;
-        regular_file(openat(&self.fd, name, flags, Mode::empty())?.into())
+        regular_file(open_at(&self.fd, name, flags, Mode::empty())?.into())
     }
 
     /// Opens whatever lies at `entry/file`, for who finds out from reading what it is: `pread(2)`
@@ -174,7 +176,7 @@ impl<'r> Directory<'r> {
         }
         let opened = if self.root.is_system() {
             let relative = relative.as_slice();
-            openat(&self.fd, relative, OPEN_FLAGS, Mode::empty())?
+            open_at(&self.fd, relative, OPEN_FLAGS, Mode::empty())?
         } else {
             self.root.open(&path, OPEN_FLAGS)?
         };
@@ -186,11 +188,11 @@ impl<'r> Directory<'r> {
         if self.root.is_system() || file.is_empty() {
             // The kernel may follow a link to the entry: only the file's own name is looked at.
             let path = joined(entry, file);
-            return Ok(openat(&self.fd, path.as_slice(), flags, Mode::empty())?);
+            return Ok(open_at(&self.fd, path.as_slice(), flags, Mode::empty())?);
         }
         let directory = flags | OFlag::O_DIRECTORY;
-        let inner = openat(&self.fd, entry, directory, Mode::empty())?;
-        Ok(openat(inner.as_fd(), file, flags, Mode::empty())?)
+        let inner = open_at(&self.fd, entry, directory, Mode::empty())?;
+        Ok(open_at(inner.as_fd(), file, flags, Mode::empty())?)
     }
 
     fn path_of(&self, name: &[u8]) -> PathBuf {

@@ -19,6 +19,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 
+use nix::NixPath;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
@@ -73,7 +74,7 @@ impl Root {
             return Ok(Self::system());
         }
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let anchor = openat(AT_FDCWD, &path, flags, Mode::empty())?;
+        let anchor = open_at(AT_FDCWD, &path, flags, Mode::empty())?;
         Ok(Self {
             anchor: Some(anchor),
             path,
@@ -245,9 +246,27 @@ impl Root {
         match &self.anchor {
             None => {
                 let (start, path) = self.start(path);
-                Ok(openat(start, path, flags, Mode::empty())?)
+                Ok(open_at(start, path, flags, Mode::empty())?)
             }
             Some(anchor) => walk(anchor, path)?.open(flags),
+        }
+    }
+}
+
+/// `openat(2)`, again where a signal interrupts it, as it can on a file server.
+///
+/// # Errors
+/// Those of `openat(2)` but EINTR.
+pub(crate) fn open_at<P: NixPath + ?Sized>(
+    directory: impl AsFd,
+    path: &P,
+    flags: OFlag,
+    mode: Mode,
+) -> nix::Result<OwnedFd> {
+    loop {
+        match openat(&directory, path, flags, mode) {
+            Err(Errno::EINTR) => {}
+            opened => return opened,
         }
     }
 }
@@ -395,7 +414,7 @@ impl Walked<'_> {
     fn open(mut self, flags: OFlag) -> io::Result<OwnedFd> {
         let last = self.way.pop();
         let name = last.as_ref().map_or(OsStr::new("."), |(name, _)| name);
-        Ok(openat(
+        Ok(open_at(
             self.fd(),
             name,
             flags | OFlag::O_NOFOLLOW,
@@ -418,7 +437,7 @@ fn walk<'r>(anchor: &'r OwnedFd, path: &Path) -> io::Result<Walked<'r>> {
             continue;
         }
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = openat(walked.fd(), name.as_os_str(), flags, Mode::empty())?;
+        let fd = open_at(walked.fd(), name.as_os_str(), flags, Mode::empty())?;
         if name == "." {
             continue;
         }

@@ -433,12 +433,21 @@ fn memory() -> Attempts {
     let none = usize::MAX;
     let map = |size: usize, rights: usize, flags| call(SYS_MMAP, [0, size, rights, flags, none, 0]);
     let writable = map(page, 3, private).expect("a page");
+    // Code that somebody has put where it can be read.
+    let program =
+        open("/proc/self/exe", libc::O_RDONLY).or_else(|_| open("/bin/true", libc::O_RDONLY));
+    let program = program.expect("a program") as usize;
+    let mapped = call(
+        SYS_MMAP,
+        [0, page, 5, libc::MAP_PRIVATE as usize, program, 0],
+    );
     let mut pieces = 0;
     while pieces < 64 && map(256 << 20, 0, spare).is_ok() {
         pieces += 1;
     }
     let files = (0..2000).find_map(|_| open("/dev/null", libc::O_RDONLY).err());
     vec![
+        ("mapped", mapped),
         ("code", map(page, 7, private)),
         (
             "turned-to-code",
