@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use nix::sys::stat::FileStat;
 
 use crate::consumers::{self, Consumer, Form};
-use crate::freshness::{Listing, Recall, is_missing};
+use crate::freshness::{Listing, Names, Recall, is_missing};
 use crate::index::format::{SIZE_LIMIT, record_flag};
 use crate::index::old::{self, OldIndex};
 use crate::index::write::{self, EncodedRecord, Renewed, WriteError};
@@ -199,7 +199,7 @@ fn renew(
     old: &OldBytes<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Product, WorkerError> {
-    let found = search_directories(root, &request.scope)?;
+    let mut found = search_directories(root, &request.scope)?;
     let mut product = Product {
         notes: found.notes,
         left_out: found.left_out,
@@ -223,7 +223,8 @@ fn renew(
             state.distributions = before + read;
             progress(state);
         };
-        if let Some(record) = product.add(&work, directory, &mut step) {
+        let names = found.listed.remove(directory.path.as_os_str());
+        if let Some(record) = product.add(&work, directory, names, &mut step) {
             records.push(record);
         }
     }
@@ -366,9 +367,10 @@ impl Product {
         &mut self,
         work: &Work<'_>,
         SearchDirectory { path, aliases, .. }: SearchDirectory,
+        names: Option<Names>,
         progress: &mut dyn FnMut(usize),
     ) -> Option<EncodedRecord> {
-        let record = match scan_path(work, &path, progress) {
+        let record = match scan_path(work, &path, names, progress) {
             Ok(scanned) => {
                 self.scanned += scanned.read;
                 self.reused += scanned.reused;
@@ -408,6 +410,7 @@ impl Work<'_> {
 fn scan_path(
     work: &Work<'_>,
     path: &Path,
+    names: Option<Names>,
     progress: &mut dyn FnMut(usize),
 ) -> io::Result<scan::Scanned> {
     let directory = work.root.open_dir(path)?;
@@ -421,7 +424,7 @@ fn scan_path(
     };
     let old = OnceCell::new();
     let find = || work.old.open()?.find(path.as_os_str().as_bytes());
-    let listing = Listing::settled_since(&directory, &|| match old.get_or_init(find) {
+    let listing = Listing::settled_since(&directory, names, &|| match old.get_or_init(find) {
         Some(record) => Recall::of(record, named.as_ref(), &directory),
         None => Ok(None),
     })?;

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use nix::time::ClockId;
 
-use super::Recall;
+use super::{Names, Recall};
 use crate::index::Stamp;
-use crate::metadata::directory_name::{egg_base, recognise};
 use crate::parallel::in_runs;
 use crate::rooted::{Directory, FileType, file_type};
 
@@ -55,34 +54,9 @@ impl Listing {
     /// # Errors
     /// Those of `stat(2)` and `readdir(3)` on the directory itself.
     pub fn now(directory: &Directory<'_>) -> io::Result<Self> {
-        let mut listing = Self::of_names(directory)?;
+        let mut listing = Names::list(directory, |_| ())?.listing;
         listing.look_at_each(directory);
         Ok(listing)
-    }
-
-    /// The names alone, and the directory's own times.
-    fn of_names(directory: &Directory<'_>) -> io::Result<Self> {
-        let stat = directory.stat()?;
-        let path = directory.path().to_owned();
-        let egg_base = egg_base(path.as_os_str().as_encoded_bytes());
-        let mut sightings = Vec::new();
-        directory.for_each_name(|name, may_be_link| {
-            if recognise(name, egg_base).is_some() {
-                sightings.push(Sighting {
-                    file_name: name.to_vec(),
-                    found: Ok(FileType::Other),
-                    stamps: (Stamp::UNKNOWN, Stamp::UNKNOWN),
-                    same_as: None,
-                    recorded_as: None,
-                    may_be_link,
-                    is_looked_at: false,
-                });
-            }
-        })?;
-        Ok(Self {
-            stamps: (Stamp::modified(&stat), Stamp::changed(&stat)),
-            sightings,
-        })
     }
 
     fn look_at_each(&mut self, directory: &Directory<'_>) {
@@ -105,23 +79,30 @@ impl Listing {
     /// # Errors
     /// Those of `stat(2)` and `readdir(3)` on the directory itself.
     pub fn settled(directory: &Directory<'_>) -> io::Result<Self> {
-        Self::settled_since(directory, &|| Ok(None))
+        Self::settled_since(directory, None, &|| Ok(None))
     }
 
-    /// The same, starting from what is recalled of an older index: what is there as it was is marked
-    /// so, and what need not be looked at is not. `recall` is asked once the names have been listed.
+    /// The same, starting from `names`, if they have been listed before, and from what is recalled of an older
+    /// index: what is there as it was is marked so, and what need not be looked at is not. `recall` is asked
+    /// once the names have been listed.
     ///
     /// # Errors
     /// Those of `stat(2)` and `readdir(3)` on the directory itself, and those of `recall`.
     pub fn settled_since<'r>(
         directory: &Directory<'_>,
+        mut names: Option<Names>,
         recall: &dyn Fn() -> io::Result<Option<Recall<'r>>>,
     ) -> io::Result<Self> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let clock = Clock::now();
-            let mut listing = Self::of_names(directory)?;
+            let names = match names.take() {
+                Some(names) if names.may_hold(directory)? => names,
+                _ => Names::list(directory, |_| ())?,
+            };
+            let Names {
+                clock, mut listing, ..
+            } = names;
             let recall = recall()?;
             if let Some(recall) = &recall {
                 recall.before_looking(&mut listing.sightings, |stamp| clock.may_repeat(stamp));
@@ -168,10 +149,11 @@ impl Listing {
 }
 
 /// The clock by which the kernel stamps files, read before they are looked at.
-struct Clock(Stamp);
+#[derive(Debug)]
+pub(super) struct Clock(Stamp);
 
 impl Clock {
-    fn now() -> Self {
+    pub(super) fn now() -> Self {
         // The fine clock is the coarse one's future: where there is no coarse one, nothing is older
         // than it should be, and everything may look young for one tick longer.
         let time = ClockId::CLOCK_REALTIME_COARSE
@@ -185,7 +167,7 @@ impl Clock {
 
     /// Whether a change from now on could leave the same ctime again. (A ctime is set by nobody but
     /// the kernel, and every change sets it, whatever is done to the mtime afterwards.)
-    fn may_repeat(&self, changed: Stamp) -> bool {
+    pub(super) fn may_repeat(&self, changed: Stamp) -> bool {
         if changed.is_whole_second() {
             // A file system that keeps whole seconds, or two (FAT).
             changed.seconds() >= self.0.seconds() - 1

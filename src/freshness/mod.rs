@@ -9,6 +9,7 @@
 //! read and to compare; nothing is read here but directories and times.
 
 mod listing;
+mod names;
 mod recall;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use crate::index::{Damage, Distribution, Record, Source, Stamp};
 use crate::rooted::{Directory, FileType, Root, file_type};
 
 pub use listing::{Listing, Sighting};
+pub use names::Names;
 pub use recall::Recall;
 
 /// How hard to look.

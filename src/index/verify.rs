@@ -203,6 +203,9 @@ fn groups_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
 
 fn entries_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
     let mut strings_end = 0;
+    // Whatever is cut out of ASCII is UTF-8: there is hardly ever anything else.
+    let is_ascii = record.pool.is_ascii();
+    let is_utf8 = |bytes| if is_ascii { Ok(()) } else { is_utf8(bytes) };
     for (number, entry) in (0..).zip(record.entries.rows()) {
         let (offset, name_length, value_length) = (entry.u32(0), entry.u32(4), entry.u32(8));
         if offset < strings_end {

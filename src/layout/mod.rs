@@ -7,7 +7,8 @@
 //! getpath and `site`, and of the distributions' patches to it; docs/layout.md has them in prose.
 //!
 //! This room never runs Python code (import lines of `.pth` files are reported, no more), and does
-//! not look inside search directories beyond their `.pth` files.
+//! not look inside search directories beyond their `.pth` files. Since that takes a listing of each, what else
+//! was in it goes along, for who is to read it.
 
 mod aliases;
 mod find;
@@ -22,6 +23,8 @@ mod sys_path;
 mod system;
 mod watch;
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -33,6 +36,7 @@ pub use sys_path::{Mode, SysPath, sys_path, sys_path_as};
 pub use system::{absolute, given, system, user, venv};
 pub use watch::to_watch;
 
+use crate::freshness::Names;
 #[cfg(doc)]
 use crate::rooted::Root;
 
@@ -95,8 +99,11 @@ impl fmt::Display for Note {
     }
 }
 
+/// What was listed on the way to the search directories, by the exact string of each.
+pub type Listed = BTreeMap<OsString, Names>;
+
 /// The search directories of which records are made.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// The directories, each once.
     pub directories: Vec<SearchDirectory>,
@@ -104,7 +111,20 @@ pub struct Found {
     pub notes: Vec<Note>,
     /// What is on some `sys.path` and gets no record.
     pub left_out: Vec<(PathBuf, Reason)>,
+    /// Names in those of the directories that were looked into for `.pth` files.
+    pub listed: Listed,
 }
+
+/// What was listed on the way is no part of what was found.
+impl PartialEq for Found {
+    fn eq(&self, other: &Self) -> bool {
+        self.directories == other.directories
+            && self.notes == other.notes
+            && self.left_out == other.left_out
+    }
+}
+
+impl Eq for Found {}
 
 /// Why something on `sys.path` gets no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

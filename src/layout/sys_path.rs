@@ -7,15 +7,17 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use crate::freshness::Names;
 use crate::rooted::Root;
 
 use super::pathname::{joined, made, normalized, sort_key};
 use super::pth::{self, PthFile};
 use super::rules::SiteRules;
-use super::{Interpreter, Note, Origin, SearchDirectory, prefix, site};
+use super::{Interpreter, Listed, Note, Origin, SearchDirectory, prefix, site};
 
 /// `sys.path`, and what was seen while finding it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,10 +47,7 @@ pub fn sys_path(root: &Root, interpreter: &Interpreter) -> SysPath {
 /// `sys.path` of an interpreter started in the given mode.
 #[must_use]
 pub fn sys_path_as(root: &Root, interpreter: &Interpreter, mode: Mode<'_>) -> SysPath {
-    let mut builder = Builder::new(root, interpreter.rules);
-    builder.add_library(interpreter);
-    builder.add_sites(interpreter, mode);
-    builder.path
+    Builder::started(root, interpreter, mode).path
 }
 
 /// The prefix that distributions add.
@@ -82,6 +81,8 @@ pub(super) struct Builder<'r> {
     known: HashSet<OsString>,
     processed: HashSet<OsString>,
     pub(super) path: SysPath,
+    /// What the site directories hold, by their paths.
+    pub(super) listed: Listed,
 }
 
 impl<'r> Builder<'r> {
@@ -92,7 +93,16 @@ impl<'r> Builder<'r> {
             known: HashSet::new(),
             processed: HashSet::new(),
             path: SysPath::default(),
+            listed: Listed::new(),
         }
+    }
+
+    /// What there is once the interpreter has started.
+    pub(super) fn started(root: &'r Root, interpreter: &Interpreter, mode: Mode<'_>) -> Self {
+        let mut builder = Self::new(root, interpreter.rules);
+        builder.add_library(interpreter);
+        builder.add_sites(interpreter, mode);
+        builder
     }
 
     /// What getpath puts on `sys.path`, after `site.removeduppaths()`.
@@ -154,17 +164,10 @@ impl<'r> Builder<'r> {
         if !self.processed.insert(path.clone().into_os_string()) {
             return;
         }
-        let mut names = match self.root.list(&path) {
+        let names = match self.list(&path) {
             Ok(names) => names,
             Err(error) => return self.note(&path, None, format!("cannot be listed: {error}")),
         };
-        let skip_hidden = self.rules.skip_hidden;
-        names.retain(|name| {
-            let name = name.as_bytes();
-            (name.ends_with(b".pth") || (name.ends_with(b".start") && self.rules.start_files))
-                && !(skip_hidden && name.starts_with(b"."))
-        });
-        names.sort_by_cached_key(|name| sort_key(name));
         for name in names
             .iter()
             .filter(|name| name.as_bytes().ends_with(b".pth"))
@@ -179,6 +182,26 @@ impl<'r> Builder<'r> {
             let text = "code that each interpreter runs when it starts, not run here";
             self.note(&joined(&path, name), None, text.to_owned());
         }
+    }
+
+    /// The names of the files that `site` reads in a site directory, in its order.
+    fn list(&mut self, path: &Path) -> io::Result<Vec<OsString>> {
+        let SiteRules {
+            skip_hidden,
+            start_files,
+            ..
+        } = self.rules;
+        let mut names = Vec::new();
+        let directory = self.root.open_dir(path)?;
+        let listed = Names::list(&directory, |name| {
+            let is_read = name.ends_with(b".pth") || (start_files && name.ends_with(b".start"));
+            if is_read && !(skip_hidden && name.starts_with(b".")) {
+                names.push(OsString::from_vec(name.to_vec()));
+            }
+        })?;
+        self.listed.insert(path.into(), listed);
+        names.sort_by_cached_key(|name| sort_key(name));
+        Ok(names)
     }
 
     /// `site.addpackage(directory, name, known_paths)`.

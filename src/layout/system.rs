@@ -12,7 +12,7 @@ use crate::rooted::Root;
 use super::interpreter::{SYSTEM_PREFIXES, version_directories};
 use super::pathname::{joined, normalized};
 use super::rules::SiteRules;
-use super::sys_path::{Builder, Mode, SysPath, sys_path_as};
+use super::sys_path::{Builder, Mode};
 use super::{
     Found, Interpreter, LayoutError, Note, Origin, Reason, SearchDirectory, aliases, find,
     interpreters, site,
@@ -24,7 +24,10 @@ use super::{
 pub fn system(root: &Root, extra: &[PathBuf]) -> Found {
     let mut gathered = Gathered::default();
     for interpreter in &interpreters(root) {
-        gathered.add(root, sys_path_as(root, interpreter, Mode::Ordinary(None)));
+        gathered.add(
+            root,
+            Builder::started(root, interpreter, Mode::Ordinary(None)),
+        );
     }
     for path in orphans(root) {
         gathered.add_one(path, Origin::Site);
@@ -72,7 +75,7 @@ pub fn user(root: &Root, home: &Path, user_base: Option<&Path>) -> Found {
             .map_or_else(|| SiteRules::of_version(abi.version), |found| found.rules);
         let mut builder = Builder::new(root, rules);
         builder.add_site_directory(&path, Origin::UserSite);
-        gathered.add(root, builder.path);
+        gathered.add(root, builder);
     }
     gathered.finish(root)
 }
@@ -88,7 +91,7 @@ pub fn venv(root: &Root, dir: &Path) -> Result<Found, LayoutError> {
         builder.add_site_packages(&interpreter, std::slice::from_ref(&venv.prefix));
     }
     let mut gathered = Gathered::default();
-    gathered.add(root, builder.path);
+    gathered.add(root, builder);
     Ok(gathered.finish(root))
 }
 
@@ -133,7 +136,7 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, root: &Root, path: SysPath) {
+    fn add(&mut self, root: &Root, Builder { path, listed, .. }: Builder<'_>) {
         let sites: Vec<PathBuf> = path
             .entries
             .iter()
@@ -152,6 +155,7 @@ impl Gathered {
             }
         }
         self.found.notes.extend(path.notes);
+        self.found.listed.extend(listed);
     }
 
     fn add_one(&mut self, path: PathBuf, origin: Origin) {

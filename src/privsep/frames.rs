@@ -9,6 +9,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// The most that one frame carries, in bytes.
 pub const MOST: usize = 1 << 20;
 
+/// Up to so many bytes are sent in one piece with what is put in front of them: to copy those costs less than
+/// a system call.
+const SMALL: usize = 16 << 10;
+
 /// A frame as it arrived.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -69,11 +73,16 @@ impl<W: Write> Sender<W> {
         loop {
             let (part, more) = rest.split_at(rest.len().min(MOST));
             let length = u32::try_from(part.len()).map_err(io::Error::other)?;
-            let mut frame = Vec::with_capacity(part.len() + 5);
+            let mut frame = Vec::with_capacity(5 + part.len().min(SMALL));
             frame.push(kind);
             frame.extend(length.to_le_bytes());
-            frame.extend(part);
-            self.pipe.write_all(&frame)?;
+            if part.len() <= SMALL {
+                frame.extend(part);
+                self.pipe.write_all(&frame)?;
+            } else {
+                self.pipe.write_all(&frame)?;
+                self.pipe.write_all(part)?;
+            }
             rest = more;
             if rest.is_empty() {
                 return Ok(());

@@ -19,6 +19,9 @@ use super::{Bounds, Sandbox, Trouble, kernel, kind, landlock};
 /// mount) stays until that lets it go.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// What is larger than this goes right to where it belongs.
+const SMALL: usize = 8 << 10;
+
 /// `CAP_KILL` of linux/capability.h
 const KILL: u64 = 1 << 5;
 
@@ -60,7 +63,7 @@ impl Worker {
         bounds: Bounds,
         receive: &mut dyn FnMut(Frame) -> Result<bool, String>,
     ) -> Result<Sandbox, Trouble> {
-        let mut pipe = BufReader::with_capacity(64 << 10, PatientPipe::new(pipe, bounds));
+        let mut pipe = BufReader::with_capacity(SMALL, PatientPipe::new(pipe, bounds));
         let mut sandbox = None;
         loop {
             let frame = match frames::read(&mut pipe) {

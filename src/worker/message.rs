@@ -69,7 +69,10 @@ pub(super) fn send_outcome<W: Write>(
         usize::from(product.unchanged),
     ];
     to.send(COUNTS, &numbers(&counts))?;
-    to.send(INDEX, &product.index)?;
+    // In pieces that stay in the processor's cache on their way.
+    for piece in product.index.chunks(PIECE) {
+        to.send(INDEX, piece)?;
+    }
     for (consumer, form, content) in &product.files {
         send_file(to, *consumer, *form, content)?;
     }

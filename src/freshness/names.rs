@@ -1,0 +1,74 @@
+//! The names of metadata directories in a search directory, listed by who looks for something else in it:
+//! listing a large directory is the dearest part of a refresh in which little has changed.
+//!
+//! In comes an open directory; out go its names, with its times and with the time at which that was. Whether
+//! they still hold is told from the times, as of any listing (`listing.rs`).
+
+use std::io;
+
+use super::listing::{Clock, Listing, Sighting};
+use crate::index::Stamp;
+use crate::metadata::directory_name::{egg_base, recognise};
+use crate::rooted::{Directory, FileType};
+
+/// A listing without the times of what is listed.
+#[derive(Debug)]
+pub struct Names {
+    /// Device and inode number of the directory.
+    inode: (u64, u64),
+    /// Before anything was looked at.
+    pub(super) clock: Clock,
+    pub(super) listing: Listing,
+}
+
+impl Names {
+    /// Lists a directory. `visit` hears of every name in it.
+    ///
+    /// # Errors
+    /// Those of `stat(2)` and `readdir(3)` on the directory itself.
+    pub fn list(directory: &Directory<'_>, mut visit: impl FnMut(&[u8])) -> io::Result<Self> {
+        let clock = Clock::now();
+        let stat = directory.stat()?;
+        let path = directory.path().to_owned();
+        let egg_base = egg_base(path.as_os_str().as_encoded_bytes());
+        let mut sightings = Vec::new();
+        directory.for_each_name(|name, may_be_link| {
+            visit(name);
+            if recognise(name, egg_base).is_some() {
+                sightings.push(Sighting {
+                    file_name: name.to_vec(),
+                    found: Ok(FileType::Other),
+                    stamps: (Stamp::UNKNOWN, Stamp::UNKNOWN),
+                    same_as: None,
+                    recorded_as: None,
+                    may_be_link,
+                    is_looked_at: false,
+                });
+            }
+        })?;
+        #[allow(clippy::useless_conversion)] // their types differ between architectures
+        let inode = (stat.st_dev.into(), stat.st_ino.into());
+        Ok(Self {
+            inode,
+            clock,
+            listing: Listing {
+                stamps: (Stamp::modified(&stat), Stamp::changed(&stat)),
+                sightings,
+            },
+        })
+    }
+
+    /// Whether they may still be those of this directory. Certain it is only if nothing has changed until
+    /// all else has been looked at.
+    pub(super) fn may_hold(&self, directory: &Directory<'_>) -> io::Result<bool> {
+        let stat = directory.stat()?;
+        #[allow(clippy::useless_conversion)]
+        let inode = (stat.st_dev.into(), stat.st_ino.into());
+        let stamps = (Stamp::modified(&stat), Stamp::changed(&stat));
+        Ok(
+            self.inode == inode
+                && self.listing.stamps == stamps
+                && !self.clock.may_repeat(stamps.1),
+        )
+    }
+}
