@@ -24,6 +24,7 @@ use crate::index::old::{self, OldIndex};
 use crate::index::write::{self, EncodedRecord, Renewed, WriteError};
 use crate::index::{Damage, Index, Record, Stamp};
 use crate::layout::{self, Found, LayoutError, SearchDirectory};
+use crate::memory;
 use crate::parallel;
 use crate::privsep::Sender;
 use crate::rooted::Root;
@@ -311,7 +312,7 @@ impl<'r> OldBytes<'r> {
 fn usable_bytes(file: &File) -> Option<Vec<u8>> {
     let size = file.metadata().ok().filter(|it| it.is_file())?.len();
     let size = usize::try_from(size).ok().filter(|_| size <= SIZE_LIMIT)?;
-    let mut bytes = vec![0; size];
+    let mut bytes = memory::zeros(size);
     file.read_exact_at(&mut bytes, 0).ok()?;
     old::is_usable(&bytes).then_some(bytes)
 }
@@ -463,7 +464,7 @@ mod tests {
             ..DistributionDraft::default()
         };
         let stamps = (Stamp::UNKNOWN, Stamp::UNKNOWN);
-        EncodedRecord::new(Path::new(path), 0, stamps, &[draft], &arena)
+        EncodedRecord::new(Path::new(path), 0, stamps, vec![draft], &arena)
     }
 
     #[test]

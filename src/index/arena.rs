@@ -149,6 +149,11 @@ impl EntryArena {
         self.groups.iter().map(|(name, &number)| (&**name, number))
     }
 
+    /// How many bytes names and values take.
+    pub(super) fn size(&self) -> usize {
+        self.strings.len()
+    }
+
     /// How many entry points there are.
     #[must_use]
     pub fn len(&self) -> usize {

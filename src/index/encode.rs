@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use super::Stamp;
 use super::arena::{EntryArena, EntryDraft, EntryRange};
 use super::format::{
-    DISTRIBUTION_ROW, ENTRY_ROW, KEY_ROW, REFERENCE_ROW, distribution_flag, entry_flag, key_hash,
-    put, size,
+    DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, KEY_ROW, REFERENCE_ROW, distribution_flag, entry_flag,
+    key_hash, size,
 };
 use super::record::RecordRow;
+use crate::memory;
 
 /// A metadata directory, as the scan found it.
 #[derive(Debug, Clone, Default)]
@@ -92,6 +93,16 @@ pub(super) struct Counts {
     pub(super) listed: u32,
 }
 
+impl Counts {
+    /// How many bytes all tables take.
+    fn tables(&self) -> usize {
+        self.distributions as usize * DISTRIBUTION_ROW
+            + self.keys as usize * KEY_ROW
+            + self.groups as usize * GROUP_ROW
+            + self.entries as usize * (ENTRY_ROW + REFERENCE_ROW)
+    }
+}
+
 impl EncodedRecord {
     /// Encodes a search directory.
     ///
@@ -102,25 +113,34 @@ impl EncodedRecord {
         path: &Path,
         flags: u32,
         (mtime, ctime): (Stamp, Stamp),
-        distributions: &[DistributionDraft],
+        distributions: Vec<DistributionDraft>,
         arena: &EntryArena,
     ) -> Self {
         let groups = Groups::sorted(arena);
-        let rows = entry_rows(distributions, arena, &groups);
-        let mut draft = Draft::default();
-        let views = distributions.iter().map(RowView::of);
-        draft.distributions(views, rows.order.len());
-        let keys = draft.keys(distributions);
-        draft.groups(&groups, &rows);
-        draft.entries(distributions, arena, &groups, &rows);
+        let rows = entry_rows(&distributions, arena, &groups);
+        let chosen = distributions
+            .iter()
+            .filter(|distribution| distribution.flags & distribution_flag::SHADOWED == 0);
         let counts = Counts {
             distributions: size(distributions.len()),
-            keys,
+            keys: size(chosen.count()),
             groups: size(groups.names.len()),
             entries: size(rows.order.len()),
             listed: rows.listed,
         };
-        draft.finish(path, flags, (mtime, ctime), counts)
+        let views = distributions.iter().map(RowView::of);
+        let strings = views.clone().map(|view| view.strings()).sum::<usize>()
+            + groups.names.iter().map(|name| name.len()).sum::<usize>()
+            + arena.size();
+        let mut draft = Draft::new(counts, strings);
+        draft.distributions(views);
+        draft.keys(&distributions);
+        let marks: Vec<Mark> = distributions.iter().map(Mark::of).collect();
+        // All else of them is in the tables by now: of a large directory that is as much as the tables.
+        drop(distributions);
+        draft.groups(&groups, &rows);
+        draft.entries(&marks, arena, &groups, &rows);
+        draft.finish(path, flags, (mtime, ctime))
     }
 
     /// A record of an older index, whose segment lies at `place` in the body there.
@@ -216,6 +236,21 @@ impl<'a> Groups<'a> {
     }
 }
 
+/// What the entry table says of a distribution.
+struct Mark {
+    key_hash: u32,
+    has_metadata: bool,
+}
+
+impl Mark {
+    fn of(distribution: &DistributionDraft) -> Self {
+        Self {
+            key_hash: key_hash(&distribution.key),
+            has_metadata: distribution.flags & distribution_flag::HAS_METADATA != 0,
+        }
+    }
+}
+
 /// In which order the entry table holds the entry points: those of chosen distributions by group,
 /// then (core metadata first, as CPython prefers it) by place, then as in the file; behind them those
 /// of shadowed distributions, as they come.
@@ -305,6 +340,11 @@ impl<'a> RowView<'a> {
             key_hash: key_hash(&draft.key),
         }
     }
+
+    /// How many bytes its strings take at most.
+    pub(super) fn strings(&self) -> usize {
+        self.file_name.len() + self.key.len() + self.name.len() + self.version.len()
+    }
 }
 
 /// What a row of the entry table says.
@@ -322,24 +362,56 @@ pub(super) fn entry_flags(malformed: bool, has_metadata: bool) -> u32 {
     flag(malformed, entry_flag::MALFORMED) | flag(has_metadata, entry_flag::HAS_METADATA)
 }
 
-/// The tables of one record in the making, and its string pool.
-#[derive(Default)]
+/// The tables of one record in the making, and behind them its string pool.
 pub(super) struct Draft {
-    tables: Vec<u8>,
-    pool: Vec<u8>,
+    bytes: Vec<u8>,
+    /// Where the next row goes.
+    next: usize,
+    /// Where the pool starts.
+    pool: usize,
+    counts: Counts,
 }
 
 impl Draft {
+    /// Room for so many rows and, if need be for more, for so many bytes of strings.
+    pub(super) fn new(counts: Counts, strings: usize) -> Self {
+        let pool = counts.tables();
+        let mut bytes = memory::zeros(pool + strings);
+        bytes.truncate(pool);
+        Self {
+            bytes,
+            next: 0,
+            pool,
+            counts,
+        }
+    }
+
+    fn put<const N: usize>(&mut self, numbers: [u32; N]) {
+        self.put_bytes(4 * N, |place| {
+            for (slot, number) in place.chunks_exact_mut(4).zip(numbers) {
+                slot.copy_from_slice(&number.to_le_bytes());
+            }
+        });
+    }
+
+    fn put_all(&mut self, bytes: &[u8]) {
+        self.put_bytes(bytes.len(), |place| {
+            place.copy_from_slice(bytes.get(..place.len()).unwrap_or_default());
+        });
+    }
+
+    fn put_bytes(&mut self, length: usize, write: impl FnOnce(&mut [u8])) {
+        let end = self.next + length;
+        // What is behind the tables is the pool's. The counts are the caller's to get right.
+        if let Some(place) = self.bytes.get_mut(self.next..end.min(self.pool)) {
+            write(place);
+        }
+        self.next = end;
+    }
+
     /// Strings of distributions come first in the pool, file names foremost, so that a freshness
-    /// check reads few blocks. `entries` is how many entry points there will be.
-    pub(super) fn distributions<'v>(
-        &mut self,
-        rows: impl ExactSizeIterator<Item = RowView<'v>> + Clone,
-        entries: usize,
-    ) {
-        self.tables.reserve(
-            rows.len() * (DISTRIBUTION_ROW + KEY_ROW) + entries * (ENTRY_ROW + REFERENCE_ROW),
-        );
+    /// check reads few blocks.
+    pub(super) fn distributions<'v>(&mut self, rows: impl Iterator<Item = RowView<'v>> + Clone) {
         for row in rows.clone() {
             self.string(row.file_name);
         }
@@ -350,20 +422,20 @@ impl Draft {
             let file_name = (file_name_at, size(row.file_name.len()));
             file_name_at += file_name.1;
             for (offset, length) in [file_name, key, name, version] {
-                put(&mut self.tables, &[offset, length]);
+                self.put([offset, length]);
             }
-            put(&mut self.tables, &[row.flags, row.file.size]);
+            self.put([row.flags, row.file.size]);
             for stamp in [row.mtime, row.ctime, row.file.mtime] {
-                self.tables.extend_from_slice(&stamp.raw().to_le_bytes());
+                self.put_all(&stamp.raw().to_le_bytes());
             }
-            self.tables.extend_from_slice(&row.file.digest);
-            put(&mut self.tables, &[reference, row.entries, row.key_hash, 0]);
+            self.put_all(&row.file.digest);
+            self.put([reference, row.entries, row.key_hash, 0]);
             reference += row.entries;
         }
     }
 
     /// One row for each key: the chosen distribution.
-    fn keys(&mut self, distributions: &[DistributionDraft]) -> u32 {
+    fn keys(&mut self, distributions: &[DistributionDraft]) {
         let mut keys: Vec<(u32, &[u8], u32)> = distributions
             .iter()
             .enumerate()
@@ -380,32 +452,29 @@ impl Draft {
         for &(hash, _, number) in &keys {
             self.key(hash, number);
         }
-        size(keys.len())
     }
 
     pub(super) fn key(&mut self, hash: u32, distribution: u32) {
-        put(&mut self.tables, &[hash, distribution]);
+        self.put([hash, distribution]);
     }
 
     /// A group, and the run of its entry points.
     pub(super) fn group(&mut self, name: &[u8], start: u32, count: u32) {
         let (offset, length) = self.string(name);
-        put(&mut self.tables, &[offset, length, start, count]);
+        self.put([offset, length, start, count]);
     }
 
     pub(super) fn entry(&mut self, entry: &EntryRow<'_>) {
         let (offset, name_length) = self.string(entry.name);
         let (_, value_length) = self.string(entry.value);
-        let numbers = [offset, name_length, value_length, entry.distribution];
-        put(&mut self.tables, &numbers);
-        put(
-            &mut self.tables,
-            &[entry.group, entry.key_hash, entry.flags, 0],
-        );
+        self.put([offset, name_length, value_length, entry.distribution]);
+        self.put([entry.group, entry.key_hash, entry.flags, 0]);
     }
 
     pub(super) fn references(&mut self, references: &[u32]) {
-        put(&mut self.tables, references);
+        for &reference in references {
+            self.put([reference]);
+        }
     }
 
     fn groups(&mut self, groups: &Groups<'_>, rows: &EntryRows) {
@@ -421,36 +490,31 @@ impl Draft {
 
     fn entries(
         &mut self,
-        distributions: &[DistributionDraft],
+        marks: &[Mark],
         arena: &EntryArena,
         groups: &Groups<'_>,
         rows: &EntryRows,
     ) {
         for (number, entry) in &rows.order {
-            let (key_hash, has_metadata) =
-                distributions
-                    .get(*number as usize)
-                    .map_or((0, false), |distribution| {
-                        let has_metadata =
-                            distribution.flags & distribution_flag::HAS_METADATA != 0;
-                        (key_hash(&distribution.key), has_metadata)
-                    });
+            let Some(mark) = marks.get(*number as usize) else {
+                continue;
+            };
             let (name, value) = arena.strings_of(entry);
             self.entry(&EntryRow {
                 name,
                 value,
                 distribution: *number,
                 group: groups.rank_of(entry),
-                key_hash,
-                flags: entry_flags(entry.malformed, has_metadata),
+                key_hash: mark.key_hash,
+                flags: entry_flags(entry.malformed, mark.has_metadata),
             });
         }
         self.references(&rows.references);
     }
 
     fn string(&mut self, bytes: &[u8]) -> (u32, u32) {
-        let offset = size(self.pool.len());
-        self.pool.extend_from_slice(bytes);
+        let offset = size(self.bytes.len() - self.pool);
+        self.bytes.extend_from_slice(bytes);
         (offset, size(bytes.len()))
     }
 
@@ -477,12 +541,11 @@ impl Draft {
         path: &Path,
         flags: u32,
         (mtime, ctime): (Stamp, Stamp),
-        counts: Counts,
     ) -> EncodedRecord {
-        let Self { mut tables, pool } = self;
-        tables.reserve_exact(pool.len());
-        tables.extend_from_slice(&pool);
-        tables.shrink_to_fit();
+        let Self {
+            mut bytes, counts, ..
+        } = self;
+        bytes.shrink_to_fit();
         EncodedRecord {
             path: path.to_owned(),
             aliases: Vec::new(),
@@ -490,7 +553,7 @@ impl Draft {
             mtime,
             ctime,
             counts,
-            segment: Segment::Made(tables),
+            segment: Segment::Made(bytes),
         }
     }
 }

@@ -47,9 +47,18 @@ pub fn splice(
     let kept_entries = kept_entries.filter(|entry| at(&numbers, entry.u32(12)) != GONE);
     let entry_count = kept_entries.count() + new_entries.len();
 
-    let mut draft = Draft::default();
-    draft.distributions(items.iter().map(|item| view(old, item)), entry_count);
-    let keys = merge_keys(old, &numbers, &new_keys, &mut draft);
+    let kept_keys = old.tables.keys.rows();
+    let kept_keys = kept_keys.filter(|key| at(&numbers, key.u32(4)) != GONE);
+    let counts = Counts {
+        distributions: size(items.len()),
+        keys: size(kept_keys.count() + new_keys.len()),
+        groups: size(groups.merged.len()),
+        entries: size(entry_count),
+        listed: groups.merged.iter().map(|(_, count)| count).sum(),
+    };
+    let mut draft = Draft::new(counts, old.tables.pool.len() + new_strings(items, arena));
+    draft.distributions(items.iter().map(|item| view(old, item)));
+    merge_keys(old, &numbers, &new_keys, &mut draft);
     let mut start = 0;
     for (name, count) in &groups.merged {
         draft.group(name, start, *count);
@@ -57,14 +66,23 @@ pub fn splice(
     }
     let places = merge_entries(old, &numbers, &groups, &new_entries, &mut draft);
     draft.references(&references(old, items, &places, &new_entries));
-    let counts = Counts {
-        distributions: size(items.len()),
-        keys,
-        groups: size(groups.merged.len()),
-        entries: size(entry_count),
-        listed: start,
+    Some(draft.finish(path, flags, stamps))
+}
+
+/// How many bytes the strings of what was read take at most.
+fn new_strings(items: &[Item], arena: &EntryArena) -> usize {
+    let read = items.iter().filter_map(|item| match item {
+        Item::Read(draft) => Some(draft),
+        Item::Kept(_) => None,
+    });
+    let of_entries = |draft: &DistributionDraft| -> usize {
+        let entries = arena.of(draft.entries);
+        entries
+            .map(|(group, name, value, _)| group.len() + name.len() + value.len())
+            .sum()
     };
-    Some(draft.finish(path, flags, stamps, counts))
+    read.map(|draft| RowView::of(draft).strings() + of_entries(draft))
+        .sum()
 }
 
 fn at(numbers: &[u32], number: u32) -> u32 {
@@ -238,15 +256,9 @@ fn new_entries<'a>(
     entries
 }
 
-/// One row for each chosen distribution, by hash and key; how many there are.
-fn merge_keys(
-    old: &OldRecord<'_>,
-    numbers: &[u32],
-    new_keys: &[(u32, u32)],
-    draft: &mut Draft,
-) -> u32 {
+/// One row for each chosen distribution, by hash and key.
+fn merge_keys(old: &OldRecord<'_>, numbers: &[u32], new_keys: &[(u32, u32)], draft: &mut Draft) {
     let mut new = new_keys.iter().peekable();
-    let mut count = size(new_keys.len());
     for row in old.tables.keys.rows() {
         let (hash, number) = (row.u32(0), at(numbers, row.u32(4)));
         if number == GONE {
@@ -256,12 +268,10 @@ fn merge_keys(
             draft.key(*hash, *number);
         }
         draft.key(hash, number);
-        count += 1;
     }
     for (hash, number) in new {
         draft.key(*hash, *number);
     }
-    count
 }
 
 /// Where each of the old entry points went, and each of the new ones.

@@ -298,3 +298,14 @@ pub(super) fn filter_system_calls(program: &mut [libc::sock_filter]) -> io::Resu
         _ => Err(io::Error::last_os_error()),
     }
 }
+
+/// Asks for large pages behind all the room that a vector has. That is no more than a wish.
+pub(crate) fn prefer_large_pages(room: &mut Vec<u8>) {
+    /// A multiple of whatever size pages have.
+    const STEP: usize = 1 << 16;
+    let start = room.as_mut_ptr();
+    let before = start.align_offset(STEP).min(room.capacity());
+    let length = (room.capacity() - before) / STEP * STEP;
+    // SAFETY: the range lies within the vector's own memory, and the advice changes nothing of its content.
+    unsafe { libc::madvise(start.add(before).cast(), length, libc::MADV_HUGEPAGE) };
+}

@@ -105,8 +105,15 @@ pub fn directory<S: Source>(
             drafts.push(draft);
         }
     }
+    drop(read);
     scan.note_removed(&listing, old)?;
-    let record = encode(path, &listing, drafts, &scan.arena, purpose);
+    let unread = drafts
+        .iter()
+        .any(|draft| draft.flags & distribution_flag::UNREAD != 0);
+    let flags = record_flags(&listing, purpose, unread);
+    let stamps = listing.stamps;
+    drop(listing);
+    let record = encode(path, flags, stamps, drafts, &scan.arena);
     let Scan {
         warnings,
         read,
@@ -126,10 +133,10 @@ pub fn directory<S: Source>(
 /// The record of distributions in the order in which the directory lists them.
 fn encode(
     path: &Path,
-    listing: &Listing,
+    flags: u32,
+    stamps: (Stamp, Stamp),
     drafts: Vec<DistributionDraft>,
     arena: &EntryArena,
-    purpose: Purpose,
 ) -> EncodedRecord {
     let base = egg_base(path.as_os_str().as_bytes());
     let names: Vec<_> = drafts
@@ -139,11 +146,7 @@ fn encode(
     let arrangement = order::arrangement(&names, &drafts);
     drop(names);
     let drafts = order::apply(&arrangement, drafts);
-    let unread = drafts
-        .iter()
-        .any(|draft| draft.flags & distribution_flag::UNREAD != 0);
-    let flags = record_flags(listing, purpose, unread);
-    EncodedRecord::new(path, flags, listing.stamps, &drafts, arena)
+    EncodedRecord::new(path, flags, stamps, drafts, arena)
 }
 
 fn record_flags(listing: &Listing, purpose: Purpose, unread: bool) -> u32 {
@@ -161,7 +164,7 @@ pub fn missing(path: &Path) -> EncodedRecord {
         path,
         record_flag::MISSING,
         unknown,
-        &[],
+        Vec::new(),
         &EntryArena::default(),
     )
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::distribution::{self, Report};
 use crate::freshness::Sighting;
 use crate::index::write::{DistributionDraft, EntryArena};
-use crate::parallel::in_runs;
+use crate::parallel::{RUN, in_runs};
 use crate::rooted::Directory;
 
 /// What was read, in the order of the sightings.
@@ -17,10 +17,17 @@ pub(super) struct Batch {
     pub(super) arena: EntryArena,
 }
 
-/// What one thread has read: runs, by their numbers.
+/// What is to be read, and where it goes.
+struct Place<'p> {
+    sighting: &'p mut Sighting,
+    read: &'p mut (DistributionDraft, Report),
+}
+
+/// What one thread has read.
 #[derive(Default)]
 struct Share {
-    runs: Vec<(usize, Vec<(DistributionDraft, Report)>)>,
+    /// The numbers of the runs.
+    runs: Vec<usize>,
     arena: EntryArena,
     /// Room for one file after the other.
     buffer: Vec<u8>,
@@ -33,37 +40,44 @@ pub(super) fn read_all(
     egg_base: Option<&[u8]>,
     progress: &mut dyn FnMut(usize),
 ) -> Batch {
+    let mut drafts = Vec::new();
+    drafts.resize_with(sightings.len(), Default::default);
+    // Each goes to its place at once: there are too many to have them twice.
+    let places = sightings.iter_mut().zip(&mut drafts);
+    let mut places: Vec<Place<'_>> = places
+        .map(|(sighting, read)| Place { sighting, read })
+        .collect();
     let count = AtomicUsize::new(0);
-    let work = |share: &mut Share, number: usize, run: &mut [&mut Sighting]| {
-        let mut drafts = Vec::with_capacity(run.len());
-        for sighting in run {
-            let mut report = Report::default();
-            let Share { arena, buffer, .. } = share;
-            let draft =
-                distribution::read(directory, sighting, egg_base, arena, buffer, &mut report);
-            drafts.push((draft, report));
+    let work = |share: &mut Share, number: usize, run: &mut [Place<'_>]| {
+        let Share { arena, buffer, .. } = share;
+        for Place { sighting, read } in run.iter_mut() {
+            let (draft, report) = read;
+            *draft = distribution::read(directory, sighting, egg_base, arena, buffer, report);
         }
-        count.fetch_add(drafts.len(), Ordering::Relaxed);
-        share.runs.push((number, drafts));
+        count.fetch_add(run.len(), Ordering::Relaxed);
+        share.runs.push(number);
     };
-    put_together(in_runs(sightings, work, &mut || {
+    let shares = in_runs(&mut places, work, &mut || {
         progress(count.load(Ordering::Relaxed))
-    }))
+    });
+    let arena = put_together(shares, &mut drafts);
+    Batch { drafts, arena }
 }
 
-fn put_together(shares: Vec<Share>) -> Batch {
+fn put_together(shares: Vec<Share>, drafts: &mut [(DistributionDraft, Report)]) -> EntryArena {
     let mut arena = EntryArena::default();
-    let mut runs = Vec::new();
-    for mut share in shares {
+    let mut runs: Vec<_> = drafts.chunks_mut(RUN).collect();
+    for share in shares {
         let shift = arena.append(share.arena);
-        for (draft, _) in share.runs.iter_mut().flat_map(|(_, drafts)| drafts) {
-            draft.entries = draft.entries.shifted(shift);
+        for number in share.runs {
+            for (draft, _) in runs
+                .get_mut(number)
+                .into_iter()
+                .flat_map(|run| run.iter_mut())
+            {
+                draft.entries = draft.entries.shifted(shift);
+            }
         }
-        runs.append(&mut share.runs);
     }
-    runs.sort_unstable_by_key(|(number, _)| *number);
-    Batch {
-        drafts: runs.into_iter().flat_map(|(_, drafts)| drafts).collect(),
-        arena,
-    }
+    arena
 }

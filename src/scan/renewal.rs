@@ -74,7 +74,7 @@ pub fn renew(
             Item::Read(draft) => *draft,
         });
         let drafts = drafts.collect();
-        encode(path, &listing, drafts, &arena, Purpose::Running)
+        encode(path, flags, listing.stamps, drafts, &arena)
     };
     scanned
 }

@@ -13,6 +13,7 @@ use super::{Product, Progress, WorkerError};
 use crate::consumers::{self, Form};
 use crate::index::format::SIZE_LIMIT;
 use crate::layout::{Note, Reason};
+use crate::memory;
 use crate::privsep::{Frame, Sender, kind};
 use crate::scan::Warning;
 
@@ -186,6 +187,7 @@ impl Reception {
                 }
                 let reserved = product.index.try_reserve_exact(size);
                 reserved.map_err(|error| error.to_string())?;
+                memory::prefer_large_pages(&mut product.index);
                 self.index_size = Some(size);
             }
             INDEX => {

@@ -86,7 +86,7 @@ impl Directory {
                 place: dist.place,
             })
             .collect();
-        EncodedRecord::new(&path(&self.path), self.flags, self.stamps, &drafts, &arena)
+        EncodedRecord::new(&path(&self.path), self.flags, self.stamps, drafts, &arena)
             .with_aliases(self.aliases.iter().map(|alias| path(alias)).collect())
     }
 }
