@@ -18,6 +18,8 @@ class Section:
     samples: dict = field(default_factory=dict)
     # File name to SVG.
     plots: dict = field(default_factory=dict)
+    # Of which part of the benchmark.
+    part: str = ""
 
 
 def number(value):
@@ -88,6 +90,9 @@ def as_markdown(machine, sections):
 
 
 def as_json(machine, sections):
-    told = [{**asdict(section), "plots": sorted(section.plots)} for section in sections]
-    return json.dumps({"machine": machine, "sections": told},
+    return json.dumps({"machine": machine, "sections": [asdict(section) for section in sections]},
                       ensure_ascii=False, indent=1) + "\n"
+
+
+def from_json(text):
+    return [Section(**section) for section in json.loads(text)["sections"]]

@@ -73,8 +73,8 @@ class Workbench:
         if SHARED_MEMORY.is_dir() and file_system_of(str(SHARED_MEMORY)) == "tmpfs":
             self.memory = Path(tempfile.mkdtemp(prefix="epcache-bench-", dir=SHARED_MEMORY))
             self.memory.chmod(0o755)
-        self.budget_s = 5 if options.quick else 40
-        self.fewest = 1 if options.quick else 5
+        self.budget_s = options.patience
+        self.fewest = 1 if options.quick else 3
 
     def close(self):
         for place in (self.disk, self.memory):
@@ -229,20 +229,23 @@ class Workbench:
 
     # ---- what this is
 
+    @functools.cached_property
+    def revision(self):
+        return subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=PROJECT, capture_output=True, text=True).stdout.strip()
+
     def description(self):
         model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
         version = self.output_of([self.options.python, "-I", "-S", "-c", "import sys; print(sys.version.split()[0])"])
         compiler = (self.output_of(["cc", "--version"]) or "").partition("\n")[0]
-        revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=PROJECT, capture_output=True, text=True).stdout.strip()
         return {
-            "epcache": f"{(self.output_of([self.epcache, '--version']) or '').partition(chr(10))[0]} {revision}".strip(),
+            "epcache": f"{(self.output_of([self.epcache, '--version']) or '').partition(chr(10))[0]} {self.revision}".strip(),
             "rival": f"importlib.metadata of CPython {(version or '').strip()}",
             "floor programs": f"{compiler}, -O2",
             "machine": f"{os.cpu_count()} × {model[1] if model else platform.machine()}, {memory:.0f} GB, "
                        f"Linux {platform.release()}, load {os.getloadavg()[0]:.1f} at the start",
             "run as": "root" if os.geteuid() == 0 else "an ordinary user",
-            "rounds": f"{self.options.rounds}, interleaved, warm page cache where nothing else is said",
+            "rounds": "interleaved; warm page cache where nothing else is said",
             **{f"tree {name}": f"{len(metadata_directories(tree))} metadata directories ({file_system_of(str(tree))})"
                for name, tree in self.real.items()},
             "generated trees": f"{file_system_of(str(self.place))}",

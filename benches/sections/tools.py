@@ -8,6 +8,12 @@ def index_size(path):
     return path.stat().st_size if path.is_file() else 0
 
 
+def least(program, baseline):
+    """The shortest run of each: where a machine is busy, what it takes to be left alone for once."""
+    ours, theirs = (min(it.values("wall_ms")) for it in (program, baseline))
+    return f"the shortest runs {ours - theirs:+.2f} ms, {ours / theirs:.2f} ×"
+
+
 def summary_line(what, program, baseline, goal):
     """A program against its baseline, in one line."""
     more, ratio = measure.difference(program, baseline), measure.ratio(program, baseline)
@@ -15,7 +21,7 @@ def summary_line(what, program, baseline, goal):
         return f"{what}: could not be measured: {program.failure or baseline.failure}"
     cpu = measure.ratio(program, baseline, "cpu_ms")
     return (f"{what}: {baseline.name} {more.median:+.2f} ms ({more.q1:+.2f} – {more.q3:+.2f}), "
-            f"{ratio.median:.2f} × ({ratio.q1:.2f} – {ratio.q3:.2f}), CPU time {cpu.median:.2f} ×; {goal}")
+            f"{ratio.median:.2f} × ({ratio.q1:.2f} – {ratio.q3:.2f}), CPU time {cpu.median:.2f} ×; {least(program, baseline)}; {goal}")
 
 
 def system_call_section(bench, what, commands, environment=None):

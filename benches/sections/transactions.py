@@ -55,7 +55,7 @@ def run(bench):
     if os.geteuid() != 0:
         raise Missing("package managers need root")
     counts = [1, 10] if bench.quick else [1, 10, 200]
-    rounds = max(2, bench.options.rounds // 2)
+    rounds = max(2, bench.options.rounds // 2)   # each takes seconds
     yield from dpkg(bench, counts, rounds)
     yield from rpm(bench, counts, rounds)
 
@@ -73,6 +73,7 @@ def dpkg(bench, counts, rounds):
                                         f"{answer['distributions']} distributions", list(found.values()), {})
         names = answer["names"][str(count)]
         section.remarks.append(f"{', '.join(names[:4])}{' …' if len(names) > 4 else ''}; Debian's own packages, installed again; man pages: {answer['man_pages']:,}")
+        cpu = {name: measure.summarise(program.values("cpu_ms")).median for name, program in found.items()}
         nothing = found["dpkg --triggers-only: a trigger that does nothing"]
         ours, theirs = found["dpkg --triggers-only: epcache"], found["dpkg --triggers-only: man-db"]
         whole = found["dpkg -i, with epcache"]
@@ -81,9 +82,14 @@ def dpkg(bench, counts, rounds):
         section.remarks.append(f"epcache's trigger, over one that does nothing: {mine.median:+.2f} ms ({mine.q1:+.2f} – {mine.q3:+.2f}); "
                                f"man-db's {other.median:+.0f} ms ({other.q1:+.0f} – {other.q3:+.0f}): "
                                f"{mine.median / other.median:.3f} of it; goal: a tenth")
+        did = cpu[nothing.name]
+        section.remarks.append(f"in CPU time: epcache's {cpu[ours.name] - did:.1f} ms, man-db's {cpu[theirs.name] - did:.0f} ms, "
+                               f"{(cpu[ours.name] - did) / (cpu[theirs.name] - did):.3f} of it; {100 * (cpu[ours.name] - did) / cpu[whole.name]:.2f} % of the transaction")
         section.remarks.append(f"of the transaction: {100 * mine.median / rest.median:.2f} %"
                                + ("; goal: under 5 %" if count == 1 else ""))
         for name in ("dpkg -i, switched off (auto-update = no)", "dpkg -i, without epcache"):
+            if name not in found:
+                continue
             more = measure.difference(whole, found[name])
             section.remarks.append(f"with epcache against {name}: {more.median:+.1f} ms ({more.q1:+.1f} – {more.q3:+.1f})")
         yield section
