@@ -25,7 +25,17 @@ if SOURCE not in sys.path:
     sys.path.insert(0, SOURCE)
 
 import epcache  # noqa: E402
-from epcache import _archive, _finders, _freshness, _lookup, _warning  # noqa: E402,F401
+from epcache import (  # noqa: E402,F401
+    _archive,
+    _configuration,
+    _details,
+    _distribution,
+    _finders,
+    _freshness,
+    _merge,
+    _question,
+    _warning,
+)
 
 PROGRAM = os.environ.get("EPCACHE_TEST_PROGRAM", "")
 REQUIRED = os.environ.get("EPCACHE_TEST_REQUIRE_ALL", "0") not in ("", "0")
@@ -59,7 +69,7 @@ class Case(unittest.TestCase):
 
     def forget(self):
         """As if the process had just started."""
-        _lookup._state = None
+        epcache._state = _configuration._read = None
         _warning._said = False
 
     def path(self, *names):
@@ -111,7 +121,7 @@ class Case(unittest.TestCase):
     def how(self):
         """Where the answers of the last lookup came from, by the last component of the path."""
         return {
-            os.path.basename(answer.path): answer.how for answer in _lookup._state.last[0]
+            os.path.basename(answer.path): answer.how for answer in epcache._state.last[0]
         }
 
     def found(self, **params):

@@ -6,7 +6,7 @@ import time
 import unittest
 import warnings
 
-from support import Case, _lookup, epcache
+from support import Case, epcache
 
 ENTRY = "[g]\n%s = m:%s\n"
 
@@ -168,7 +168,7 @@ class Freshness(Case):
     def test_a_running_process_sees_an_upgrade_in_place_after_a_while(self):
         self.assertEqual(len(self.found(group="g")), 3)
         self.replace("beta", "two")
-        for answer in _lookup._state.last[0]:
+        for answer in epcache._state.last[0]:
             answer.checked -= 10
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -182,7 +182,7 @@ class Freshness(Case):
 
     def test_a_daemon_that_closes_all_descriptors_loses_nothing(self):
         found = epcache.entry_points(group="g")
-        for index in _lookup._state.indexes:
+        for index in epcache._state.indexes:
             os.close(index.fd)
         taken = os.open(os.devnull, os.O_RDONLY)  # its number is somebody else's now
         self.assertEqual({ep.dist.name for ep in found}, {"alpha", "beta", "gamma"})

@@ -9,7 +9,7 @@ import unittest
 import warnings
 
 import importlib.metadata as library
-from support import HERE, SOURCE, Case, _lookup, epcache
+from support import HERE, SOURCE, Case, epcache
 
 BACKPORT = os.environ.get("EPCACHE_TEST_BACKPORT", "")
 AUTO = os.path.join(os.path.dirname(HERE), "auto")

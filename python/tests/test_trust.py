@@ -5,8 +5,9 @@ import random
 import subprocess
 import sys
 import unittest
+from unittest import mock
 
-from support import PROGRAM, SOURCE, Case, _lookup, epcache
+from support import PROGRAM, SOURCE, Case, _details, epcache
 
 
 class Trust(Case):
@@ -24,7 +25,7 @@ class Trust(Case):
                 self.forget()
                 self.assertEqual(self.found(group="g"), [("alpha", "m:one")])
                 self.assertEqual(self.how(), {"site": "live"})
-                self.assertIn("others can write", _lookup._state.unusable[self.index])
+                self.assertIn("others can write", epcache._state.unusable[self.index])
             os.chmod(path, mode)
         self.forget()
         self.found()
@@ -70,9 +71,12 @@ class Trust(Case):
         self.assertEqual(self.how(), {"site": "live"})
 
     def test_the_places_and_their_order(self):
-        listed = _lookup.places({"EPCACHE_INDEX": "/a::b", "HOME": "/home/x"})
+        def places(environ):
+            return [place[:2] for place in epcache.places(environ)]
+
+        listed = places({"EPCACHE_INDEX": "/a::b", "HOME": "/home/x"})
         own = [("venv", sys.prefix + "/.epcache/index")] if sys.prefix != sys.base_prefix else []
-        system = [("system", path) for path in _lookup.SYSTEM_INDEXES]
+        system = [("system", path) for path in epcache.SYSTEM_INDEXES]
         self.assertEqual(
             listed,
             [("environment", "/a"), ("environment", "b")]
@@ -81,19 +85,19 @@ class Trust(Case):
             + system,
         )
         self.assertEqual(
-            _lookup.places({"XDG_CACHE_HOME": "/c", "HOME": "/h"})[len(own)],
+            places({"XDG_CACHE_HOME": "/c", "HOME": "/h"})[len(own)],
             ("user", "/c/epcache/index"),
         )
         self.assertEqual(
-            _lookup.places({"XDG_CACHE_HOME": "c", "HOME": "/h"})[len(own)],
+            places({"XDG_CACHE_HOME": "c", "HOME": "/h"})[len(own)],
             ("user", "/h/.cache/epcache/index"),
         )
-        self.assertEqual(_lookup.places({}), own + system)
+        self.assertEqual(places({}), own + system)
 
     def test_an_isolated_interpreter_does_not_ask_the_environment(self):
         code = (
-            "import sys; sys.path.append(%r); import epcache; from epcache import _lookup; "
-            "print([kind for kind, _ in _lookup.current_state().placed], _lookup._state.level)"
+            "import sys; sys.path.append(%r); import epcache; "
+            "print([place[0] for place in epcache.current_state().placed], epcache._state.level)"
             % SOURCE
         )
         for flag, wanted in (("-I", False), ("-E", False), ("-B", True)):
@@ -108,12 +112,19 @@ class Trust(Case):
             self.assertEqual("fast" in told, wanted, (flag, told))
 
     def test_a_process_with_more_rights_than_its_caller_does_not_either(self):
-        before = _lookup._secure
-        try:
-            _lookup._secure = True
-            self.assertEqual(dict(_lookup.environment()), {})
-        finally:
-            _lookup._secure = before
+        for privileged, getter in ((True, "getuid"), (True, "getgid"), (False, "isatty")):
+            with mock.patch.object(os, getter, lambda *_: 12345):
+                self.assertEqual(not epcache.environment(), privileged, getter)
+        # By the capabilities of a file, with the numbers of the user who called it.
+        both = mock.patch.object(os, "getuid", lambda: 1), mock.patch.object(os, "geteuid", lambda: 1)
+        with both[0], both[1]:
+            for secure in (False, True):
+                with mock.patch.object(_details, "is_secure", lambda: secure):
+                    self.assertEqual(not epcache.environment(), secure)
+                    # Nothing is asked for: nothing is ignored, and nothing has to be found out.
+                    with mock.patch.dict(os.environ):
+                        del os.environ["EPCACHE_INDEX"]
+                        self.assertTrue(epcache.environment())
 
     # ---- damage
 
@@ -168,7 +179,7 @@ class Trust(Case):
     def test_damage_is_explained(self):
         self.file("place/index", b"nonsense" * 20)
         self.found()
-        self.assertEqual(_lookup._state.unusable[self.index], "no index")
+        self.assertEqual(epcache._state.unusable[self.index], "no index of major version 1")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ says where that came from."""
 import os
 import sys
 
-from . import EntryPoints, _lookup, _warning
+from . import EntryPoints, _warning, current_state, entry_points, other_finders
 from ._warning import describe, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Sequence
+
+    from . import Answer
 
 _FOUND, _NONE_FOUND, _FAILED = 0, 1, 2
 _WIDEST = 40
@@ -40,11 +42,11 @@ def main(arguments: "Sequence[str]") -> int:
         parameters["group"] = wanted.group
     if wanted.name is not None:
         parameters["name"] = wanted.name
-    found = _lookup.entry_points(parameters)
+    found = entry_points(**parameters)
     if wanted.explain:
         _write(explain(json=wanted.json))
         return _FOUND
-    state = _lookup.current_state()
+    state = current_state()
     for answer in state.last[0]:
         if answer.differences:
             _say("warning: " + describe(answer))
@@ -178,11 +180,11 @@ _HOW = {
 
 def explain(json: bool = False) -> str:
     """For each place of an index, and each entry of sys.path, what became of it and why."""
-    state = _lookup.current_state()
+    state = current_state()
     answers = [state.answer(path) for path in sys.path if isinstance(path, str)]
     places = [
         (kind, path, state.unusable.get(path, "used" if any_of(answers, path) else "not needed"))
-        for kind, path in state.placed
+        for kind, path, _ in state.placed
     ]
     entries = []
     for answer in answers:
@@ -196,7 +198,7 @@ def explain(json: bool = False) -> str:
         if answer.index is not None and answer.index.suspect:
             why.append("the index is suspect: a refresh has failed since")
         why += ["%s: %s" % passed for passed in answer.passed if passed[1] != "stale"]
-        entries.append((answer.path, answer.how, index, record.count, why))
+        entries.append((answer.path, answer.how, index, record.count if record else 0, why))
     if json:
         import json as library
 
@@ -237,7 +239,7 @@ def explain(json: bool = False) -> str:
         if index is not None:
             lines.append("    index: %s" % index)
         lines += ["    %s" % reason for reason in why]
-    finders = _lookup.other_finders()
+    finders = other_finders()
     if finders is None:
         lines.append("no path finder on sys.meta_path: sys.path is not searched")
     for finder in finders or ():
@@ -246,7 +248,7 @@ def explain(json: bool = False) -> str:
     return "".join([printable(line) + "\n" for line in lines])
 
 
-def any_of(answers: "List[_lookup.Answer]", path: str) -> bool:
+def any_of(answers: "List[Answer]", path: str) -> bool:
     return any([answer.index is not None and answer.index.path == path for answer in answers])
 
 

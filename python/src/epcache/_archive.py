@@ -5,8 +5,9 @@ In comes a path that is no directory, out goes an answer. What is no archive, or
 
 from stat import S_ISREG
 
+from . import Answer
 from ._live import Found, LiveRecord, Sighting, _HEADERS_LIMIT
-from ._lookup import EMPTY, Answer, Question
+from ._question import Question
 from ._metadata import SIZE_LIMIT, egg_base, parse_headers, recognise
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def look_into(question: Question) -> Answer:
     path, stamp, settled = question.path, question.stamp(), question.is_settled()
     if question.stat is None or not S_ISREG(question.stat.st_mode):
-        return Answer(path, EMPTY, stamp, "unreadable", settled)
+        return Answer(path, None, stamp, "unreadable", settled)
     import zipfile
 
     try:
@@ -29,7 +30,7 @@ def look_into(question: Question) -> Answer:
             found = _read(archive, path)
     except Exception:
         # zipfile raises whatever it pleases for what is no archive.
-        return Answer(path, EMPTY, stamp, "no archive", settled)
+        return Answer(path, None, stamp, "no archive", settled)
     return Answer(path, LiveRecord(path, found), stamp, "archive", settled)
 
 

@@ -4,20 +4,45 @@ What they know comes in the order of sys.meta_path; the index stands where the p
 distributions are put together with those of the index as if they were a record of their own.
 """
 
-import importlib.metadata
 import os
 from binascii import crc32
 
-from . import EntryPoints
-from ._index import HAS_METADATA, SHADOWED
-from ._lookup import Answer, merge
+from . import Answer, EntryPoints, merge
+from ._details import HAS_METADATA, SHADOWED
 from ._metadata import normalize
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-    from ._index import Facts
+    from ._details import Facts
+
+
+def others_of(finders: "List[Any]") -> "Optional[List[Any]]":
+    """Of finders that know distributions those of others; None where not even a path finder is among them.
+
+    The index stands for the path finders, at the place of the first of them, which is the None in the
+    list: that of the standard library, and that of the backport, which puts itself in its place.
+    """
+    found: "List[Any]" = []
+    path_finder = False
+    for finder in finders:
+        if not is_path_finder(finder):
+            found.append(finder)
+        elif not path_finder:
+            found.append(None)
+            path_finder = True
+    return found if found not in ([], [None]) else [] if path_finder else None
+
+
+def is_path_finder(finder: object) -> bool:
+    """Whether it searches sys.path for metadata directories, as the index does."""
+    kind = finder if isinstance(finder, type) else type(finder)
+    if kind.__name__ == "PathFinder":
+        return kind.__module__ in ("_frozen_importlib_external", "importlib._bootstrap_external")
+    if kind.__name__ == "MetadataPathFinder":
+        return kind.__module__.rpartition(".")[2] in ("importlib_metadata", "metadata")
+    return False
 
 
 class ForeignRecord:
@@ -97,6 +122,8 @@ def entry_points_with(
     finders: "List[Any]", answers: "List[Answer]", group: "Optional[str]"
 ) -> EntryPoints:
     """Entry points of all finders; None among them stands for the answers."""
+    import importlib.metadata
+
     context = importlib.metadata.DistributionFinder.Context()
     everyone: "List[Answer]" = []
     for finder in finders:

@@ -8,16 +8,16 @@ taken from the record, the rest is read (`_live`). Names and times follow docs/f
 import os
 from stat import S_ISREG
 
-from . import _live
-from ._index import HAS_ENTRY_POINTS, SHADOWED, SORTED, UNKNOWN, UNREAD, Index, Record
+from . import DIRECTORY, SECOND, SORTED, Answer, Index, Record, _live, are_unmoved
+from ._details import HAS_ENTRY_POINTS, SHADOWED, UNKNOWN, UNREAD, WARNED
 from ._live import Found, LiveRecord, Recorded, Sighting, answer_now
-from ._lookup import EMPTY, SECOND, Answer, Question, are_unmoved
+from ._question import Question
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, List, Optional, Tuple
 
-    from ._index import Facts
+    from ._details import Facts
     from ._live import Read
 
 
@@ -62,7 +62,7 @@ def no_directory(question: Question, index: Index, record: Record) -> "Optional[
     if not question.missing:
         question.passed.append((index.path, "the directory cannot be opened as one"))
         return None
-    answer = Answer(question.path, EMPTY, None, "stale")
+    answer = Answer(question.path, None, None, "stale")
     answer.differences = [(os.fsdecode(name), "gone") for name in record.looks()[0]]
     return answer
 
@@ -70,7 +70,7 @@ def no_directory(question: Question, index: Index, record: Record) -> "Optional[
 def holds_still(answer: Answer) -> bool:
     """Whether the metadata directories are still as they were when the answer was found."""
     try:
-        fd = os.open(answer.path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(answer.path or ".", DIRECTORY)
     except OSError:
         return answer.how == "archive"
     try:
@@ -169,7 +169,7 @@ def _differs(then: "Facts", now: "Read") -> bool:
     facts = now.facts()
     return (
         then[1:4] != facts[1:4]
-        or then[4] & ~SHADOWED != facts[4] & ~SHADOWED
+        or (then[4] ^ facts[4]) & ~(SHADOWED | WARNED)
         or bool(then[4] & HAS_ENTRY_POINTS)
         and (then[5], then[9]) != (facts[5], facts[9])
     )

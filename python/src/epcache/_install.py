@@ -10,26 +10,26 @@ Search directories without a true record are left to the library. Nothing here p
 import os
 import sys
 from binascii import crc32
-from time import monotonic
 
-from ._index import (
+from . import SORTED, Answer, Unusable, current_state
+from ._details import (
     HAS_METADATA,
     NAME_FROM_FILE,
     PROBLEM,
-    SORTED,
     UNREAD,
     VERSION_FROM_FILE,
-    Damage,
 )
-from ._lookup import Answer, Damaged, Question, current_state, is_path_finder
+from ._finders import is_path_finder
 from ._metadata import EGG, egg_base, key_of_name, lookup_key, normalize
+from ._question import Question, give_up, holds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-    from ._index import Facts, Record
+    from ._details import Facts
     from ._live import Read
+    from . import Record
 
 _BACKPORT = "importlib_metadata"
 
@@ -141,7 +141,7 @@ def _find(host: "Any", original: "Callable[..., Any]", context: "Any") -> "Itera
         if answer is not None:
             try:
                 found = _of_answer(host, answer, name)
-            except Damage:
+            except Unusable:
                 found = None
         if found is None:
             found = original(host.DistributionFinder.Context(path=[path], name=name))
@@ -154,14 +154,14 @@ def _answer_of_index(path: str) -> "Optional[Answer]":
     state = current_state()
     answer = state.answers.get(path)
     if answer is not None and answer.index is not None:
-        if answer.holds(state.level, monotonic()):
+        if holds(answer, state.level):
             return answer
     while True:
         try:
-            answer = Question(path, state.level, state.indexes).of_index()
+            answer = Question(path, state.indexes).of_index()
             break
-        except Damaged as error:
-            state.give_up(error)
+        except Unusable as error:
+            give_up(state, error)
     if answer is not None:
         state.answers[path] = answer
     return answer
@@ -170,7 +170,7 @@ def _answer_of_index(path: str) -> "Optional[Answer]":
 def _of_answer(host: "Any", answer: Answer, name: "Optional[str]") -> "Optional[List[Any]]":
     """The distributions of a search directory, in the library's order; None if it has to look itself."""
     record: "Any" = answer.record
-    if not record.count:
+    if record is None or not record.count:
         return []
     make = _type_for(host)
     live: "Optional[Sequence[Read]]" = getattr(record, "found", None)
@@ -328,7 +328,7 @@ def _make_type(host: "Any") -> "Any":
                 if not facts[4] & (UNREAD | PROBLEM):
                     try:
                         found = record.entries_of(facts[10], facts[11])
-                    except Damage:
+                    except Unusable:
                         pass
                     else:
                         return all_of(

@@ -9,7 +9,8 @@ import os
 from binascii import crc32
 from stat import S_ISDIR, S_ISREG
 
-from ._index import (
+from . import DIRECTORY, Answer, may_repeat
+from ._details import (
     FILE,
     HAS_ENTRY_POINTS,
     HAS_METADATA,
@@ -20,9 +21,7 @@ from ._index import (
     UNKNOWN,
     UNREAD,
     VERSION_FROM_FILE,
-    Damage,
 )
-from ._lookup import Answer, may_repeat
 from ._metadata import (
     EGG,
     SIZE_LIMIT,
@@ -41,8 +40,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
-    from ._index import Facts, Record
-    from ._lookup import AnyRecord, Question
+    from ._details import Facts
+    from . import AnyRecord, Record
+    from ._question import Question
     from ._metadata import Headers
 
     Read = Union["Found", "Recorded"]
@@ -468,24 +468,10 @@ def _grouped(found: "List[Read]") -> "List[Read]":
     return [found[number] for _, _, number in sorted(ranked)]
 
 
-def described(path: str, record: "Any", number: int, crc: int) -> "Tuple[str, str, str]":
-    """Metadata directory, name and version of a distribution."""
-    try:
-        file_name, _, name, version = record.facts(number)[:4]
-    except Damage:
-        # Gone since: a daemon has closed all descriptors, or that part of the file is damaged.
-        file_name, name, version = _by_crc(path, crc)
-    return (
-        os.path.join(path, os.fsdecode(file_name)),
-        name.decode("utf-8", "surrogateescape"),
-        version.decode("utf-8", "surrogateescape"),
-    )
-
-
-def _by_crc(path: str, crc: int) -> "Tuple[bytes, bytes, bytes]":
+def find_by_crc(path: str, crc: int) -> "Tuple[bytes, bytes, bytes]":
     """File name, name and version of the chosen distribution whose key has this CRC, as it is now."""
     try:
-        fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(path or ".", DIRECTORY)
     except (OSError, ValueError):
         return b"", b"", b""
     try:

@@ -3,9 +3,8 @@ search directories that have the same distribution (docs/format.md, "Several sea
 
 from binascii import crc32
 
-from . import EntryPoint, make_entry_point
-from ._index import HAS_METADATA, SHADOWED, Damage
-from ._lookup import Answer, damaged, distribution_of, is_shadowed
+from . import Answer, EntryPoint, Unusable, is_shadowed
+from ._details import HAS_METADATA, SHADOWED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,11 +14,8 @@ if TYPE_CHECKING:
 def merge_all(answers: "Sequence[Answer]") -> "List[EntryPoint]":
     found: "List[EntryPoint]" = []
     for with_metadata in (HAS_METADATA, 0):
-        for number, answer in enumerate(answers):
-            try:
-                found += _of_record(answers, number, with_metadata)
-            except Damage as damage:
-                raise damaged(answer, damage)
+        for number in range(len(answers)):
+            found += _of_record(answers, number, with_metadata)
     return found
 
 
@@ -39,7 +35,7 @@ def _of_record(
             continue
         if facts[4] & SHADOWED:
             if key not in chosen:
-                raise Damage("a shadowed distribution has no chosen twin")
+                raise Unusable(record.index, "a shadowed distribution has no chosen twin")
             at = chosen[key]
             facts = rows[at]
             if facts[4] & HAS_METADATA != with_metadata:
@@ -48,9 +44,11 @@ def _of_record(
         if facts[11]:
             crc = crc32(key)
             if not is_shadowed(answers, number, at, crc, with_metadata):
-                dist = distribution_of(answer, at, crc)
+                source = [answer.path, record, at, crc]
                 for group, name, value in record.entries_of(facts[10], facts[11]):
-                    found.append(make_entry_point(name, value, group, dist))
+                    made = EntryPoint(name, value, group)
+                    made.__dict__["_source"] = source
+                    found.append(made)
     return found
 
 
@@ -61,16 +59,10 @@ def shadows(
     the place of this one: an earlier one, or, where this one has no core metadata, any one that has."""
     record: "Any" = answer.record
     other_record: "Any" = other.record
-    try:
-        key = record.facts(number)[1]
-    except Damage as damage:
-        raise damaged(answer, damage)
-    try:
-        twin = other_record.find_key(crc, key)
-        if twin is None:
-            return False
-        if is_earlier and not with_metadata:
-            return True
-        return bool(other_record.facts(twin)[4] & HAS_METADATA)
-    except Damage as damage:
-        raise damaged(other, damage)
+    key = record.facts(number)[1]
+    twin = other_record.find_key(crc, key)
+    if twin is None:
+        return False
+    if is_earlier and not with_metadata:
+        return True
+    return bool(other_record.facts(twin)[4] & HAS_METADATA)

@@ -3,14 +3,13 @@
 import os
 import sys
 
-from ._lookup import SYSTEM_INDEXES, environment, user_index
+from . import SYSTEM_INDEXES, environment, user_index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List
 
-    from ._lookup import Answer
-    from ._index import Index
+    from . import Answer, Index
 
 _said = False
 _NAMED = 3
@@ -79,11 +78,11 @@ def mending(index: "Index") -> str:
     if path == user_index(environment()):
         return command + " --user"
     from ._details import paths
-    from ._index import Damage
+    from . import Unusable
 
     try:
         directories = paths(index)
-    except Damage:
+    except Unusable:
         directories = []
     if directories and len(directories) <= _DIRECTORIES:
         words = " ".join([_word(directory) for directory in directories])
