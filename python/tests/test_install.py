@@ -72,6 +72,20 @@ class Install(Case):
         self.refresh("one", "two", arguments=["--image"])
         self.compare()
 
+    def test_the_finder_of_an_old_backport_is_asked_as_the_instance_that_it_is(self):
+        class MetadataPathFinder(library.MetadataPathFinder):
+            def find_distributions(self, context):
+                self.was_asked = True
+                return super().find_distributions(context)
+
+        MetadataPathFinder.__module__ = "importlib.metadata"
+        finder = MetadataPathFinder()
+        sys.meta_path.append(finder)
+        epcache.install()
+        context = library.DistributionFinder.Context(path=[self.path("two")])
+        found = [dist.version for dist in finder.find_distributions(context)]
+        self.assertEqual((sorted(found), finder.was_asked), (["1", "1"], True))
+
     def test_a_stale_index_is_silently_put_right(self):
         self.refresh("one", "two")
         self.dist("one", "new", "[g]\nnew = n:n\n")

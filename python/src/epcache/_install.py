@@ -69,14 +69,15 @@ def _replace(kind: "Any") -> None:
     before = kind.__dict__.get("find_distributions")
     if before is None or any([before is ours for _, _, ours in _replaced]):
         return
-    # A classmethod in all known versions; bound by hand, for whatever it is.
-    original = getattr(kind, "find_distributions")
+    # Of old backports it is a method, of an instance on sys.meta_path; else the class has it.
+    of_instance = not isinstance(before, (classmethod, staticmethod))
 
-    def find_distributions(cls: "Any", context: "Any" = None) -> "Iterator[Any]":
+    def find_distributions(owner: "Any", context: "Any" = None) -> "Iterator[Any]":
+        original = before.__get__(owner, kind) if of_instance else before.__get__(None, owner)
         return _find(_host_of(kind), original, context)
 
     find_distributions.__doc__ = before.__doc__
-    ours = classmethod(find_distributions)
+    ours: "Any" = find_distributions if of_instance else classmethod(find_distributions)
     _replaced.append((kind, before, ours))
     setattr(kind, "find_distributions", ours)
 
