@@ -2,6 +2,25 @@
 //! whatever has happened in between; and where nothing has, nothing is written.
 //!
 //! The exceptions, which no time and no name tells of, are here with what becomes of them.
+//!
+//! What keeps it from taking over what does not hold, and which test fails without it (`history` is
+//! `any_history_ends_in_the_index_that_reading_everything_gives`):
+//!
+//! | what is not taken over | test |
+//! |---|---|
+//! | what was unread, a problem or warned of | `what_could_not_be_used_is_read_again…`, `permissions_that_were_granted…`, `history` |
+//! | what has other times, or none | `a_distribution_whose_recorded_times_tell_nothing…`, `two_missing_times…`, `history` |
+//! | what has times that may repeat | `a_distribution_whose_recorded_times_tell_nothing…` |
+//! | what rpm's list names, by whatever name of its directory | `from_a_list_only…`, `a_directory_by_another_name…` |
+//! | anything unseen, where the list leads nobody knows where | `a_list_that_leads_nobody_knows_where…` |
+//! | a link unseen | `what_a_link_leads_to_is_looked_at…` |
+//! | the order, where the directory lists in another one | `history` |
+//! | the order and the choice among twins | `history` |
+//! | a record of which times tell nothing, or with other flags | `a_record_of_which_times_tell_nothing…` |
+//! | a damaged index, of other rules, of an image | `an_index_that_is_damaged_or_foreign…`, `an_index_made_by_hand…` |
+//! | an index that is suspect, or has another mode or owner | `an_index_that_somebody_suspects…`, `an_index_that_others_may_write…` |
+//! | any index, for an image | `the_summary_says…` |
+//! | names listed before a change, or of another directory | `freshness::names` |
 
 #![allow(
     clippy::unwrap_used,
@@ -25,8 +44,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use cli::{Ran, Tree, run, tool_for};
-use epcache::index::format::{HEADER_CHECKED_FROM, SUSPECT_AT, checksum};
-use epcache::index::{Index, verify};
+use epcache::index::format::{
+    BLOCK, DIRECTORY_ROW, HEADER, HEADER_CHECKED_FROM, SUSPECT_AT, checksum, record_flag,
+};
+use epcache::index::{Index, Stamp, verify};
 use epcache::rooted::Root;
 use epcache::scan::Purpose;
 use epcache::worker::{self, Named, Product, Request, Scope};
@@ -163,6 +184,140 @@ fn an_index_that_is_damaged_or_foreign_is_no_beginning() {
     assert_eq!(incremental(&paths, &good, None).reused, 3, "as it is");
 }
 
+/// An index whose body was altered, with checksums to match.
+fn altered(index: &[u8], alter: impl FnOnce(&mut [u8])) -> Vec<u8> {
+    let blocks = u32::from_le_bytes(index[32..36].try_into().unwrap());
+    let body = HEADER + 4 * usize::try_from(blocks).unwrap();
+    let mut index = index.to_vec();
+    alter(&mut index[body..]);
+    let sums: Vec<u8> = index[body..]
+        .chunks(BLOCK)
+        .flat_map(|block| checksum(block).to_le_bytes())
+        .collect();
+    index[HEADER..body].copy_from_slice(&sums);
+    index
+}
+
+/// The index with another mtime or ctime of its first distribution.
+fn with_stamp(index: &[u8], at: usize, stamp: Stamp) -> Vec<u8> {
+    altered(index, |body| {
+        let segment = &body[DIRECTORY_ROW..DIRECTORY_ROW + 4];
+        let row = usize::try_from(u32::from_le_bytes(segment.try_into().unwrap())).unwrap();
+        body[row + at..row + at + 8].copy_from_slice(&stamp.raw().to_le_bytes());
+    })
+}
+
+const MTIME: usize = 40;
+const CTIME: usize = 48;
+
+#[test]
+fn a_distribution_whose_recorded_times_tell_nothing_is_read_whatever_the_list_says() {
+    let (tree, paths, good) = three();
+    let wanted = full(&paths);
+    let now = fs::metadata(tree.path("site")).unwrap().ctime();
+    let (missing, future) = (Stamp::UNKNOWN, Stamp::new(now + 3600, 5));
+    let past = Stamp::new(now - 3600, 5);
+    for (at, stamp, told) in [
+        (CTIME, missing, true),
+        (MTIME, missing, true),
+        (CTIME, future, true),
+        (MTIME, past, false),
+        (CTIME, past, false),
+    ] {
+        let old = with_stamp(&good, at, stamp);
+        let now = incremental(&paths, &old, told.then(Named::new));
+        assert_eq!((now.reused, now.scanned), (2, 1), "{stamp:?} at {at}");
+        assert_same(&now, &wanted, &format!("{stamp:?} at {at}"));
+    }
+}
+
+#[test]
+fn two_missing_times_are_not_the_same_time() {
+    let tree = Tree::new();
+    let inner = tree.dist("site", "a", "[g]\na = a:main\n");
+    let paths = vec![tree.path("site")];
+    let old = with_stamp(&full(&paths).index, CTIME, Stamp::UNKNOWN);
+    let old = with_stamp(&old, MTIME, Stamp::UNKNOWN);
+    let ends = std::sync::atomic::AtomicBool::new(false);
+    let now = std::thread::scope(|scope| {
+        // A directory that never holds still has no time worth recording.
+        scope.spawn(|| {
+            while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+                cli::set_mode(&inner, 0o755);
+            }
+        });
+        let now = incremental(&paths, &old, None);
+        ends.store(true, std::sync::atomic::Ordering::Relaxed);
+        now
+    });
+    assert_eq!((now.reused, now.scanned), (0, 1));
+}
+
+#[test]
+fn a_record_of_which_times_tell_nothing_is_no_beginning() {
+    let (_tree, paths, good) = three();
+    let wanted = full(&paths);
+    let with_flags = |flags: u32| {
+        altered(&good, |body| {
+            let at = DIRECTORY_ROW + 8;
+            assert_eq!(body[at..at + 4], [0; 4], "the flags of the only record");
+            body[at..at + 4].copy_from_slice(&flags.to_le_bytes());
+        })
+    };
+    for flags in [record_flag::SILENT, record_flag::SORTED] {
+        let now = incremental(&paths, &with_flags(flags), Some(Named::new()));
+        assert_eq!(now.reused, 0, "{flags}");
+        assert_same(&now, &wanted, &format!("flags {flags}"));
+    }
+    let now = incremental(&paths, &with_flags(1 << 20), Some(Named::new()));
+    assert_same(&now, &wanted, "a flag that nobody knows of");
+}
+
+#[test]
+fn what_a_link_leads_to_is_looked_at_whatever_the_list_says() {
+    let tree = Tree::new();
+    tree.dist("site", "a", "[g]\na = a:main\n");
+    let inside = tree.dist("elsewhere", "b", "[g]\nb = b:main\n");
+    tree.link(inside.to_str().unwrap(), "site/b-1.dist-info");
+    let paths = vec![tree.path("site")];
+    let old = full(&paths).index;
+    fs::write(inside.join("new"), "[g]\nnew = new:main\n").unwrap();
+    fs::rename(inside.join("new"), inside.join("entry_points.txt")).unwrap();
+    let now = incremental(&paths, &old, Some(Named::new()));
+    assert_eq!((now.reused, now.scanned), (1, 1));
+    assert_same(&now, &full(&paths), "behind a link");
+}
+
+#[test]
+fn a_list_that_leads_nobody_knows_where_names_anything() {
+    let (tree, paths, old) = three();
+    let inside = tree.path("site/a-1.dist-info");
+    fs::write(inside.join("new"), "[g]\nnew = new:main\n").unwrap();
+    fs::rename(inside.join("new"), inside.join("entry_points.txt")).unwrap();
+    tree.link("loop", "loop");
+    let named = Named::from([(tree.path("loop"), BTreeSet::new())]);
+    let now = incremental(&paths, &old, Some(named));
+    assert_eq!((now.reused, now.scanned), (2, 1));
+    assert_same(&now, &full(&paths), "a directory that cannot be told");
+}
+
+#[test]
+fn what_was_warned_of_is_noticed_where_no_time_tells() {
+    let tree = Tree::new();
+    tree.dist("site", "a", "[g]\na = a:main\n");
+    let bare = tree.dir("site/bare-1.dist-info").join("entry_points.txt");
+    fs::write(&bare, "[g]\nb = b:main\n").unwrap();
+    let paths = vec![tree.path("site")];
+    for content in ["[g]\n# b\nb = b:main\n", "[g]\nb = b:other\n"] {
+        let old = full(&paths).index;
+        fs::write(&bare, content).unwrap();
+        let now = incremental(&paths, &old, None);
+        assert_eq!((now.reused, now.scanned), (1, 1));
+        assert!(!now.unchanged, "{content}");
+        assert_same(&now, &full(&paths), content);
+    }
+}
+
 #[test]
 fn what_is_no_file_is_no_beginning() {
     let (tree, paths, _) = three();
@@ -180,21 +335,15 @@ fn what_is_no_file_is_no_beginning() {
 fn an_index_made_by_hand_to_mislead_breaks_nothing() {
     let (_tree, paths, good) = three();
     let wanted = full(&paths).index;
-    let body =
-        64 + 4 * usize::try_from(u32::from_le_bytes(good[32..36].try_into().unwrap())).unwrap();
     let mut random = Random::new(1);
     let mut believed = 0;
     for _ in 0..3000 {
-        let mut lie = good.clone();
-        for _ in 0..1 + random.below(3) {
-            let at = body + random.below(good.len() - body);
-            lie[at] = lie[at].wrapping_add(1 + u8::try_from(random.below(255)).unwrap());
-        }
-        let sums: Vec<u8> = lie[body..]
-            .chunks(4096)
-            .flat_map(|block| checksum(block).to_le_bytes())
-            .collect();
-        lie[64..body].copy_from_slice(&sums);
+        let lie = altered(&good, |body| {
+            for _ in 0..1 + random.below(3) {
+                let at = random.below(body.len());
+                body[at] = body[at].wrapping_add(1 + u8::try_from(random.below(255)).unwrap());
+            }
+        });
         let now = incremental(&paths, &lie, None);
         verify(&Index::open(now.index.clone()).unwrap()).unwrap();
         assert_eq!(now.distributions, 3);
@@ -502,6 +651,24 @@ fn from_a_list_only_what_it_names_is_visited() {
     let ran = run(&mut tree.epcache(&["refresh", "--root", "root", "--full", "--json"]));
     assert_eq!(ran.json()["written"], false, "{ran:?}");
     assert_eq!(incremental, fs::read(tree.path(INDEX)).unwrap());
+}
+
+#[test]
+fn a_directory_that_holds_still_is_listed_once() {
+    let name = "a directory that holds still is listed once";
+    if !tool_for(name, "strace") {
+        return;
+    }
+    let (tree, site) = system();
+    sleep(Duration::from_millis(30));
+    let list = tree.file("list", "/usr/lib/python3.11/site-packages/a-1.dist-info\n");
+    for command in [&["refresh", "--root", "root", "-q", "--full"][..], &RPM] {
+        let (ran, calls) = traced(&tree, "openat", command, Some(&list));
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        let listing = format!("{site}>, \".\", ");
+        let listings: Vec<_> = calls.iter().filter(|it| it.contains(&listing)).collect();
+        assert_eq!(listings.len(), 1, "{command:?}: {listings:?}");
+    }
 }
 
 #[test]

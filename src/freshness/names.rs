@@ -72,3 +72,80 @@ impl Names {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::rooted::Root;
+
+    fn listed(root: &Root, path: &Path) -> Names {
+        // Until its times are old enough to tell of the next change.
+        sleep(Duration::from_millis(30));
+        Names::list(&root.open_dir(path).unwrap(), |_| ()).unwrap()
+    }
+
+    fn settled(root: &Root, path: &Path, names: Names, meanwhile: &dyn Fn()) -> usize {
+        let recall = || {
+            meanwhile();
+            Ok(None)
+        };
+        let directory = root.open_dir(path).unwrap();
+        let listing = Listing::settled_since(&directory, Some(names), &recall).unwrap();
+        listing.sightings.len()
+    }
+
+    #[test]
+    fn names_hold_until_the_directory_changes() {
+        let (root, site) = (Root::system(), tempfile::tempdir().unwrap());
+        let site = site.path();
+        fs::create_dir(site.join("a-1.dist-info")).unwrap();
+        let mut names = listed(&root, site);
+        assert!(names.may_hold(&root.open_dir(site).unwrap()).unwrap());
+        // What is not there shows that it is not listed again.
+        names.listing.sightings.clear();
+        assert_eq!(settled(&root, site, names, &|| ()), 0);
+
+        let names = listed(&root, site);
+        fs::create_dir(site.join("b-1.dist-info")).unwrap();
+        assert!(!names.may_hold(&root.open_dir(site).unwrap()).unwrap());
+        assert_eq!(settled(&root, site, names, &|| ()), 2);
+    }
+
+    #[test]
+    fn what_comes_while_all_else_is_looked_at_is_listed() {
+        let (root, site) = (Root::system(), tempfile::tempdir().unwrap());
+        let site = site.path();
+        fs::create_dir(site.join("a-1.dist-info")).unwrap();
+        let names = listed(&root, site);
+        let come = || drop(fs::create_dir(site.join("b-1.dist-info")));
+        assert_eq!(settled(&root, site, names, &come), 2);
+    }
+
+    #[test]
+    fn names_of_another_directory_of_the_same_times_do_not_hold() {
+        let root = Root::system();
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let stamps = |path: &Path| {
+            let stat = root.stat(path).unwrap();
+            (Stamp::modified(&stat), Stamp::changed(&stat))
+        };
+        fs::create_dir(one.path().join("a-1.dist-info")).unwrap();
+        let inner = |site: &tempfile::TempDir| site.path().join("a-1.dist-info");
+        for _ in 0..100 {
+            // Stamps both at once.
+            fs::rename(inner(&one), inner(&two)).unwrap();
+            if stamps(one.path()) == stamps(two.path()) {
+                let names = listed(&root, one.path());
+                assert_eq!(settled(&root, two.path(), names, &|| ()), 1);
+                return;
+            }
+            fs::rename(inner(&two), inner(&one)).unwrap();
+        }
+        println!("skipped: this file system does not stamp two directories with one time");
+    }
+}

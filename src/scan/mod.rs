@@ -135,7 +135,7 @@ fn encode(
     path: &Path,
     flags: u32,
     stamps: (Stamp, Stamp),
-    drafts: Vec<DistributionDraft>,
+    mut drafts: Vec<DistributionDraft>,
     arena: &EntryArena,
 ) -> EncodedRecord {
     let base = egg_base(path.as_os_str().as_bytes());
@@ -145,7 +145,8 @@ fn encode(
         .collect();
     let arrangement = order::arrangement(&names, &drafts);
     drop(names);
-    let drafts = order::apply(&arrangement, drafts);
+    order::apply(&arrangement, &mut drafts);
+    drop(arrangement);
     EncodedRecord::new(path, flags, stamps, drafts, arena)
 }
 

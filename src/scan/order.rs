@@ -95,22 +95,29 @@ fn grouped_by_lookup_key(names: &[MetadataName<'_>]) -> Vec<usize> {
     ranked.into_iter().map(|(_, _, number)| number).collect()
 }
 
-pub(super) fn apply(
-    arrangement: &Arrangement,
-    drafts: Vec<DistributionDraft>,
-) -> Vec<DistributionDraft> {
-    let mut drafts: Vec<Option<DistributionDraft>> = drafts.into_iter().map(Some).collect();
-    let mut arranged = Vec::with_capacity(drafts.len());
-    for &number in &arrangement.order {
-        let Some(mut draft) = drafts.get_mut(number).and_then(Option::take) else {
-            continue;
-        };
-        if arrangement.shadowed.get(number) == Some(&true) {
+/// Brings the drafts into their order, each in the memory that it has: there may be too many to have them twice.
+pub(super) fn apply(arrangement: &Arrangement, drafts: &mut [DistributionDraft]) {
+    let told = arrangement.shadowed.iter().zip(&arrangement.place);
+    for (draft, (shadowed, place)) in drafts.iter_mut().zip(told) {
+        if *shadowed {
             draft.flags |= distribution_flag::SHADOWED;
         }
-        let place = arrangement.place.get(number).copied().unwrap_or_default();
-        draft.place = u32::try_from(place).unwrap_or(u32::MAX);
-        arranged.push(draft);
+        draft.place = u32::try_from(*place).unwrap_or(u32::MAX);
     }
-    arranged
+    let mut goes_to: Vec<usize> = (0..drafts.len()).collect();
+    for (place, &number) in arrangement.order.iter().enumerate() {
+        if let Some(slot) = goes_to.get_mut(number) {
+            *slot = place;
+        }
+    }
+    for place in 0..drafts.len() {
+        // What is here goes where it belongs, and what was there comes here, until that belongs here.
+        while let Some(&there) = goes_to.get(place) {
+            if goes_to.get(there).is_none_or(|&next| next == there) {
+                break;
+            }
+            drafts.swap(place, there);
+            goes_to.swap(place, there);
+        }
+    }
 }
