@@ -175,27 +175,31 @@ fn odd_cases_give_cpythons_answer_or_the_documented_one_in_python() {
     if !geteuid().is_root() {
         plain.append(&mut unprivileged);
     }
+    for case in &mut plain {
+        // The program reads no archives, and says so (decision 2); Python reads them as CPython does.
+        if case.name == "zip_archive_may_be_on_the_path" {
+            case.expected = None;
+        }
+    }
     let mut failures = vec![];
     for (cases, user) in [(plain, None), (unprivileged, Some(NOBODY))] {
         let paths: Vec<_> = cases.iter().map(|case| case.path.clone()).collect();
-        let chosen: Vec<Answer> = cases
-            .iter()
-            .map(|case| match &case.expected {
-                Some(expected) => Ok(expected.clone()),
-                None => newest
-                    .ask(
-                        Library::Backport,
-                        Twins::Chosen,
-                        std::slice::from_ref(&case.path),
-                    )
-                    .remove(0),
-            })
-            .collect();
+        // Where CPython raises or hangs, `expected` says what is right, and CPython is not asked.
+        let unsaid = cases.iter().filter(|case| case.expected.is_none());
+        let unsaid: Vec<_> = unsaid.map(|case| case.path.clone()).collect();
+        let mut said = newest
+            .ask(Library::Backport, Twins::Chosen, &unsaid)
+            .into_iter();
+        let truths = cases.iter().map(|case| match &case.expected {
+            Some(expected) => Ok(expected.clone()),
+            None => said.next().expect("an answer for each question"),
+        });
+        let truths: Vec<Answer> = truths.collect();
         let folder = public_directory();
         let questions = both_ways(folder.path(), paths.iter());
         for python in interpreters() {
             for (number, reply) in ask(&python, user, &questions).into_iter().enumerate() {
-                let (case, truth) = (&cases[number / 2], &chosen[number / 2]);
+                let (case, truth) = (&cases[number / 2], &truths[number / 2]);
                 let truth = truth
                     .as_ref()
                     .expect("where CPython raises there is `expected`");

@@ -26,7 +26,7 @@ fn mutated_indexes_do_no_harm_in_python() {
         .map(|share| {
             let count = (MUTATIONS.div_ceil(shares)).to_string();
             let seed = (SEED + share).to_string();
-            let mut command = within(600, &python.executable);
+            let mut command = within(1200, &python.executable);
             command
                 .arg("-B")
                 .arg(repository().join("python/tests/mutations.py"))

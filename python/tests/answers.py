@@ -32,8 +32,8 @@ for asked in json.load(sys.stdin):
     groups = {}
     for one in found:
         groups.setdefault(one["group"], []).append((one["name"], one["value"]))
-    for group, entries in groups.items():
-        # The index has two orders: by distribution, and by group.
+    # The index has two orders: by distribution, and by group.
+    for group, entries in list(groups.items())[:50]:
         alone = [(ep.name, ep.value) for ep in epcache.entry_points(group=group)]
         assert alone == entries, (asked, group, alone, entries)
     how = [answer.how for answer in epcache._state.last[0]]

@@ -6,6 +6,7 @@ import time
 import unittest
 import warnings
 
+from mutations import repaired, word
 from support import Case, epcache
 
 ENTRY = "[g]\n%s = m:%s\n"
@@ -125,6 +126,19 @@ class Freshness(Case):
             file.write(b"\1")
         self.assertEqual(self.asked("auto"), (self.OLD, []))
         self.assertEqual(self.how(), {"site": "moved"})
+
+    def test_a_record_whose_times_say_nothing_or_that_is_incomplete_is_looked_at_more_closely(self):
+        with open(self.index, "rb") as file:
+            whole = file.read()
+        blocks = word(whole, 32)
+        at = 64 + 4 * blocks + 16 * word(whole, 36) + 8
+        for flag, how in ((0, "fresh"), (epcache.SILENT, "moved"), (epcache.HAS_UNREAD, "moved")):
+            changed = bytearray(whole)
+            changed[at] |= flag
+            self.file("index", repaired(changed, blocks))
+            for level in ("auto", "fast"):
+                self.assertEqual(self.asked(level), (self.OLD, []))
+                self.assertEqual(self.how(), {"site": how})
 
     def test_a_directory_that_is_gone_has_nothing(self):
         os.rename(self.path("site"), self.path("away"))

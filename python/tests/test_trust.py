@@ -7,6 +7,7 @@ import sys
 import unittest
 from unittest import mock
 
+from mutations import repaired, word
 from support import PROGRAM, SOURCE, Case, _details, epcache
 
 
@@ -53,6 +54,20 @@ class Trust(Case):
         os.chown(self.path("place"), 12345, 12345)
         self.found()
         self.assertEqual(self.how(), {"site": "live"})
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can give files away")
+    def test_where_nobody_may_be_a_stranger_his_index_is_as_absent(self):
+        os.chown(self.path("site"), 65534, 65534)
+        self.refresh("site", output="place/index")
+        for path in (self.index, self.path("place")):
+            os.chown(path, 65534, 65534)
+        for map, how in ((b"0 0 4294967295\n", "fresh"), (b"0 1000 1\n1 100000 65536\n", "live")):
+            opened = mock.mock_open(read_data=map)
+            with mock.patch("builtins.open", opened):
+                self.forget()
+                self.found(group="g")
+            self.assertEqual(self.how(), {"site": how})
+        self.assertEqual(epcache._state.unusable[self.index], "missing")
 
     def test_of_a_link_the_target_counts(self):
         os.symlink(self.index, self.path("link"))
@@ -175,6 +190,75 @@ class Trust(Case):
                     for ep in epcache.entry_points(**params):
                         self.assertLess(len(repr(ep)), 10000)
                         ep.dist.name
+
+    def reason(self, content):
+        """Why an index of this content is not used."""
+        self.file("place/index", content)
+        self.forget()
+        right = [("alpha", "m:one")]
+        self.assertEqual(self.found(group="g"), right)
+        self.assertEqual(epcache.entry_points(group="g")["alpha"].dist.version, "1")
+        return epcache._state.unusable.get(self.index)
+
+    def test_every_byte_of_the_header_that_counts_is_under_a_checksum(self):
+        with open(self.index, "rb") as file:
+            whole = file.read()
+        for at in range(64):
+            flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+            # The minor version, the suspect byte, and reserved ones.
+            self.assertEqual(self.reason(flipped) is None, 10 <= at < 16, at)
+
+    def test_what_lies_in_the_wrong_place_is_not_used(self):
+        with open(self.index, "rb") as file:
+            whole = file.read()
+        blocks = word(whole, 32)
+        record = 64 + 4 * blocks + 16 * word(whole, 36)
+        segment = 64 + 4 * blocks + word(whole, record)
+        groups = segment + 96 * word(whole, record + 12) + 8 * word(whole, record + 16)
+        entries = groups + 16 * word(whole, record + 20)
+        pool = word(whole, record + 4)
+        for at, value, wanted in (
+            (groups, pool, "a string points beyond the pool"),
+            (groups + 12, 3, "entry points of a group are out of range"),
+            (entries + 8, pool, "a string points beyond the pool"),
+            (entries + 12, 1, "an entry point is nobody's"),
+            (segment, pool, "a string points beyond the pool"),
+            (record + 8 * 2, 2, "the numbers of a record contradict each other"),
+            (record + 4, 9, "a segment does not fit"),
+        ):
+            lie = bytearray(whole)
+            lie[at : at + 4] = value.to_bytes(4, "little")
+            self.assertEqual(self.reason(repaired(lie, blocks)), wanted, at)
+
+    def test_a_small_index_cannot_pose_as_a_large_one(self):
+        """A thousand rows of one and the same long string would be a gigabyte."""
+        many = "".join(["n%d = m:%s\n" % (number, "a" * 50) for number in range(100)])
+        self.dist("site", "beta", "[many]\n" + many)
+        self.refresh("site", output="place/index")
+        self.found(group="many")
+        record = epcache._state.last[0][0].record
+        with open(self.index, "rb") as file:
+            lie = bytearray(file.read())
+        blocks = word(lie, 32)
+        entries = 64 + 4 * blocks + record.entries_at
+        first = 1 + [record.rows(row, 1)[0][0] for row in range(record.entries)].index("n0")
+        lie[entries + 32 * first : entries + 32 * first + 12] = lie[
+            entries + 32 * (first - 1) : entries + 32 * (first - 1) + 12
+        ]
+        self.file("place/index", repaired(lie, blocks))
+        self.forget()
+        self.assertEqual(len(self.found(group="many")), 100)
+        self.assertEqual(epcache._state.unusable[self.index], "entry points overlap")
+
+    def test_a_name_that_is_none_is_not_looked_at(self):
+        with open(self.index, "rb") as file:
+            whole = file.read()
+        blocks = word(whole, 32)
+        at = whole.index(b"alpha-1.dist-info")
+        for name in (b"../////1.dist-info", b"alpha\x00-1.dist-inf"):
+            lie = bytearray(whole)
+            lie[at : at + 17] = name[:17]
+            self.assertIn("file name", self.reason(repaired(lie, blocks)))
 
     def test_damage_is_explained(self):
         self.file("place/index", b"nonsense" * 20)
