@@ -10,7 +10,7 @@ CARGOFLAGS ?= --locked
 
 target = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: build try test check install deb rpm clean
+.PHONY: build try test check install install-python install-python-auto deb rpm clean
 
 build:
 	$(CARGO) build --release $(CARGOFLAGS)
@@ -31,6 +31,15 @@ check:
 install: build
 	packaging/install '$(abspath $(target))/release/epcache' '$(DESTDIR)' '$(PREFIX)' \
 		'$(DOCDIR)' '$(LICENSEDIR)' '$(ZSHDIR)'
+
+# The Python reader, and what puts it to use at every start of an interpreter: PYTHONDIR is a site directory.
+PYTHONDIR ?= $(shell python3 -Ic 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
+install-python:
+	packaging/install-python reader '$(DESTDIR)' '$(PYTHONDIR)'
+
+install-python-auto:
+	packaging/install-python auto '$(DESTDIR)' '$(PYTHONDIR)'
 
 # The Debian packages, in dist/ (docs/packaging.md says what it needs).
 deb:
