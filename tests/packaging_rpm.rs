@@ -97,8 +97,14 @@ fn make_packages() -> Option<Packages> {
         .expect("rpm/build");
     let said = text(&built.stdout) + &text(&built.stderr);
     assert!(built.status.success(), "{said}");
-    let mut found = fs::read_dir(directory.path().join("epcache")).unwrap();
-    let epcache = found.next().expect("a package").unwrap().path();
+    let found = fs::read_dir(directory.path().join("epcache")).unwrap();
+    let mut found = found.map(|entry| entry.unwrap().path());
+    // The Python reader's packages lie beside it.
+    let is_program = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("epcache-")
+    };
+    let epcache = found.find(is_program).expect("a package");
     support::say(&format!(
         "packaging_rpm: packages made in {} s",
         began.elapsed().as_secs()
