@@ -9,7 +9,7 @@
 //! | what is not taken over | test |
 //! |---|---|
 //! | what was unread, a problem or warned of | `what_could_not_be_used_is_read_again…`, `permissions_that_were_granted…`, `history` |
-//! | what has other times, or none | `a_distribution_whose_recorded_times_tell_nothing…`, `two_missing_times…`, `history` |
+//! | what has other times, or none | `a_distribution_whose_recorded_times_tell_nothing…`, `history` |
 //! | what has times that may repeat | `a_distribution_whose_recorded_times_tell_nothing…` |
 //! | what rpm's list names, by whatever name of its directory | `from_a_list_only…`, `a_directory_by_another_name…` |
 //! | anything unseen, where the list leads nobody knows where | `a_list_that_leads_nobody_knows_where…` |
@@ -229,28 +229,6 @@ fn a_distribution_whose_recorded_times_tell_nothing_is_read_whatever_the_list_sa
         assert_eq!((now.reused, now.scanned), (2, 1), "{stamp:?} at {at}");
         assert_same(&now, &wanted, &format!("{stamp:?} at {at}"));
     }
-}
-
-#[test]
-fn two_missing_times_are_not_the_same_time() {
-    let tree = Tree::new();
-    let inner = tree.dist("site", "a", "[g]\na = a:main\n");
-    let paths = vec![tree.path("site")];
-    let old = with_stamp(&full(&paths).index, CTIME, Stamp::UNKNOWN);
-    let old = with_stamp(&old, MTIME, Stamp::UNKNOWN);
-    let ends = std::sync::atomic::AtomicBool::new(false);
-    let now = std::thread::scope(|scope| {
-        // A directory that never holds still has no time worth recording.
-        scope.spawn(|| {
-            while !ends.load(std::sync::atomic::Ordering::Relaxed) {
-                cli::set_mode(&inner, 0o755);
-            }
-        });
-        let now = incremental(&paths, &old, None);
-        ends.store(true, std::sync::atomic::Ordering::Relaxed);
-        now
-    });
-    assert_eq!((now.reused, now.scanned), (0, 1));
 }
 
 #[test]
