@@ -58,7 +58,8 @@ pub fn repair(bytes: &mut [u8]) -> bool {
 /// Makes the checksums right, of the header and of as many blocks as the header says.
 pub fn repair_checksums(bytes: &mut [u8]) {
     let count = bytes[32..36].try_into().expect("four bytes");
-    let body = HEADER + 4 * u32::from_le_bytes(count) as usize;
+    let count = u32::from_le_bytes(count) as usize;
+    let body = count.saturating_mul(4).saturating_add(HEADER);
     if body <= bytes.len() {
         let (head, body) = bytes.split_at_mut(body);
         for (slot, block) in head[HEADER..].chunks_exact_mut(4).zip(body.chunks(BLOCK)) {
