@@ -14,8 +14,7 @@ from .tools import index_size, summary_line, system_call_section
 class Site:
     """A root with a Debian-like or Fedora-like Python whose one large search directory is a tree, bound there.
 
-    In a mount namespace of its own there would be nothing to clean up; but programs are timed from here, so it is
-    a directory with the tree moved into it, by hard renames: cheap, and put back in the end."""
+    The tree is renamed into it, and back in the end: links are not followed out of a root."""
 
     def __init__(self, bench, tree):
         self.tree = tree
