@@ -5,6 +5,7 @@ EPCACHE_TEST_PROGRAM names the program epcache; tests that need an index are ski
 """
 
 # Whatever is imported while a test's sys.path is in force has to be there before.
+import ast  # noqa: F401
 import email.message  # noqa: F401
 import email.parser  # noqa: F401
 import hashlib  # noqa: F401
