@@ -94,6 +94,7 @@ fn what_lies_below_a_directory_of_root_s_own_is_refreshed() {
     tree.system("closed/root");
     tree.dist("closed/site", "a", "[g]\na = a:main\n");
     tree.dir("closed/out");
+    tree.dir("closed/lib");
     set_mode(tree.path("closed"), 0o700);
     for (arguments, index) in [
         (
@@ -106,6 +107,7 @@ fn what_lies_below_a_directory_of_root_s_own_is_refreshed() {
                 "--json",
                 "--path",
                 "closed/site",
+                "closed/lib/python313.zip",
                 "--output",
                 "closed/out/index",
             ],

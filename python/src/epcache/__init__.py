@@ -89,10 +89,10 @@ class Unusable(Exception):
 
 if sys.byteorder == "little":
 
-    def u32s(data):  # type: (bytes) -> Sequence[int]
+    def u32s(data):  # type: (bytes) -> memoryview
         return memoryview(data).cast("I")
 
-    def i64s(data):  # type: (bytes) -> Sequence[int]
+    def i64s(data):  # type: (bytes) -> memoryview
         return memoryview(data).cast("q")
 
 else:

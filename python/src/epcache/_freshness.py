@@ -169,7 +169,7 @@ def _differs(then: "Facts", now: "Read") -> bool:
     facts = now.facts()
     return (
         then[1:4] != facts[1:4]
-        or (then[4] ^ facts[4]) & ~(SHADOWED | WARNED)
+        or bool((then[4] ^ facts[4]) & ~(SHADOWED | WARNED))
         or bool(then[4] & HAS_ENTRY_POINTS)
         and (then[5], then[9]) != (facts[5], facts[9])
     )
