@@ -95,6 +95,26 @@ const ALLOWED_BY_WIDTH: &[c_long] = &[
 #[cfg(target_arch = "riscv32")]
 const ALLOWED_BY_WIDTH: &[c_long] = &[libc::SYS_fstat, libc::SYS_newfstatat, 422, 403, 407];
 
+/// What newer architectures no longer have: there, libc calls `readlinkat`.
+#[cfg(any(
+    target_arch = "x86_64",
+    target_arch = "x86",
+    target_arch = "arm",
+    target_arch = "s390x",
+    target_arch = "powerpc64",
+    target_arch = "powerpc"
+))]
+const ALLOWED_OLD: &[c_long] = &[libc::SYS_readlink];
+#[cfg(not(any(
+    target_arch = "x86_64",
+    target_arch = "x86",
+    target_arch = "arm",
+    target_arch = "s390x",
+    target_arch = "powerpc64",
+    target_arch = "powerpc"
+)))]
+const ALLOWED_OLD: &[c_long] = &[];
+
 #[cfg(any(target_arch = "x86", target_arch = "arm"))]
 #[rustfmt::skip]
 const ALLOWED_WITH_WIDE_IDS: &[c_long] = &[
@@ -305,6 +325,7 @@ fn program(pipe: i32, process: u32) -> Vec<sock_filter> {
         ALLOWED_BUT_ON_RISCV32,
         ALLOWED_UNSEEN,
         ALLOWED_BY_WIDTH,
+        ALLOWED_OLD,
         ALLOWED_WITH_WIDE_IDS,
     ];
     for &call in allowed.into_iter().flatten() {

@@ -34,9 +34,12 @@ impl Door {
         self.fd.as_fd()
     }
 
-    /// What is left of a path behind this door, if it leads through it.
+    /// What is left of a path behind this door, if it leads through it by either name.
     pub(super) fn behind<'p>(&self, path: &'p Path) -> Option<&'p Path> {
-        let rest = path.strip_prefix(&self.path).ok()?;
+        let rest = path
+            .strip_prefix(&self.path)
+            .or_else(|_| path.strip_prefix(&self.real))
+            .ok()?;
         Some(if rest.as_os_str().is_empty() {
             Path::new(".")
         } else {
