@@ -3,15 +3,11 @@
 //! The reader allots no more for a frame than [`MOST`] bytes, whatever its length says, and what the frames
 //! mean is for others to say.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// The most that one frame carries, in bytes.
 pub const MOST: usize = 1 << 20;
-
-/// Up to so many bytes are sent in one piece with what is put in front of them: to copy those costs less than
-/// a system call.
-const SMALL: usize = 16 << 10;
 
 /// A frame as it arrived.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,22 +69,29 @@ impl<W: Write> Sender<W> {
         loop {
             let (part, more) = rest.split_at(rest.len().min(MOST));
             let length = u32::try_from(part.len()).map_err(io::Error::other)?;
-            let mut frame = Vec::with_capacity(5 + part.len().min(SMALL));
-            frame.push(kind);
-            frame.extend(length.to_le_bytes());
-            if part.len() <= SMALL {
-                frame.extend(part);
-                self.pipe.write_all(&frame)?;
-            } else {
-                self.pipe.write_all(&frame)?;
-                self.pipe.write_all(part)?;
-            }
+            let [a, b, c, d] = length.to_le_bytes();
+            write_both(&mut self.pipe, &[kind, a, b, c, d], part)?;
             rest = more;
             if rest.is_empty() {
                 return Ok(());
             }
         }
     }
+}
+
+/// Writes one after the other, in one system call if that will do.
+fn write_both(to: &mut impl Write, first: &[u8], second: &[u8]) -> io::Result<()> {
+    let mut pieces = [IoSlice::new(first), IoSlice::new(second)];
+    let mut left = pieces.as_mut_slice();
+    while !left.is_empty() {
+        match to.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut left, count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

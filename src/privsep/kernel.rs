@@ -11,12 +11,12 @@
 
 use std::ffi::{c_int, c_long, c_uint, c_ulong};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::unistd::{ForkResult, fork};
+use nix::unistd::{ForkResult, Pid, fork};
 
 // On 32-bit architectures that are old enough, the calls of these names take ids of 16 bits.
 #[cfg(not(any(
@@ -63,6 +63,18 @@ pub(super) fn split() -> nix::Result<ForkResult> {
 pub(super) fn keep_ended_children() {
     // SAFETY: the default is no function of this process.
     let _ = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
+}
+
+/// A descriptor that can be waited on (`poll`) until that process has ended.
+///
+/// # Errors
+/// Those of `pidfd_open(2)`: ENOSYS before Linux 5.3.
+pub(super) fn watch(process: Pid) -> nix::Result<OwnedFd> {
+    // SAFETY: takes numbers only.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, process.as_raw(), 0) };
+    let fd = RawFd::try_from(Errno::result(fd)?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the kernel has just made it, for nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Ends this process at once: no destructors, and nothing that the parent has buffered is written twice.

@@ -245,6 +245,7 @@ pub fn run(
     } = terms.policy;
     let target = identity::target(&Root::system(), user, *drop_privileges)?;
     let (output, input) = pipe2(OFlag::O_CLOEXEC)?;
+    fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     // Fewer turns between the two processes. Who may not have it does with less.
     let _ = fcntl(&output, FcntlArg::F_SETPIPE_SZ(1 << 20));
     let orders = worker::Orders {

@@ -118,10 +118,25 @@ impl Worker {
 
     fn wait(&mut self, patience: Duration) {
         let started = Instant::now();
+        let mut watch = None;
         while self.ended.is_none() {
             match waitpid(self.process, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::StillAlive) if started.elapsed() >= patience => return,
-                Ok(WaitStatus::StillAlive) => sleep(Duration::from_micros(200)),
+                Ok(WaitStatus::StillAlive) => {
+                    let rest = patience.saturating_sub(started.elapsed());
+                    if rest.is_zero() {
+                        return;
+                    }
+                    match watch.get_or_insert_with(|| kernel::watch(self.process)) {
+                        Ok(end) => {
+                            _ = poll(
+                                &mut [PollFd::new(end.as_fd(), PollFlags::POLLIN)],
+                                timeout(rest),
+                            )
+                        }
+                        // Linux before 5.3, or a filter that does not know the call.
+                        Err(_) => sleep(Duration::from_micros(200)),
+                    }
+                }
                 Err(Errno::EINTR) => {}
                 Ok(status) => self.ended = Some(status),
                 Err(_) => return,
@@ -138,6 +153,11 @@ impl Drop for Worker {
             self.wait(FAREWELL);
         }
     }
+}
+
+/// Rounded up, or the last millisecond would be spent asking again and again.
+fn timeout(wait: Duration) -> PollTimeout {
+    PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
 }
 
 fn text(frame: &Frame) -> String {
@@ -167,7 +187,7 @@ impl From<GivenUp> for Trouble {
     }
 }
 
-/// A pipe that is not waited for longer, nor read from more, than is agreed.
+/// A pipe that does not block, and is not waited for longer, nor read from more, than is agreed.
 struct PatientPipe {
     pipe: OwnedFd,
     bounds: Bounds,
@@ -200,28 +220,23 @@ impl Read for PatientPipe {
             time,
             size,
         } = self.bounds;
-        loop {
+        let count = loop {
             let rest = time.saturating_sub(self.started.elapsed());
             if rest.is_zero() {
                 return Err(self.give_up(GivenUp::Time(time.as_secs())));
             }
-            // Rounded up, or the last millisecond would be spent asking again and again.
-            let wait = rest.min(silence) + Duration::from_millis(1);
-            let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
+            match read(self.pipe.as_fd(), buffer) {
+                Err(Errno::EAGAIN) => {}
+                Err(Errno::EINTR) => continue,
+                count => break count?,
+            }
             let mut watched = [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut watched, timeout) {
+            match poll(&mut watched, timeout(rest.min(silence))) {
                 Ok(0) if rest > silence => {
                     return Err(self.give_up(GivenUp::Silence(silence.as_secs())));
                 }
-                Ok(0) | Err(Errno::EINTR) => {}
-                Ok(_) => break,
+                Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
-            }
-        }
-        let count = loop {
-            match read(self.pipe.as_fd(), buffer) {
-                Err(Errno::EINTR) => {}
-                count => break count?,
             }
         };
         match self.left.checked_sub(count as u64) {

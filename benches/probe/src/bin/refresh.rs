@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use epcache::index::{self, Index};
-use epcache::privsep::{self, Bounds, Job, Policy, Terms};
+use epcache::privsep::{self, Bounds, Job, Policy, Terms, Worker};
 use epcache::publish::{self, Place};
 use epcache::rooted::Root;
 use epcache::scan::Purpose;
@@ -25,7 +25,12 @@ fn unseparated(root: &Root, request: &Request) -> Result<Product, Box<dyn Error>
     Ok(worker::run(root, request, &mut |_| {})?)
 }
 
-fn separated(root: &Root, request: &Request, place: &Place) -> Result<Product, Box<dyn Error>> {
+/// What was made, and the child, which may still be about to end.
+fn separated(
+    root: &Root,
+    request: &Request,
+    place: &Place,
+) -> Result<(Product, Worker), Box<dyn Error>> {
     let mut kept = root.descriptors();
     kept.extend(request.old.as_ref().map(File::as_fd));
     let terms = Terms {
@@ -43,8 +48,8 @@ fn separated(root: &Root, request: &Request, place: &Place) -> Result<Product, B
         work: Box::new(|sender| worker::job(root, request, sender)),
     };
     let mut reception = Reception::default();
-    let (_, _ending) = privsep::run(terms, job, &mut |frame| reception.take(frame, &mut |_| {}))?;
-    Ok(reception.outcome()?)
+    let (_, ending) = privsep::run(terms, job, &mut |frame| reception.take(frame, &mut |_| {}))?;
+    Ok((reception.outcome()?, ending))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -64,9 +69,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     if start == "old" {
         request.old = place.published();
     }
-    let product = match how.as_str() {
-        "separated" => separated(&root, &request, &place)?,
-        _ => unseparated(&root, &request)?,
+    let (product, _ending) = match how.as_str() {
+        "separated" => {
+            separated(&root, &request, &place).map(|(product, child)| (product, Some(child)))?
+        }
+        _ => (unseparated(&root, &request)?, None),
     };
     if !product.unchanged {
         index::verify(&Index::open(product.index.as_slice())?)?;
