@@ -105,6 +105,13 @@ fn the_administrators_recipes_do_what_they_say() {
         .root()
         .join("usr/lib/epcache/views/pytest-plugins.tsv");
     assert!(fs::read_to_string(&view).unwrap().contains("\tplugin\t"));
+    let find = blocks(PAGE, "Views", "sh")
+        .concat()
+        .replace("NAME", "pytest-plugins");
+    assert_eq!(
+        bash(&format!("{find}cat \"$view\"")),
+        fs::read_to_string(&view).unwrap()
+    );
     bash(mask);
     assert!(!view.exists());
     let said = bash(add);

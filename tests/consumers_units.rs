@@ -10,9 +10,9 @@
 
 #[path = "support/container.rs"]
 mod container;
+#[path = "support/recipes.rs"]
+mod recipes;
 mod support;
-
-use std::fs;
 
 use container::Container;
 use support::{repository, run, text, within};
@@ -55,7 +55,7 @@ settled() {
         sleep 0.5
         calm=$((calm + 1))
         for name in pytest-plugins plain; do
-            units="epcache-consumer-settle@$name.service epcache-consumer@$name.service"
+            units="epcache.service epcache-consumer-settle@$name.service epcache-consumer@$name.service"
             case $(systemctl show --value -p ActiveState $units | xargs) in *activating*) calm=0 ;; esac
         done
     done
@@ -67,6 +67,14 @@ listed() { grep -c '^cons' /var/cache/pytest-plugins/list; }
 wait_for() { for try in $(seq 300); do [ ! -e "$1" ] || return 0; sleep 0.1; done; echo "no $1"; }
 failed() { systemctl --failed --no-legend | grep -c epcache; }
 "#;
+
+/// What docs/consumers.md says below this heading, for the consumer that has no more than the template.
+fn said(language: &str) -> Vec<String> {
+    let said = recipes::blocks("docs/consumers.md", "For who must run something", language);
+    said.iter()
+        .map(|said| said.replace("NAME", "plain"))
+        .collect()
+}
 
 /// A container with both consumers, as packages would install them.
 fn furnished(test: &str) -> Option<Container> {
@@ -81,19 +89,23 @@ fn furnished(test: &str) -> Option<Container> {
         "/usr/lib/epcache/consumers.d/plain.conf",
         "groups = pytest11 test.*\nstamp = yes\n",
     );
-    container.write("/usr/libexec/plain", PLAIN);
-    container.chroot(&["chmod", "755", "/usr/libexec/plain"]);
+    container.write("/usr/libexec/plain/update", PLAIN);
+    container.chroot(&["chmod", "755", "/usr/libexec/plain/update"]);
     container.write(
         "/usr/lib/systemd/system/epcache-consumer@plain.service.d/plain.conf",
-        "[Service]\nExecStart=/usr/libexec/plain\nStateDirectory=plain\n",
+        &(said("ini").concat() + "StateDirectory=plain\n"),
     );
-    for name in ["pytest-plugins", "plain"] {
-        container.chroot(&[
-            "systemctl",
-            "enable",
-            &format!("epcache-consumer@{name}.path"),
-        ]);
-    }
+    container.chroot(&[
+        "systemctl",
+        "enable",
+        "epcache-consumer@pytest-plugins.path",
+    ]);
+    // As a package brings it along.
+    let wants = "usr/lib/systemd/system/paths.target.wants";
+    let wants = container.root().join(wants);
+    std::fs::create_dir_all(&wants).unwrap();
+    let link = wants.join("epcache-consumer@plain.path");
+    std::os::unix::fs::symlink("../epcache-consumer@.path", link).unwrap();
     Some(container)
 }
 
@@ -136,8 +148,9 @@ fn a_change_of_the_stamp_runs_the_consumer_confined_and_nothing_else_does() {
     let Some(container) = furnished(test) else {
         return;
     };
+    let [again, start, stop] = said("sh").try_into().unwrap();
     let script = format!(
-        "{HELPERS}\n{}",
+        "{HELPERS}\nagain() {{ {again}}}\nstart() {{ {start}}}\nstop() {{ {stop}}}\n{}",
         r#"
 settled
 echo "before any index: $(systemctl is-active epcache-consumer@{pytest-plugins,plain}.path | xargs), $(failed) failed"
@@ -184,6 +197,14 @@ echo "once more: $(runs) runs, $(last), $(failed) failed"
 systemctl restart epcache-consumer@plain.path
 settled
 echo "not once more: $(runs) runs"
+again
+settled
+echo "from nothing: $(runs) run"
+stop
+echo "stopped: $(systemctl is-active epcache-consumer@plain.path) $(ls -d /var/lib/{,private/}epcache-consumer/plain 2>/dev/null)"
+start
+settled
+echo "started: $(systemctl is-active epcache-consumer@plain.path), $(runs) run"
 
 # Where /usr is read-only, it is beside the index too.
 mount --bind /usr/lib/epcache /usr/lib/epcache; mount -o remount,bind,ro /usr/lib/epcache
@@ -224,6 +245,9 @@ journalctl --no-pager -o short-precise -u 'epcache-consumer*' | tail -n 60
             "failing: 5 runs, 1 failed",
             "once more: 6 runs, current, 0 failed",
             "not once more: 6 runs",
+            "from nothing: 1 run",
+            "stopped: inactive ",
+            "started: active, 1 run",
             "read-only: plain pytest-plugins, 3 listed",
             "gone: , 0 runs, 0 failed",
         ],
@@ -249,13 +273,54 @@ fn at_boot_the_consumer_acts_on_a_stamp_that_it_has_not_acted_on_and_on_no_other
             "{HELPERS}\nsettled\n\
              echo \"$(runs) runs, $(last), $(listed) listed, $(failed) failed\"\n"
         );
-        let output = container.boot(&script);
-        fs::remove_file(container.root().join("output")).unwrap();
-        output
+        container.boot(&script)
     };
     build("cons1");
     has(&boot(), &["1 runs, current, 1 listed, 0 failed"]);
     has(&boot(), &["1 runs, current, 1 listed, 0 failed"]);
     build("cons2");
     has(&boot(), &["2 runs, current, 2 listed, 0 failed"]);
+}
+
+/// Where `/usr` is read-only, what was refreshed on this machine lies in `/var`, and outlives the image that it is of.
+#[test]
+fn at_boot_what_was_made_of_the_image_before_is_made_anew() {
+    let test = "at_boot_what_was_made_of_the_image_before_is_made_anew";
+    let Some(container) = furnished(test) else {
+        return;
+    };
+    container.chroot(&["systemctl", "enable", "epcache.path"]);
+    // An image is built elsewhere: nothing there knows of this machine's /var.
+    let build = |name: &str| {
+        let script = format!(
+            "{HELPERS}\nmount -t tmpfs tmpfs /var/cache; put pytest11 {name}\n\
+             rm /usr/lib/epcache/state; epcache refresh --system --image --quiet"
+        );
+        container.chroot(&["unshare", "--mount", "bash", "-uc", &script]);
+    };
+    let boot = |then: &str| {
+        let script = format!(
+            "{HELPERS}\nsettled\n\
+             echo \"$(ls /usr/lib/epcache | xargs); $(ls /var/cache/epcache 2>/dev/null | xargs)\"\n\
+             journalctl --sync; echo \"$(journalctl -b -o cat -u epcache.service | grep -c ^Starting) refreshes\"\n\
+             echo \"$(listed) listed, $(failed) failed\"\n{then}\n"
+        );
+        container.boot_image(&script)
+    };
+    let image = "changed consumers.d epcache.conf index index.lock views";
+    build("cons1");
+    // An empty /var: the image's own index is all that there is, and nothing is to be done.
+    let first = boot("systemctl start epcache.service; echo \"started: $?\"");
+    has(
+        &first,
+        &[
+            &format!("{image}; "),
+            "0 refreshes",
+            "1 listed, 0 failed",
+            "started: 0",
+        ],
+    );
+    build("cons2");
+    let var = format!("{image}; changed index index.lock state views");
+    has(&boot(""), &[&var, "1 refreshes", "2 listed, 0 failed"]);
 }

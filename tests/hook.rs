@@ -1,6 +1,5 @@
 //! What `epcache hook` prints, pasted where it belongs and run by the tool that it is for. conda itself is in no
-//! registry that tests use: its script is run as conda runs it, by a shell with `CONDA_PREFIX`. And of an image only the
-//! `RUN` line is run, in a Debian tree: no tool that builds images is installed.
+//! registry that tests use: its scripts are run as conda runs them, by a shell with `CONDA_PREFIX`, in a prefix like its own.
 
 #![allow(
     clippy::unwrap_used,
@@ -137,35 +136,64 @@ fn tox_makes_the_index_before_the_commands() {
 #[test]
 fn an_activation_script_of_conda_refreshes_what_is_below_its_prefix() {
     works(
-        "python3 -m venv prefix; prefix/bin/pip install -q mccabe\n\
-         mkdir -p prefix/etc/conda/activate.d; epcache hook conda >prefix/etc/conda/activate.d/epcache.sh\n\
+        "python3 -m venv prefix; prefix/bin/pip install -q mccabe; rm prefix/pyvenv.cfg\n\
+         mkdir -p prefix/conda-meta prefix/etc/conda/activate.d prefix/etc/conda/deactivate.d\n\
+         epcache hook conda >prefix/etc/conda/activate.d/epcache.sh\n\
+         epcache hook conda | grep -o 'unset EPCACHE_INDEX' >prefix/etc/conda/deactivate.d/epcache.sh\n\
          export CONDA_PREFIX=$PWD/prefix\n\
-         for script in \"$CONDA_PREFIX\"/etc/conda/activate.d/*.sh; do . \"$script\"; done\n\
-         epcache query flake8.extension --path prefix/lib/python3*/site-packages --freshness trust",
+         run() { for script in \"$CONDA_PREFIX/etc/conda/$1\"/*.sh; do . \"$script\"; done; }\n\
+         run activate.d; site=$(echo prefix/lib/python3*/site-packages)\n\
+         epcache query flake8.extension --path \"$site\" --freshness trust | tee found\n\
+         test \"$EPCACHE_INDEX\" = $PWD/prefix/.epcache/index\n\
+         run deactivate.d; test -z \"${EPCACHE_INDEX-}\"",
     );
 }
 
+/// By buildah, from nothing but what the program needs, and the metadata of a Debian.
 #[test]
 fn a_line_in_a_containerfile_makes_the_index_of_the_image() {
     let name = "the line for a Containerfile";
-    let (true, Some(debian)) = (root_for(name), prepared("debian-bookworm")) else {
+    let (true, true, Some(debian)) = (
+        root_for(name),
+        tool_for(name, "buildah"),
+        prepared("debian-bookworm"),
+    ) else {
         return;
     };
+    let line = recipes::blocks(
+        "docs/images.md",
+        "Containerfiles and bootc",
+        "Containerfile",
+    );
     let tree = Tree::new();
+    tree.file("line", line.concat());
     let script = format!(
-        "mkdir layer image; mount -t tmpfs tmpfs layer; mkdir layer/upper layer/work\n\
-         mount -t overlay overlay -o lowerdir={},upperdir=layer/upper,workdir=layer/work image\n\
-         cp \"$EPCACHE\" image/usr/bin/epcache; chroot image useradd --system _epcache || true\n\
-         \"$EPCACHE\" hook containerfile | sed -n 's/^RUN //p' >lines; test -s lines\n\
-         chroot image sh -eu <lines >&2\n\
-         chroot image epcache query flake8.extension C90 --freshness trust --index /usr/lib/epcache/index\n\
-         umount image layer",
-        debian.display()
+        "mkdir -p base/etc base/usr/bin base/usr/lib/python3/dist-packages base/usr/lib/python3.11; ln -s usr/bin base/bin\n\
+         cp \"$EPCACHE\" /bin/sh base/usr/bin\n\
+         for library in $(ldd \"$EPCACHE\" /bin/sh | grep -o '/[^ :]*\\.so[^ ]*' | sort -u); do cp --parents -L \"$library\" base; done\n\
+         printf 'root:x:0:0::/:/bin/sh\\n_epcache:x:999:999::/:/bin/sh\\n' >base/etc/passwd\n\
+         cp -r {debian}/usr/lib/python3/dist-packages/*-info base/usr/lib/python3/dist-packages\n\
+         cp {debian}/usr/bin/python3.11 base/usr/bin; cp {debian}/usr/lib/python3.11/os.py {debian}/usr/lib/python3.11/site.py base/usr/lib/python3.11\n\
+         \"$EPCACHE\" hook containerfile >lines; grep -qxf line lines\n\
+         {{ printf 'FROM scratch\\nCOPY base/ /\\n'; cat lines; }} >Containerfile\n\
+         build=\"buildah --storage-driver vfs --root $PWD/store --runroot $PWD/run\"\n\
+         $build build --isolation chroot --network host --tag image . >&2\n\
+         mounted=$($build mount $($build from image))\n\
+         ls -A $mounted/usr/lib/epcache >&2\n\
+         rm -r $mounted/usr/lib/python3/dist-packages/mccabe*\n\
+         \"$EPCACHE\" query flake8.extension C90 --freshness trust --root $mounted\n",
+        debian = debian.display()
     );
     let ran = run(&mut tree.with_mounts(&script));
     assert_eq!(
         (ran.code, ran.stdout.as_str()),
         (0, KNOWN),
+        "{}",
+        ran.stderr
+    );
+    // --image: no state of the machine that built it.
+    assert!(
+        !ran.stderr.lines().any(|line| line == "state"),
         "{}",
         ran.stderr
     );

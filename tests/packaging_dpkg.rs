@@ -12,6 +12,8 @@
 
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "support/container.rs"]
+mod container;
 #[path = "support/packaging.rs"]
 mod packaging;
 mod support;
@@ -21,6 +23,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use cli::{root_for, tool_for};
+use container::Container;
 use support::{repository, say, text, tree};
 
 /// The directory with the package as it was built, once for all tests; None where this machine cannot.
@@ -114,6 +117,33 @@ fn the_debian_package_has_what_make_installs() {
     find.arg("find").arg(directory.path());
     find.args(["!", "-type", "d", "-printf", "/%P\n"]);
     assert_eq!(packaging::names(succeed(&mut find).as_bytes()), made);
+}
+
+/// Debian's policy is to enable; what the administrator's preset says, or has been done by hand, goes before it.
+#[test]
+fn what_is_enabled_after_installation_is_debians_and_the_administrators_to_say() {
+    let test = "what_is_enabled_after_installation_is_debians_and_the_administrators_to_say";
+    let Some(packages) = packages(test) else {
+        return;
+    };
+    let Some(container) = Container::new(test) else {
+        return;
+    };
+    let copy = container.root().join("epcache.deb");
+    std::fs::copy(file(packages, "epcache_", ".deb"), copy).unwrap();
+    let install = || container.chroot(&["dpkg", "--force-confold", "-i", "/epcache.deb"]);
+    let purge = || container.chroot(&["dpkg", "--purge", "epcache"]);
+    install();
+    assert_eq!(container.enabled(), [true, true]);
+    container.chroot(&["systemctl", "disable", "epcache.timer"]);
+    install();
+    assert_eq!(container.enabled(), [true, false]);
+    purge();
+    assert_eq!(container.enabled(), [false, false]);
+    let preset = "/etc/systemd/system-preset/10-site.preset";
+    container.write(preset, "disable epcache.path\n");
+    install();
+    assert_eq!(container.enabled(), [false, true]);
 }
 
 #[test]

@@ -9,6 +9,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test's helpers are tests too
 
+#[path = "support/container.rs"]
+mod container;
 #[path = "support/packaging.rs"]
 mod packaging;
 mod support;
@@ -22,6 +24,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use container::Container;
 use support::{
     Answer, FIELDS_AND_PATH, Interpreter, Library, Twins, difference, newest_oracle,
     public_directory, query, repository, run, skip, text, tree, within,
@@ -408,6 +411,35 @@ fn the_rpm_package_has_what_make_installs() {
     assert_eq!(files.collect::<BTreeSet<_>>(), made);
     let licences = query(&["-qp", "--licensefiles"]);
     assert_eq!(licences.lines().count(), 2, "{licences}");
+}
+
+/// The distribution's presets decide, and as long as they say nothing of epcache, what they say of all others.
+#[test]
+fn what_is_enabled_after_installation_is_the_distributions_presets_to_say() {
+    let Some(packages) = packages() else { return };
+    let Some(container) = Container::new("presets") else {
+        return;
+    };
+    fs::copy(&packages.epcache, container.root().join("epcache.rpm")).unwrap();
+    let rpm = ["rpm", "--force-debian", "--nodeps"];
+    let install = || container.chroot(&[&rpm[..], &["-i", "/epcache.rpm"]].concat());
+    let erase = || container.chroot(&[&rpm[..], &["-e", "epcache"]].concat());
+    let presets = "/usr/lib/systemd/system-preset";
+    // Fedora's last word.
+    let last = format!("{presets}/99-default-disable.preset");
+    container.write(&last, "disable *\n");
+    install();
+    assert_eq!(container.enabled(), [false, false]);
+    erase();
+    let listed = "enable epcache.path\nenable epcache.timer\n";
+    container.write(&format!("{presets}/90-default.preset"), listed);
+    install();
+    assert_eq!(container.enabled(), [true, true]);
+    erase();
+    assert_eq!(container.enabled(), [false, false]);
+    // No package brings a preset of its own.
+    let own = run(within(60, "rpm").args(["-qpl"]).arg(&packages.epcache));
+    assert!(!text(&own.stdout).contains("preset"));
 }
 
 // ---- the walk

@@ -81,6 +81,16 @@ impl Container {
         fs::write(path, content).unwrap();
     }
 
+    /// Which of `epcache.path` and `epcache.timer` are enabled.
+    pub(crate) fn enabled(&self) -> [bool; 2] {
+        [
+            "paths.target.wants/epcache.path",
+            "timers.target.wants/epcache.timer",
+        ]
+        .map(|link| self.root().join("etc/systemd/system").join(link))
+        .map(|link| fs::symlink_metadata(link).is_ok())
+    }
+
     pub(crate) fn chroot(&self, command: &[&str]) -> String {
         let mut chroot = within(120, "chroot");
         let done = run(chroot.arg(self.root()).args(command));
@@ -91,6 +101,16 @@ impl Container {
 
     /// Boots it, runs a script in it, and returns what the script printed. `done` has to be its last word.
     pub(crate) fn boot(&self, script: &str) -> String {
+        self.boot_with(&[], script)
+    }
+
+    /// The same with a `/usr` that cannot be written, as an image has it.
+    pub(crate) fn boot_image(&self, script: &str) -> String {
+        let usr = format!("--bind-ro={}:/usr", self.root().join("usr").display());
+        self.boot_with(&[&usr], script)
+    }
+
+    fn boot_with(&self, options: &[&str], script: &str) -> String {
         self.write("/script", &format!("set -u\n{script}\necho done\n"));
         self.write(
             "/etc/systemd/system/script.service",
@@ -112,15 +132,18 @@ impl Container {
             .args(["--quiet", "--register=no", "--keep-unit"])
             .args(["--private-network", "--console=pipe", "--directory"])
             .arg(self.root())
+            .args(options)
             .args(["--boot", "systemd.unit=script.target"]);
         let done = run(&mut nspawn);
-        let output = fs::read_to_string(self.root().join("output")).unwrap_or_default();
+        let output = self.root().join("output");
+        let said = fs::read_to_string(&output).unwrap_or_default();
+        let _ = fs::remove_file(output);
         assert!(
-            output.ends_with("done\n"),
-            "{output}\n{}\n{}",
+            said.ends_with("done\n"),
+            "{said}\n{}\n{}",
             text(&done.stdout),
             text(&done.stderr)
         );
-        output
+        said
     }
 }

@@ -8,24 +8,26 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The blocks of a language below a heading (without its `#`s), up to the next heading of any level.
+/// The blocks of a language below a heading (without its `#`s), up to the next heading of any level. A block in a list is
+/// taken without its indentation.
 pub(crate) fn blocks(page: &str, heading: &str, language: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{page}: {error}"));
     let (mut here, mut block, mut found) = (false, None::<String>, Vec::new());
-    let mut foreign = false;
+    let (mut foreign, mut indent) = (false, 0);
     for line in text.lines() {
         if let Some(text) = &mut block {
-            if line == "```" {
+            if line.trim_start() == "```" {
                 found.extend(block.take());
             } else {
-                *text = format!("{text}{line}\n");
+                *text = format!("{text}{}\n", line.get(indent..).unwrap_or_default());
             }
         } else if foreign {
-            foreign = line != "```";
+            foreign = line.trim_start() != "```";
         } else if line.starts_with('#') {
             here = line.trim_start_matches('#').trim() == heading;
-        } else if let Some(of) = line.strip_prefix("```") {
+        } else if let Some(of) = line.trim_start().strip_prefix("```") {
+            indent = line.len() - line.trim_start().len();
             if here && of == language {
                 block = Some(String::new());
             } else {
