@@ -53,7 +53,12 @@ fn beside(name: &str) -> String {
 #[test]
 fn views_have_just_the_entry_points_that_were_asked_for() {
     let tree = system();
-    refresh(&tree);
+    let mut shell = tree.program("sh".as_ref());
+    shell.args([
+        "-c",
+        "umask 077; exec \"$0\" refresh --system --root \"$PWD/root\"",
+    ]);
+    assert_eq!(run(shell.arg(env!("CARGO_BIN_EXE_epcache"))).code, 0);
     let rows: Value = serde_json::from_str(&read(&tree, "views/app.json")).unwrap();
     let of = |key| {
         rows.as_array()
@@ -214,4 +219,37 @@ fn what_is_made_for_elsewhere_is_no_news_for_consumers() {
     ];
     assert_eq!(run(&mut tree.epcache(&dry)).code, 0);
     assert!(!tree.path(&beside("views")).exists());
+}
+
+#[test]
+fn who_reads_a_view_sees_the_old_one_or_the_new_one() {
+    let tree = system();
+    let metadata = tree.path(SITE).join("three-1.dist-info");
+    let change = |there: bool| {
+        if there {
+            tree.dist(SITE, "three", "[app.more]\nc = three:c\n");
+        } else {
+            fs::remove_dir_all(&metadata).unwrap();
+        }
+        refresh(&tree);
+        read(&tree, "views/app.json")
+    };
+    let allowed = [true, false].map(change);
+    assert_ne!(allowed[0], allowed[1]);
+    std::thread::scope(|scope| {
+        let reader = || {
+            let mut seen = [false; 2];
+            while seen != [true; 2] {
+                for _ in 0..1000 {
+                    let view = read(&tree, "views/app.json");
+                    let which = allowed.iter().position(|allowed| *allowed == view);
+                    seen[which.expect("the old view or the new one")] = true;
+                }
+            }
+        };
+        let readers = [scope.spawn(reader), scope.spawn(reader)];
+        while !readers.iter().all(|reader| reader.is_finished()) {
+            assert_eq!([true, false].map(change), allowed);
+        }
+    });
 }

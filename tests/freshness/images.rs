@@ -25,6 +25,11 @@ fn without_times(test: &str, site: &Site, image: PathBuf) -> Option<PathBuf> {
     squashed(test, site, image, &["-all-time", "0"])
 }
 
+/// All times 1, as Nix and Guix have them.
+fn of_the_first_second(test: &str, site: &Site, image: PathBuf) -> Option<PathBuf> {
+    squashed(test, site, image, &["-all-time", "1"])
+}
+
 /// All times of one second, as SOURCE_DATE_EPOCH has it.
 fn of_one_time(test: &str, site: &Site, image: PathBuf) -> Option<PathBuf> {
     squashed(test, site, image, &["-all-time", "1700000000"])
@@ -75,6 +80,14 @@ fn an_image_without_times_in_the_place_of_another() {
     swapped(
         "an_image_without_times_in_the_place_of_another",
         without_times,
+    );
+}
+
+#[test]
+fn an_image_of_the_first_second_in_the_place_of_another() {
+    swapped(
+        "an_image_of_the_first_second_in_the_place_of_another",
+        of_the_first_second,
     );
 }
 
@@ -144,7 +157,14 @@ fn packed(
 #[test]
 fn an_index_inside_its_image_is_believed() {
     let test = "an_index_inside_its_image_is_believed";
-    for pack in [without_times, of_one_time, with_times, in_erofs] {
+    let packs = [
+        without_times,
+        of_the_first_second,
+        of_one_time,
+        with_times,
+        in_erofs,
+    ];
+    for pack in packs {
         for options in [&[][..], &["--image"]] {
             let Some(site) = with_the_index_inside(test, pack, options, |_| ()) else {
                 return;
