@@ -137,12 +137,13 @@ fn tox_makes_the_index_before_the_commands() {
 fn an_activation_script_of_conda_refreshes_what_is_below_its_prefix() {
     works(
         "python3 -m venv prefix; prefix/bin/pip install -q mccabe; rm prefix/pyvenv.cfg\n\
+         ln -s $(basename prefix/lib/python3*) prefix/lib/python3.1\n\
          mkdir -p prefix/conda-meta prefix/etc/conda/activate.d prefix/etc/conda/deactivate.d\n\
          epcache hook conda >prefix/etc/conda/activate.d/epcache.sh\n\
          epcache hook conda | grep -o 'unset EPCACHE_INDEX' >prefix/etc/conda/deactivate.d/epcache.sh\n\
          export CONDA_PREFIX=$PWD/prefix\n\
          run() { for script in \"$CONDA_PREFIX/etc/conda/$1\"/*.sh; do . \"$script\"; done; }\n\
-         run activate.d; site=$(echo prefix/lib/python3*/site-packages)\n\
+         run activate.d; site=$(echo prefix/lib/python3.1?/site-packages)\n\
          epcache query flake8.extension --path \"$site\" --freshness trust | tee found\n\
          test \"$EPCACHE_INDEX\" = $PWD/prefix/.epcache/index\n\
          run deactivate.d; test -z \"${EPCACHE_INDEX-}\"",
@@ -174,12 +175,14 @@ fn a_line_in_a_containerfile_makes_the_index_of_the_image() {
          printf 'root:x:0:0::/:/bin/sh\\n_epcache:x:999:999::/:/bin/sh\\n' >base/etc/passwd\n\
          cp -r {debian}/usr/lib/python3/dist-packages/*-info base/usr/lib/python3/dist-packages\n\
          cp {debian}/usr/bin/python3.11 base/usr/bin; cp {debian}/usr/lib/python3.11/os.py {debian}/usr/lib/python3.11/site.py base/usr/lib/python3.11\n\
+         venv=base/app/.venv; mkdir -p $venv/bin $venv/lib/python3.11/site-packages; ln -s /usr/bin/python3.11 $venv/bin/python3\n\
+         echo 'home = /usr/bin' >$venv/pyvenv.cfg; cp -r {debian}/usr/lib/python3/dist-packages/mccabe*-info $venv/lib/python3.11/site-packages\n\
          \"$EPCACHE\" hook containerfile >lines; grep -qxf line lines\n\
-         {{ printf 'FROM scratch\\nCOPY base/ /\\n'; cat lines; }} >Containerfile\n\
+         {{ printf 'FROM scratch\\nCOPY base/ /\\n'; sed 's/^# RUN/RUN/' lines; }} >Containerfile\n\
          build=\"buildah --storage-driver vfs --root $PWD/store --runroot $PWD/run\"\n\
          $build build --isolation chroot --network host --tag image . >&2\n\
          mounted=$($build mount $($build from image))\n\
-         ls -A $mounted/usr/lib/epcache >&2\n\
+         ls -A $mounted/usr/lib/epcache >&2; test -s $mounted/app/.venv/.epcache/index\n\
          rm -r $mounted/usr/lib/python3/dist-packages/mccabe*\n\
          \"$EPCACHE\" query flake8.extension C90 --freshness trust --root $mounted\n",
         debian = debian.display()

@@ -126,7 +126,6 @@ while ((SECONDS < end)); do : >"$site/passing"; rm "$site/passing"; done
 settled
 echo "flood: $(healthy), $((($(runs) - before) > 5)) more than five"
 
-
 # What changes while a refresh is at work, behind its back.
 printf '[Service]\nExecStartPost=/usr/bin/sleep 5\nExecPaths=/usr/bin\n' >/run/systemd/system/epcache.service.d/slow.conf
 systemctl daemon-reload
