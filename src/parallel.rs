@@ -17,7 +17,7 @@ const WORTH_A_THREAD: usize = 128;
 /// More threads than this only wait for each other.
 const MOST_THREADS: usize = 4;
 /// How many things a thread takes at a time.
-pub(crate) const RUN: usize = 32;
+pub(crate) const RUN: usize = 8;
 
 /// The threads that help whoever calls; None where there can be none.
 static HELPERS: OnceLock<Option<ThreadPool>> = OnceLock::new();

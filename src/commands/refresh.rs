@@ -4,7 +4,6 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::renewal::{
@@ -25,6 +24,7 @@ use crate::worker::{self, Progress, Request, Scope};
 
 /// Nobody wants to watch what takes no longer.
 const SHOW_PROGRESS_AFTER: Duration = Duration::from_millis(500);
+const SHOW_PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// Somebody waits, and can put an end to it.
 const PATIENCE: Patience = Patience {
@@ -126,7 +126,7 @@ fn refresh(
         (None, None) => PathBuf::new(),
     };
 
-    let progress = Spinner::new();
+    let mut progress = Spinner::new();
     request.old = place
         .as_ref()
         .filter(|_| !arguments.full)
@@ -246,39 +246,37 @@ fn lock_patiently(base: &Root, path: &Path) -> Result<Place, PublishError> {
     }
 }
 
-/// How far a slow refresh has got, on a terminal.
+/// How far a slow refresh has got, on a terminal: a line that grows with the number, and goes in the end.
 struct Spinner {
     started: Instant,
-    bar: Option<ProgressBar>,
+    watched: bool,
+    shown: Option<(Instant, String)>,
 }
 
 impl Spinner {
     fn new() -> Self {
-        let watched = std::io::stderr().is_terminal() && log::log_enabled!(log::Level::Warn);
-        let bar = watched.then(|| {
-            let style = ProgressStyle::with_template("epcache: {pos} distributions read …");
-            ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
-        });
         Self {
             started: Instant::now(),
-            bar,
+            watched: std::io::stderr().is_terminal() && log::log_enabled!(log::Level::Warn),
+            shown: None,
         }
     }
 
-    fn show(&self, state: Progress) {
-        let Some(bar) = &self.bar else { return };
-        if self.started.elapsed() > SHOW_PROGRESS_AFTER {
-            if bar.is_hidden() {
-                bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-            }
-            bar.set_position(state.distributions as u64);
+    fn show(&mut self, state: Progress) {
+        let is_old = |(at, _): &(Instant, String)| at.elapsed() > SHOW_PROGRESS_EVERY;
+        if self.watched
+            && self.started.elapsed() > SHOW_PROGRESS_AFTER
+            && self.shown.as_ref().is_none_or(is_old)
+        {
+            let line = format!("epcache: {} distributions read …", state.distributions);
+            let _ = write!(std::io::stderr(), "\r{line}");
+            self.shown = Some((Instant::now(), line));
         }
     }
 
     fn clear(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if let Some((_, line)) = &self.shown {
+            let _ = write!(std::io::stderr(), "\r{:1$}\r", "", line.chars().count());
         }
     }
 }
