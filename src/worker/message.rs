@@ -187,7 +187,7 @@ impl Reception {
                 }
                 let reserved = product.index.try_reserve_exact(size);
                 reserved.map_err(|error| error.to_string())?;
-                memory::prefer_large_pages(&mut product.index);
+                memory::furnish(&mut product.index);
                 self.index_size = Some(size);
             }
             INDEX => {
