@@ -4,6 +4,9 @@
 //! not. Each thread takes one short run of the things after the other. A thread that cannot be had
 //! (a limit on processes, say) is no loss: the others do its work.
 //!
+//! Where the file system is another machine's, the kernel waits as well, and processors have nothing to do with how
+//! many may wait at a time.
+//!
 //! The threads are made once, and wait: a process that confines itself makes them before ([`prepare`]).
 
 use std::sync::{Mutex, OnceLock};
@@ -16,23 +19,40 @@ use rayon_core::{ThreadPool, ThreadPoolBuilder};
 const WORTH_A_THREAD: usize = 128;
 /// More threads than this only wait for each other.
 const MOST_THREADS: usize = 4;
+/// So many wait for answers that come late. More are no kindness to whoever answers.
+const WAITING_THREADS: usize = 8;
 /// How many things a thread takes at a time.
 pub(crate) const RUN: usize = 8;
 
-/// The threads that help whoever calls; None where there can be none.
-static HELPERS: OnceLock<Option<ThreadPool>> = OnceLock::new();
-
-fn helpers() -> Option<&'static ThreadPool> {
-    let make = || match processors().min(MOST_THREADS) - 1 {
-        0 => None,
-        count => ThreadPoolBuilder::new().num_threads(count).build().ok(),
-    };
-    HELPERS.get_or_init(make).as_ref()
+/// The threads that help whoever calls.
+struct Helpers {
+    pool: ThreadPool,
+    /// How many things are worth one of them.
+    worth: usize,
 }
 
-/// Makes the threads, for a process that cannot any more when it needs them.
-pub(crate) fn prepare() {
-    helpers();
+/// None where there can be none.
+static HELPERS: OnceLock<Option<Helpers>> = OnceLock::new();
+
+fn helpers() -> Option<&'static Helpers> {
+    prepare(false);
+    HELPERS.get()?.as_ref()
+}
+
+/// Makes the threads, for a process that cannot any more when it needs them: more of them, and for less, where it is
+/// answers that are waited for.
+pub(crate) fn prepare(answers_late: bool) {
+    let (threads, worth) = if answers_late {
+        (WAITING_THREADS, RUN)
+    } else {
+        (processors().min(MOST_THREADS), WORTH_A_THREAD)
+    };
+    HELPERS.get_or_init(|| {
+        let count = threads - 1;
+        let pool = (count > 0).then(|| ThreadPoolBuilder::new().num_threads(count).build());
+        let pool = pool?.ok()?;
+        Some(Helpers { pool, worth })
+    });
 }
 
 /// Does `main` here, and has `aside` done by another thread meanwhile, if there is one; else it is left
@@ -40,7 +60,7 @@ pub(crate) fn prepare() {
 pub(crate) fn beside<S, R>(aside: impl FnOnce() -> S + Send, main: impl FnOnce() -> R) -> R {
     match helpers() {
         None => main(),
-        Some(pool) => pool.in_place_scope(|scope| {
+        Some(Helpers { pool, .. }) => pool.in_place_scope(|scope| {
             scope.spawn(|_| drop(aside()));
             main()
         }),
@@ -54,7 +74,7 @@ pub(crate) fn in_runs<T: Send, S: Default + Send>(
     work: impl Fn(&mut S, usize, &mut [T]) + Sync,
     progress: &mut dyn FnMut(),
 ) -> Vec<S> {
-    let wanted = (items.len() / WORTH_A_THREAD).saturating_sub(1);
+    let count = items.len();
     let queue = Mutex::new(items.chunks_mut(RUN).enumerate());
     let next_run = || queue.lock().ok().and_then(|mut queue| queue.next());
     let share = |progress: &mut dyn FnMut()| {
@@ -65,8 +85,11 @@ pub(crate) fn in_runs<T: Send, S: Default + Send>(
         }
         state
     };
-    let pool = if wanted > 0 { helpers() } else { None };
-    let Some(pool) = pool else {
+    let made = HELPERS.get().and_then(Option::as_ref);
+    let worth = made.map_or(WORTH_A_THREAD, |helpers| helpers.worth);
+    let wanted = (count / worth).saturating_sub(1);
+    let helpers = if wanted > 0 { helpers() } else { None };
+    let Some(Helpers { pool, .. }) = helpers else {
         return vec![share(progress)];
     };
     let states = Mutex::new(Vec::new());

@@ -157,8 +157,13 @@ pub struct Progress {
 }
 
 /// Makes the threads that [`job`] works on: to be called while that is allowed.
-pub fn prepare() {
-    parallel::prepare();
+pub fn prepare(root: &Root, request: &Request) {
+    let mut named = request.scope.named();
+    let is_late = match &request.scope {
+        Scope::System { .. } => root.answers_late(Path::new("/usr")),
+        _ => named.any(|path| root.answers_late(path)),
+    };
+    parallel::prepare(is_late);
 }
 
 /// Does what is requested below `root`, where nothing but reading is allowed, and sends what comes of it.

@@ -560,7 +560,7 @@ fn a_worker_that_waits_for_a_dead_file_server_is_left_behind() {
                 writable: &[],
             };
             let job = Job {
-                prepare: || (),
+                prepare: Box::new(|| ()),
                 work: Box::new(|_| drop(fs::read(&dead))),
             };
             privsep::run(terms, job, &mut |_| Ok(false)).map(drop)

@@ -696,7 +696,7 @@ fn run_a_job(writable: &Path) -> Privileges {
         writable: &[writable.as_fd()],
     };
     let job = Job {
-        prepare: || (),
+        prepare: Box::new(|| ()),
         work: Box::new(|sender| {
             let _ = sender.send(privsep::kind::FIRST_OF_JOB, b"");
         }),

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use cli::{NOBODY, Tree, left_out, root_for, run, tool_for};
+use cli::{NOBODY, Tree, left_out, root_for, run, set_mode, tool_for};
 
 const SITE: &str = "sw/lib/python3.11/site-packages";
 
@@ -155,7 +155,7 @@ impl Client {
             .arg(script)
             .arg(tree.path("server"))
             .args([&mount, &counts])
-            .arg(seconds)
+            .args(seconds.split(' '))
             .stdin(Stdio::null())
             .spawn();
         let mut client = Self {
@@ -180,6 +180,13 @@ impl Client {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         let at = format!(" {} ", self.mount.display());
         mounts.lines().any(|line| line.contains(&at))
+    }
+
+    /// How many questions have been waiting for their answers at a time.
+    fn questions_at_once(&self) -> usize {
+        self.questions();
+        let most = fs::read_to_string(self.counts.with_extension("counts.at-once"));
+        most.unwrap().trim().parse().unwrap()
     }
 
     /// How many questions have been asked.
@@ -287,6 +294,24 @@ fn a_lookup_asks_a_file_server_a_dozen_questions_and_importlib_metadata_a_thousa
         page.contains(&format!("{distributions} distributions")),
         "{said}"
     );
+}
+
+#[test]
+fn what_answers_late_is_asked_several_things_at_a_time() {
+    let tree = Tree::new();
+    for number in 0..64 {
+        tree.dist("server/site", &format!("d{number}"), "[g]\nd = a:b\n");
+    }
+    let Some(client) = Client::new("questions at a time", &tree, "client", "0 0.02") else {
+        return;
+    };
+    // From a directory that the worker is handed, and from one that it enters by itself.
+    for mode in [0o700, 0o755] {
+        set_mode(tree.path(""), mode);
+        tree.refresh(&[&tree.text("client/site")], &tree.text("index"));
+        let most = client.questions_at_once();
+        assert!(most >= 6, "{most} at a time");
+    }
 }
 
 #[test]

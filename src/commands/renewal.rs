@@ -75,7 +75,7 @@ pub(super) fn renew(
         writable: &writable,
     };
     let job = Job {
-        prepare: worker::prepare,
+        prepare: Box::new(|| worker::prepare(root, request)),
         work: Box::new(|sender| work(root, request, sender)),
     };
     let mut reception = Reception::default();

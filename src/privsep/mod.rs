@@ -88,10 +88,13 @@ pub struct Bounds {
 /// What is to be done in the child: it sends what comes of it.
 pub type Work<'w> = Box<dyn FnOnce(&mut Sender<File>) + 'w>;
 
+/// What is to be done in the child once it may only read, and may still make threads.
+pub type Prepare<'p> = Box<dyn FnOnce() + 'p>;
+
 /// A job for the child.
 pub struct Job<'j> {
     /// Makes the threads that the work wants: the last moment at which that can be done.
-    pub prepare: fn(),
+    pub prepare: Prepare<'j>,
     /// The work.
     pub work: Work<'j>,
 }

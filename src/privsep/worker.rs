@@ -12,7 +12,7 @@ use nix::unistd::{Pid, chdir, getppid, pipe2, setsid};
 use super::frames::Sender;
 use super::identity::{self, Privileges};
 use super::landlock::Landlock;
-use super::{Job, Sandbox, kernel, kind, landlock, limits, seccomp};
+use super::{Job, Prepare, Sandbox, kernel, kind, landlock, limits, seccomp};
 
 /// What the child is to keep and to be.
 pub(super) struct Orders<'o> {
@@ -53,7 +53,11 @@ pub(super) fn live(pipe: OwnedFd, orders: &Orders<'_>, job: Job<'_>) -> ! {
 }
 
 /// Gives up everything but reading files and writing into the pipe.
-fn confine(pipe: BorrowedFd<'_>, orders: &Orders<'_>, prepare: fn()) -> Result<Sandbox, String> {
+fn confine(
+    pipe: BorrowedFd<'_>,
+    orders: &Orders<'_>,
+    prepare: Prepare<'_>,
+) -> Result<Sandbox, String> {
     isolate(pipe, orders.kept).map_err(|error| format!("the worker is not isolated: {error}"))?;
     let privileges = identity::assume(orders.target).map_err(|refusal| refusal.to_string())?;
     let set = || -> nix::Result<()> {

@@ -10,6 +10,7 @@
 
 mod directory;
 mod door;
+mod late;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -130,6 +131,14 @@ impl Root {
     pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let doors = self.doors.iter().map(Door::fd);
         self.anchor.iter().map(AsFd::as_fd).chain(doors).collect()
+    }
+
+    /// Whether what lies there is on a file system of which each question takes a while, so that it is worth
+    /// asking several at a time.
+    #[must_use]
+    pub fn answers_late(&self, path: &Path) -> bool {
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        self.open(path, flags).is_ok_and(late::answers_late)
     }
 
     /// Opens a directory for listing.

@@ -766,7 +766,7 @@ pub(crate) fn within_bounds(setting: &Setting) -> Option<i32> {
         epcache::scan::Purpose::Running,
     );
     let job = Job {
-        prepare: worker::prepare,
+        prepare: Box::new(|| worker::prepare(&root, &request)),
         work: Box::new(|sender| HOSTILE(&root, &request, sender)),
     };
     let done = privsep::run(terms, job, &mut |_| Ok(false)).map(drop);

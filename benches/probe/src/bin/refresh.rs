@@ -21,7 +21,7 @@ use epcache::worker::{self, Product, Reception, Request, Scope};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn unseparated(root: &Root, request: &Request) -> Result<Product, Box<dyn Error>> {
-    worker::prepare();
+    worker::prepare(root, request);
     Ok(worker::run(root, request, &mut |_| {})?)
 }
 
@@ -44,7 +44,7 @@ fn separated(
         writable: &[place.folder().directory()],
     };
     let job = Job {
-        prepare: worker::prepare,
+        prepare: Box::new(|| worker::prepare(root, request)),
         work: Box::new(|sender| worker::job(root, request, sender)),
     };
     let mut reception = Reception::default();
