@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 
-from support import epcache
+from support import epcache, look_first
 from epcache.__main__ import _as_json
 
 if sys.argv[1:2] == ["--as"]:
@@ -25,6 +25,7 @@ before = list(sys.path)
 answers = []
 for asked in json.load(sys.stdin):
     epcache._state = None
+    epcache._seen = []
     os.environ["EPCACHE"] = "auto" if asked["index"] else "off"
     os.environ["EPCACHE_INDEX"] = asked["index"] or ""
     sys.path[:] = asked["path"]
@@ -36,6 +37,8 @@ for asked in json.load(sys.stdin):
     for group, entries in list(groups.items())[:50]:
         alone = [(ep.name, ep.value) for ep in epcache.entry_points(group=group)]
         assert alone == entries, (asked, group, alone, entries)
+        first = look_first(group)
+        assert first is None or [(ep.name, ep.value) for ep in first] == entries, (asked, group, first)
     how = [answer.how for answer in epcache._state.last[0]]
     sys.path[:] = before
     answers.append({"entry_points": found, "how": how})

@@ -12,10 +12,15 @@ import shutil
 import signal
 import sys
 import warnings
+import types
 from binascii import crc32
+from unittest import mock
 
-from support import Case, epcache
+from support import Case, epcache, look_first
 
+WITHOUT_BINASCII = types.SimpleNamespace(modules={}, builtin_module_names=(), path=sys.path, meta_path=sys.meta_path)
+for name in ("flags", "prefix", "base_prefix"):
+    setattr(WITHOUT_BINASCII, name, getattr(sys, name))
 MEMORY = 64 << 20
 SECONDS = 1.0
 
@@ -49,6 +54,18 @@ def answer(number):
 def answers(numbers=range(len(QUESTIONS))):
     epcache._state = None
     return [answer(number) for number in numbers]
+
+
+def first_answer(number):
+    """That of the first lookup of a process, or None."""
+    if "group" not in QUESTIONS[number]:
+        return None
+    found = look_first(QUESTIONS[number]["group"])
+    if found is None:
+        return None
+    if number == 3:
+        return [(ep.dist.name, ep.dist.version) for ep in found]
+    return [(ep.name, ep.value, ep.group) for ep in found]
 
 
 # ---- by accident
@@ -155,7 +172,7 @@ def main():
             memory = int(file.read().split()[0]) * resource.getpagesize() + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         signal.signal(signal.SIGPROF, too_long)
-        used = 0
+        used = first = 0
         for number in range(count):
             choose = random.Random("%d:%d" % (seed, number))
             by_accident = number % 2 == 0
@@ -173,6 +190,13 @@ def main():
                 if by_accident:
                     tree.assertEqual(found, [right[at] for at in numbers])
                 used += not epcache._state.unusable.get(index)
+                # With the checksums of the package itself, and with those of binascii.
+                with mock.patch.object(epcache, "sys", choose.choice((sys, WITHOUT_BINASCII))):
+                    found = [first_answer(at) for at in numbers]
+                first += found != [None] * len(found)
+                if by_accident:
+                    for at, one in zip(numbers, found):
+                        tree.assertIn(one, (right[at], None))
             except BaseException:
                 sys.stderr.write("mutation %d of seed %d, %s\n" % (number, seed, level))
                 kept = "%s-%d-%d" % (os.path.join(os.path.dirname(tree.folder), "epcache-mutation"), seed, number)
@@ -181,7 +205,7 @@ def main():
                 raise
             finally:
                 signal.setitimer(signal.ITIMER_PROF, 0)
-        print("%d mutated indexes, seed %d: %d of them were used" % (count, seed, used))
+        print("%d mutated indexes, seed %d: %d of them were used, %d at first" % (count, seed, used, first))
     finally:
         tree.doCleanups()
 

@@ -22,6 +22,7 @@ import zipfile  # noqa: F401
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(os.path.dirname(HERE), "src")
+REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 if SOURCE not in sys.path:
     sys.path.insert(0, SOURCE)
 
@@ -33,13 +34,25 @@ from epcache import (  # noqa: E402,F401
     _distribution,
     _finders,
     _freshness,
+    _index,
+    _lookup,
     _merge,
     _question,
+    _reference,
     _warning,
 )
 
 PROGRAM = os.environ.get("EPCACHE_TEST_PROGRAM", "")
 REQUIRED = os.environ.get("EPCACHE_TEST_REQUIRE_ALL", "0") not in ("", "0")
+
+
+def look_first(group):
+    """What the first lookup of a process would answer now; None if it would leave that to `_lookup`."""
+    before = epcache._seen
+    try:
+        return epcache.look_once(group)
+    finally:
+        epcache._seen = before
 
 
 class Case(unittest.TestCase):
@@ -70,7 +83,9 @@ class Case(unittest.TestCase):
 
     def forget(self):
         """As if the process had just started."""
-        epcache._state = _configuration._read = None
+        epcache._state = epcache._is_configured = _configuration._read = None
+        # Tests look at what the process knows; `found()` holds the first lookup against it.
+        epcache._seen = []
         _warning._said = False
 
     def path(self, *names):
@@ -126,4 +141,8 @@ class Case(unittest.TestCase):
         }
 
     def found(self, **params):
-        return [(ep.name, ep.value) for ep in epcache.entry_points(**params)]
+        first = look_first(params["group"]) if list(params) == ["group"] else None
+        found = [(ep.name, ep.value) for ep in epcache.entry_points(**params)]
+        if first is not None:
+            self.assertEqual([(ep.name, ep.value) for ep in first], found)
+        return found

@@ -7,7 +7,7 @@ import subprocess
 import unittest
 from unittest import mock
 
-from support import PROGRAM, REQUIRED, Case, _configuration, epcache
+from support import PROGRAM, REPOSITORY, REQUIRED, Case, _configuration, epcache
 
 
 class Configuration(Case):
@@ -15,6 +15,7 @@ class Configuration(Case):
         super().setUp()
         self.root = self.path("root")
         self.places = tuple([self.root + place for place in epcache.CONFIGURATION])
+        epcache._is_configured = None
         for module in (epcache, _configuration):
             patched = mock.patch.object(module, "CONFIGURATION", self.places)
             patched.start()
@@ -54,9 +55,19 @@ class Configuration(Case):
         with mock.patch("epcache._warning._said", True):
             self.assertEqual(self.found(group="g"), [("alpha", "m:two")])
 
-    def test_without_such_a_setting_nothing_is_imported_but_for_a_file_that_is_there(self):
+    def test_without_a_setting_nothing_more_is_imported_than_without_a_file(self):
+        with open(os.path.join(REPOSITORY, "packaging", "epcache.conf")) as file:
+            packaged = file.read()
         with mock.patch.object(_configuration, "read", side_effect=AssertionError):
-            self.assertEqual([kind for kind, _, _ in epcache.places({})], ["system", "system"])
+            for content in (None, "", packaged, "\t; nothing\r\n[other]\n"):
+                if content is not None:
+                    self.write("/etc/epcache.conf", content)
+                epcache._is_configured = None
+                kinds = [kind for kind, _, _ in epcache.places({}) if kind != "venv"]
+                self.assertEqual(kinds, ["system", "system"])
+            self.write("/etc/epcache.conf", packaged + "index-path = /a\n")
+            epcache._is_configured = None
+            self.assertRaises(AssertionError, epcache.places, {})
 
     def test_files_are_read_as_the_program_reads_them(self):
         if not PROGRAM:

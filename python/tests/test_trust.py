@@ -111,8 +111,8 @@ class Trust(Case):
 
     def test_an_isolated_interpreter_does_not_ask_the_environment(self):
         code = (
-            "import sys; sys.path.append(%r); import epcache; "
-            "print([place[0] for place in epcache.current_state().placed], epcache._state.level)"
+            "import sys; sys.path.append(%r); from epcache import _lookup; "
+            "state = _lookup.current_state(); print([place[0] for place in state.placed], state.level)"
             % SOURCE
         )
         for flag, wanted in (("-I", False), ("-E", False), ("-B", True)):

@@ -8,44 +8,18 @@
 `install()` lets programs that have never heard of epcache have the same. See docs/python.md.
 """
 
-# All of a lookup that finds everything as recorded is here: where indexes lie, who is believed to have written
-# one, what is in it (docs/format.md), whether that is still true, and what it says together. For each entry of
-# sys.path the first trusted index that has a true record of it counts; any other entry is read live, alone. What
-# was found is kept, and taken again as long as the indexes and the search directories (one stat each) stay as
-# they are. Nothing is ever written. Whatever is in an index, nothing but `Unusable` is raised, and no more is
-# made of it than it is long.
-#
-# A short process pays for the size of this module, and for each further one, more than for what they do. So types
-# are in comments, this is one module, and what not every lookup needs is in others: `_question` goes on where
-# an entry of sys.path is not simply as recorded, `_details` reads what is seldom asked, `_merge` puts together
-# all groups at once.
+# Here is what the first lookup of a process needs that finds everything as recorded, and no more: a short process pays
+# for each kilobyte of this module, and for each further module, more than for what they do. So types are in comments,
+# and `look_once` answers all or nothing: it reads an index (docs/format.md) by the shortest way, and gives up where
+# anything is not simply so. `_lookup` goes on from there, with all the rules, and from the second lookup on.
+# Nothing is ever written. Whatever is in an index, nothing is raised, and no more is made of it than it is long.
 
 import os
 import sys
-from binascii import crc32
-from stat import S_ISREG
-from time import monotonic, time_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, List, Mapping, NoReturn, Optional, Sequence, Set, Tuple, Union
-
-    from ._details import Facts
-    from ._distribution import Distribution as Distribution
-    from ._finders import ForeignRecord
-    from ._install import install as install, uninstall as uninstall
-    from ._live import LiveRecord, Sighting
-    from ._warning import StaleCacheWarning as StaleCacheWarning
-
-    AnyRecord = Union["Record", LiveRecord, ForeignRecord]
-    # mtime, ctime, inode and device of a search directory; None: there is none.
-    Stamp = Optional[Tuple[int, int, int, int]]
-    # What tells one state of a file from another: device, inode, size, mtime, ctime. None: not there.
-    Identity = Optional[Tuple[int, int, int, int, int]]
-    # An entry point: name, value, number of its distribution, flags, CRC of the distribution's key.
-    Row = Tuple[str, str, int, int, int]
-    # Why indexes may lie there, where, and how hard to look for changes where one answers.
-    Place = Tuple[str, str, str]
+    from ._types import *
 
 __version__ = "0.1.0"
 
@@ -66,25 +40,16 @@ CONFIGURATION = (
     "/usr/lib/epcache/conf.d",
     "/etc/epcache.conf.d",
 )
-# That of the standard library.
-_PATH_FINDER = getattr(sys.modules.get("_frozen_importlib_external"), "PathFinder", None)
-# So many different queries are remembered.
-_REMEMBERED = 500
 SECOND = 1000000000
-_TICK = 20000000
 
 # Flags of a record.
 MISSING, SILENT, SORTED, HAS_UNREAD = 1, 2, 4, 8
 STRING_LIMIT = 4096
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # The folder of an index need not be readable.
-_FOLDER = DIRECTORY | getattr(os, "O_PATH", 0)
+FOLDER = DIRECTORY | getattr(os, "O_PATH", 0)
 # O_NONBLOCK: a FIFO would keep us waiting for ever.
-_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
-
-
-class Unusable(Exception):
-    """An index is not used: it is as absent. The arguments are the index, and why."""
+FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 if sys.byteorder == "little":
@@ -116,13 +81,9 @@ class EntryPoint:
 
     def load(self):  # type: () -> Any
         """Import the module, and return it or the attribute of it that the value names."""
-        module, attr, _ = self._parts()
-        from importlib import import_module
+        from ._reference import load
 
-        found = import_module(module)
-        for name in filter(None, (attr or "").split(".")):
-            found = getattr(found, name)
-        return found
+        return load(self.value)
 
     @property
     def module(self):  # type: () -> str
@@ -134,30 +95,12 @@ class EntryPoint:
 
     @property
     def extras(self):  # type: () -> List[str]
-        extras = self._parts()[2]
-        if not extras:
-            return []
-        import re
+        return self._parts()[2]
 
-        return re.findall(r"\w+", extras)
+    def _parts(self):  # type: () -> Tuple[str, Optional[str], List[str]]
+        from ._reference import parts
 
-    def _parts(self):  # type: () -> Tuple[str, Optional[str], Optional[str]]
-        # Nearly every value is `package.module` or `package.module:object.attribute`.
-        module, colon, attr = self.value.partition(":")
-        if _is_plain(module) and (not colon or _is_plain(attr)):
-            return module, attr or None, None
-        import re
-
-        match = re.match(
-            r"(?P<module>[\w.]+)\s*(:\s*(?P<attr>[\w.]+)\s*)?((?P<extras>\[.*\])\s*)?$", self.value
-        )
-        if not match:
-            raise ValueError(
-                "Invalid object reference. See https://packaging.python.org"
-                "/en/latest/specifications/entry-points/#data-model",
-                self.value,
-            )
-        return match.group("module"), match.group("attr"), match.group("extras")
+        return parts(self.value)
 
     def matches(self, **params):  # type: (**Any) -> bool
         """Whether every attribute that is named has this value."""
@@ -209,10 +152,6 @@ class EntryPoint:
         return "EntryPoint(name=%r, value=%r, group=%r)" % self._key()
 
 
-def _is_plain(words):  # type: (str) -> bool
-    return words.isascii() and words.replace(".", "_").isidentifier()
-
-
 if TYPE_CHECKING:
     _Base = Tuple[EntryPoint, ...]
 else:
@@ -249,6 +188,7 @@ class EntryPoints(_Base):
 
 # ---- what the environment asks for
 
+
 def environment():  # type: () -> Mapping[str, str]
     """os.environ; empty in a process with rights that its caller has not, and with -E or -I."""
     user, environ = os.getuid(), os.environ
@@ -269,7 +209,10 @@ def environment():  # type: () -> Mapping[str, str]
 
 def places(environ):  # type: (Mapping[str, str]) -> List[Place]
     """Where indexes may lie, in the order in which they are asked."""
+    global _is_configured
     named = environ.get("EPCACHE", "").lower()
+    if named == "off":
+        return []
     if named not in ("auto", "fast", "strict", "trust"):
         named = ""
     level = named or "auto"
@@ -282,15 +225,37 @@ def places(environ):  # type: (Mapping[str, str]) -> List[Place]
     user = user_index(environ)
     if user:
         found.append(("user", user, level))
-    for path in CONFIGURATION:
-        if os.access(path, os.F_OK):
-            from ._configuration import configured
+    if _is_configured is None:
+        _is_configured = any([says_something(path) for path in CONFIGURATION])
+    if _is_configured:
+        from ._configuration import configured
 
-            found += configured(named)
-            break
+        found += configured(named)
     for path in SYSTEM_INDEXES:
         found.append(("system", path, level))
     return found
+
+
+# Whether any configuration says anything, once that has been looked at.
+_is_configured = None  # type: Optional[bool]
+
+
+def says_something(path):  # type: (str) -> bool
+    """Whether a file has lines that are neither comments nor sections, or a folder anything in it."""
+    try:
+        fd = os.open(path, FILE)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        text = os.read(fd, 8192)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    # b"" for an empty line.
+    return len(text) == 8192 or any([line.strip()[:1] not in b"#;[" for line in text.split(b"\n")])
 
 
 def user_index(environ):  # type: (Mapping[str, str]) -> Optional[str]
@@ -303,501 +268,13 @@ def user_index(environ):  # type: (Mapping[str, str]) -> Optional[str]
     return cache + "/epcache/index"
 
 
-# ---- an index
+# ---- the first lookup
 
-
-class Index:
-    """An open index, believed about what its owner may speak of."""
-
-    fd = -1
-    identity = None  # type: Identity
-
-    def __init__(self, path, level):  # type: (str, str) -> None
-        self.path = path
-        self.level = level
-        self._blocks = {}  # type: Dict[int, bytes]
-        try:
-            try:
-                stat, folder = self._open(path)
-            except OSError:
-                if not os.path.islink(path):
-                    raise
-                stat, folder = self._open(os.path.realpath(path))
-            self.identity = identity_of(stat)
-            self.owner = stat.st_uid
-            if (
-                not S_ISREG(stat.st_mode)
-                or (stat.st_mode | folder.st_mode) & 0o022
-                or folder.st_uid not in (0, self.owner)
-                or self.owner == 65534
-            ):
-                from ._details import require_trust
-
-                require_trust(self, stat, folder)
-            self._read_header(os.pread(self.fd, 8192, 0), stat.st_size)
-        except (FileNotFoundError, NotADirectoryError):
-            raise Unusable(self, "missing")
-        except (OSError, ValueError) as error:
-            raise Unusable(self, "cannot be opened: %s" % error)
-
-    def _open(self, path):  # type: (str) -> Tuple[os.stat_result, os.stat_result]
-        folder, slash, name = path.rpartition("/")
-        above = os.open(folder or slash or ".", _FOLDER)
-        try:
-            self.fd = os.open(name, _FILE, dir_fd=above)
-            return os.fstat(self.fd), os.fstat(above)
-        finally:
-            os.close(above)
-
-    def _read_header(self, head, size):  # type: (bytes, int) -> None
-        if len(head) < 64 or head[:10] != b"\x89epcache\1\0":
-            raise Unusable(self, "no index of major version 1")
-        words = u32s(head[:64])
-        if crc32(head[20:64]) != words[4]:
-            raise Unusable(self, "the header's checksum is wrong")
-        if words[6] | words[7] << 32 != size or size > 256 << 20:
-            raise Unusable(self, "the size is not that in the header, or beyond the limit")
-        self.suspect = head[12] != 0
-        blocks, self.directories, self.records = words[8], words[9], words[10]
-        self._start = start = 64 + 4 * blocks
-        self.size = size - start
-        if self.size < 0 or blocks != -(-self.size // 4096):
-            raise Unusable(self, "the number of blocks is wrong")
-        if 16 * self.directories + 64 * self.records > self.size:
-            raise Unusable(self, "the tables do not fit")
-        # Of a small index all checksums are here already, and the first block.
-        if start <= len(head):
-            self._checksums = head[64:start]
-        else:
-            self._checksums = self._pread(64, start - 64)
-        if start + min(4096, self.size) <= len(head):
-            self._blocks[0] = head[start : start + 4096]
-            self._check(0, self._blocks[0])
-
-    def is_open(self):  # type: () -> bool
-        """Whether it can still be read: a daemon may have closed all descriptors, its own or not."""
-        try:
-            stat = os.fstat(self.fd)
-        except OSError:
-            self.fd = -1
-            return False
-        if identity_of(stat)[:2] != self.identity[:2]:  # type: ignore[index]
-            self.fd = -1  # somebody else's by now
-            return False
-        return True
-
-    def __del__(self):  # type: () -> None
-        if self.fd >= 0 and self.is_open():
-            fd, self.fd = self.fd, -1
-            os.close(fd)
-
-    def _check(self, number, block):  # type: (int, Any) -> None
-        checksum = self._checksums[4 * number : 4 * number + 4]
-        if crc32(block) != int.from_bytes(checksum, "little"):
-            raise Unusable(self, "the checksum of block %d is wrong" % number)
-
-    def _pread(self, at, length):  # type: (int, int) -> bytes
-        try:
-            data = os.pread(self.fd, length, at)
-        except OSError as error:
-            raise Unusable(self, str(error))
-        if len(data) != length:
-            raise Unusable(self, "shorter than its size")
-        return data
-
-    def part(self, offset, length):  # type: (int, int) -> bytes
-        """Bytes of the body, from blocks whose checksums are right."""
-        end = offset + length
-        if end > self.size:
-            raise Unusable(self, "an offset points beyond the end")
-        if not length:
-            return b""
-        first, last = offset >> 12, (end - 1) >> 12
-        at = offset & 4095
-        run = self._blocks.get(first) if first == last else None
-        if run is None:
-            low = first << 12
-            run = self._pread(self._start + low, min((last + 1) << 12, self.size) - low)
-            view = memoryview(run)
-            for number in range(first, last + 1):
-                low = (number - first) << 12
-                self._check(number, view[low : low + 4096])
-            # Single blocks are asked for again and again, runs are not.
-            if first == last:
-                self._blocks[first] = run
-        return run[at : at + length]
-
-    def find(self, path):  # type: (bytes) -> Optional[Record]
-        """The record of a search directory, by the very string that stands on sys.path."""
-        low, high = 0, self.directories
-        while low < high:
-            middle = (low + high) // 2
-            offset, length, record, _ = u32s(self.part(16 * middle, 16))
-            if length > STRING_LIMIT:
-                raise Unusable(self, "a path is too long")
-            here = self.part(offset, length)
-            if here == path:
-                return Record(self, record)
-            if here < path:
-                low = middle + 1
-            else:
-                high = middle
-        return None
-
-
-class Record:
-    """What an index says of one search directory."""
-
-    def __init__(self, index, number):  # type: (Index, int) -> None
-        if number >= index.records:
-            raise Unusable(index, "there is no such record")
-        row = index.part(16 * index.directories + 64 * number, 64)
-        self.index = index
-        (
-            self.at,
-            length,
-            self.flags,
-            self.count,  # of distributions
-            self._keys,
-            self.groups,
-            self.entries,  # shadowed ones too
-            self._listed,
-        ) = u32s(row[:32])
-        self.mtime, self.ctime = i64s(row[32:48])
-        self._keys_at = self.at + 96 * self.count
-        self.groups_at = self._keys_at + 8 * self._keys
-        self.entries_at = self.groups_at + 16 * self.groups
-        self.references_at = self.entries_at + 32 * self.entries
-        self._pool = self.references_at + 4 * self.entries
-        self._end = self.at + length
-        if not self._pool <= self._end <= index.size:
-            raise Unusable(index, "a segment does not fit")
-        if self._keys > self.count or self._listed > self.entries:
-            raise Unusable(index, "the numbers of a record contradict each other")
-        # For `_details`.
-        self.known = {}  # type: Dict[str, object]
-
-    def string(self, offset, length):  # type: (int, int) -> bytes
-        if self._pool + offset + length > self._end:
-            raise Unusable(self.index, "a string points beyond the pool")
-        return self.index.part(self._pool + offset, length)
-
-    def strings(self, starts, lengths):  # type: (List[int], List[int]) -> List[bytes]
-        """Strings of a column of the distribution table."""
-        # In no honest table do they add up to more: a small file cannot pose as a large one.
-        if max(lengths) > STRING_LIMIT or sum(lengths) > 4 * (self._end - self._pool):
-            raise Unusable(self.index, "names are too long")
-        low = min(starts)
-        part = self.string(low, max(map(int.__add__, starts, lengths)) - low)
-        return [part[at - low : at - low + length] for at, length in zip(starts, lengths)]
-
-    def looks(self):  # type: () -> Tuple[List[bytes], Sequence[int], Sequence[int]]
-        """File names, mtimes and ctimes of all metadata directories: what it takes to look at each."""
-        if not self.count:
-            return [], [], []
-        table = self.index.part(self.at, 96 * self.count)
-        words, times = u32s(table), i64s(table)
-        names = self.strings(words[0::24].tolist(), words[1::24].tolist())
-        joined = b"/".join(names)
-        if joined.count(b"/") != len(names) - 1 or b"\0" in joined:
-            raise Unusable(self.index, "a file name has a slash or a zero byte in it")
-        if min(map(len, names)) < 3 and not {b"", b".", b".."}.isdisjoint(names):
-            raise Unusable(self.index, "a file name is none")
-        return names, times[5::12].tolist(), times[6::12].tolist()
-
-    def group(self, name):  # type: (bytes) -> Sequence[Row]
-        """The entry points of a group."""
-        low, high = 0, self.groups
-        while low < high:
-            middle = (low + high) // 2
-            row = self.index.part(self.groups_at + 16 * middle, 16)
-            offset, length, first, count = u32s(row)
-            here = self.string(offset, length)
-            if here == name:
-                if first + count > self._listed:
-                    raise Unusable(self.index, "entry points of a group are out of range")
-                return self.rows(first, count)
-            if here < name:
-                low = middle + 1
-            else:
-                high = middle
-        return ()
-
-    def rows(self, first, count):  # type: (int, int) -> List[Row]
-        """A run of the entry table."""
-        if not count:
-            return []
-        words = u32s(self.index.part(self.entries_at + 32 * first, 32 * count))
-        columns = [words[at::8].tolist() for at in range(7)]
-        starts, names, values, distributions, groups, crcs, flags = columns
-        if max(distributions) >= self.count or max(groups) >= self.groups:
-            raise Unusable(self.index, "an entry point is nobody's")
-        low = end = starts[0]
-        for start, name, value in zip(starts, names, values):
-            # So they are at most as long as the pool, whatever their number.
-            if start < end:
-                raise Unusable(self.index, "entry points overlap")
-            end = start + name + value
-        pool = self.string(low, end - low)
-        texts = []
-        try:
-            for start, name, value in zip(starts, names, values):
-                middle = start + name - low
-                texts.append((pool[start - low : middle].decode(), pool[middle : middle + value].decode()))
-        except UnicodeDecodeError:
-            raise Unusable(self.index, "an entry point is not UTF-8")
-        return [text + rest for text, rest in zip(texts, zip(distributions, flags, crcs))]
-
-    def find_key(self, crc, key=None):  # type: (int, Optional[bytes]) -> Optional[int]
-        """The number of the chosen distribution of a key; or of any key with this CRC, which there
-        nearly never is: most of the time that is all that needs to be asked."""
-        low, high = 0, self._keys
-        while low < high:
-            middle = (low + high) // 2
-            here, number = u32s(self.index.part(self._keys_at + 8 * middle, 8))
-            if here == crc:
-                if key is None:
-                    return number
-                found = self.facts(number)[1]
-                if found == key:
-                    return number
-                if found < key:
-                    low = middle + 1
-                else:
-                    high = middle
-            elif here < crc:
-                low = middle + 1
-            else:
-                high = middle
-        return None
-
-    def facts(self, number):  # type: (int) -> Facts
-        """A row of the distribution table."""
-        from ._details import facts
-
-        return facts(self, number)
-
-    def table(self):  # type: () -> List[Facts]
-        """All of them."""
-        from ._details import table
-
-        return table(self)
-
-    def entries_of(self, first, count):  # type: (int, int) -> List[Tuple[str, str, str]]
-        """Group, name and value of the entry points of a distribution, as its facts name them."""
-        from ._details import entries_of
-
-        return entries_of(self, first, count)
-
-
-# ---- one entry of sys.path
-
-
-class Answer:
-    """What answers for one entry of sys.path."""
-
-    # The index that the record is of, or that was looked at more closely.
-    index = None  # type: Optional[Index]
-    # What the index has wrong: metadata directory, and how it differs.
-    differences = ()  # type: Sequence[Tuple[str, str]]
-    # For --explain: indexes that did not answer, and why.
-    passed = ()  # type: Sequence[Tuple[str, str]]
-    # What is there, where that was looked at.
-    listing = ()  # type: Sequence[Sighting]
-
-    def __init__(self, path, record, stamp, how, settled=True):
-        # type: (str, Optional[AnyRecord], Stamp, str, bool) -> None
-        self.path = path
-        # None: there are no metadata directories.
-        self.record = record
-        self.stamp = stamp
-        # In a word.
-        self.how = how
-        # Whether any further change would give other times.
-        self.settled = settled
-        self.checked = monotonic()
-
-
-def answer_simply(path, indexes):  # type: (str, Sequence[Index]) -> Optional[Answer]
-    """The answer where it is as the first index has it, or there is nothing to be known of it."""
-    began = time_ns()
-    try:
-        raw = os.fsencode(path)
-        for index in indexes:
-            record = index.find(raw)
-            if record is not None:
-                answer = _as_recorded(path, index, record)
-                if answer is not None or record.count:
-                    return answer
-                break  # it was empty, and may still be
-        stat = os.stat(path or ".")
-        if "-info" in "\n".join(os.listdir(path or ".")).lower():
-            return None
-        return Answer(path, None, stamp_of(stat), "live", not may_repeat(stat.st_ctime_ns, began))
-    except FileNotFoundError:
-        return Answer(path, None, None, "missing")
-    except (OSError, ValueError):
-        return None
-
-
-def _as_recorded(path, index, record):  # type: (str, Index, Record) -> Optional[Answer]
-    level = index.level
-    # Others speak of their own directories alone: `_question` looks.
-    if index.owner not in (0, os.geteuid()):
-        return None
-    if level == "trust":
-        answer = Answer(path, record, None, "trust")
-    else:
-        try:
-            fd = os.open(path, DIRECTORY)
-        except FileNotFoundError:
-            if record.count:
-                return None
-            answer = Answer(path, None, None, "missing")
-        else:
-            try:
-                stat = os.fstat(fd)
-                if (
-                    stat.st_ctime_ns != record.ctime
-                    or stat.st_mtime_ns != record.mtime
-                    or index.suspect
-                    or record.flags & (SILENT | HAS_UNREAD)
-                    # Whether such times mean anything depends on where they are: `_question` looks.
-                    or stat.st_ctime_ns % SECOND == 0
-                    or looks_at_each(level, record.count)
-                    and not are_unmoved(record, fd)
-                ):
-                    return None
-                answer = Answer(path, record, stamp_of(stat), "fresh")
-            finally:
-                os.close(fd)
-    answer.index = index
-    return answer
-
-
-def looks_at_each(level, count):  # type: (str, int) -> bool
-    return 0 < count and (level == "strict" or level == "auto" and count <= 1000)
-
-
-def are_unmoved(record, fd):  # type: (Any, int) -> bool
-    """Whether each metadata directory has the times that it had."""
-    stat = os.stat
-    looks = zip(*record.looks())
-    try:
-        for name, mtime, ctime in looks:
-            now = stat(name, dir_fd=fd)
-            if now.st_mtime_ns != mtime or now.st_ctime_ns != ctime:
-                return False
-    except OSError:
-        return False
-    return True
-
-
-def stamp_of(stat):  # type: (os.stat_result) -> Stamp
-    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev
-
-
-def identity_of(stat):  # type: (os.stat_result) -> Identity
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
-
-
-def identity_at(path):  # type: (str) -> Identity
-    try:
-        return identity_of(os.stat(path))
-    except (OSError, ValueError):
-        return None
-
-
-def may_repeat(ctime, now):  # type: (int, int) -> bool
-    """Whether a change from `now` on could leave this ctime again, in nanoseconds: the kernel stamps
-    files by a clock that ticks every few milliseconds, some file systems every second or two."""
-    return ctime >= now - (_TICK if ctime % SECOND else 2 * SECOND)
-
-
-# ---- what the process knows
-
-
-class State:
-    """Replaced as a whole when an index comes, goes or changes."""
-
-    def __init__(self, placed):  # type: (List[Place]) -> None
-        self.placed = placed
-        self.level = placed[-1][2] if placed else "off"
-        self.known = []  # type: List[Identity]
-        self.indexes = []  # type: List[Index]
-        # For --explain: by the index's path.
-        self.unusable = {}  # type: Dict[str, str]
-        self.answers = {}  # type: Dict[str, Answer]
-        # The last answers, and what they say together.
-        self.last = ([], {})  # type: Tuple[List[Answer], Dict[Optional[str], EntryPoints]]
-        for _, path, level in placed:
-            identity = None  # type: Identity
-            if not os.access(path, os.F_OK):
-                self.unusable[path] = "missing"
-            else:
-                try:
-                    index = Index(path, level)
-                    self.indexes.append(index)
-                    identity = index.identity
-                except Unusable as error:
-                    self.unusable[path] = error.args[1]
-                    identity = error.args[0].identity or identity_at(path)
-            self.known.append(identity)
-
-    def answer(self, path):  # type: (str) -> Answer
-        answer = self.answers.get(path)
-        try:
-            if answer is None:
-                answer = answer_simply(path, self.indexes)
-            else:
-                from ._question import holds
-
-                if holds(answer, self.level):
-                    return answer
-                answer = None
-        except Unusable:
-            pass
-        if answer is None:
-            from ._question import ask
-
-            answer = ask(self, path)
-        self.answers[path] = answer
-        return answer
-
-
+# What the process knows, from its second lookup on (`_lookup`); before that, what the first one has seen.
 _state = None  # type: Optional[State]
-
-
-def current_state():  # type: () -> State
-    """The state; a new one if an index has come, gone or changed."""
-    global _state
-    environ = environment()
-    placed = places(environ) if environ.get("EPCACHE", "").lower() != "off" else []
-    state = _state
-    if state is not None:
-        from ._question import is_current
-
-        if is_current(state, placed):
-            return state
-    state = _state = State(placed)
-    return state
-
-
-def search_path():  # type: () -> List[str]
-    """sys.path as importlib.metadata takes it. A directory that stands there again has nothing new."""
-    found = {}  # type: Dict[str, None]
-    for path in sys.path:
-        if not isinstance(path, str):
-            if not isinstance(path, os.PathLike):
-                continue
-            path = os.fspath(path)
-            if not isinstance(path, str):
-                continue
-        found[path] = None
-    return list(found)
-
-
-# ---- entry points
+_seen = None  # type: Optional[List[Tuple[str, Key, Stamp]]]
+# The path finder of the standard library.
+PATH_FINDER = getattr(sys.modules.get("_frozen_importlib_external"), "PathFinder", None)
 
 
 def entry_points(**params):  # type: (**Any) -> EntryPoints
@@ -810,111 +287,326 @@ def entry_points(**params):  # type: (**Any) -> EntryPoints
         del params["group"]
     else:
         group = None
-    while True:
-        state = current_state()
-        finders = other_finders()
-        paths = () if finders is None else search_path()
-        answers = [state.answer(path) for path in paths]
-        last, results = state.last
-        if answers != last:
-            results = {}
-            state.last = answers, results
-        try:
-            if finders:
-                from ._finders import entry_points_with
+    found = look_once(group) if group is not None and _seen is None else None
+    if found is None:
+        from ._lookup import look
 
-                found = entry_points_with(finders, answers, group)
-            else:
-                known = results.get(group)
-                if known is None:
-                    known = EntryPoints(merge(answers, group))
-                    if len(results) < _REMEMBERED:
-                        results[group] = known
-                found = known
-            break
-        except Unusable as error:
-            from ._question import give_up
-
-            give_up(state, error)
-    for answer in answers:
-        if answer.differences:
-            from ._warning import warn
-
-            warn(answers)
-            break
+        found = look(group)
     return found.select(**params) if params else found
 
 
-def other_finders():  # type: () -> Optional[List[Any]]
-    """Finders of others that know distributions, [] nearly always; None where not even a path finder does."""
-    found = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]
-    if found == [_PATH_FINDER]:
-        return []
-    from ._finders import others_of
-
-    return others_of(found)
-
-
-def merge(answers, group):  # type: (Iterable[Answer], Optional[str]) -> List[EntryPoint]
-    """Records put together (docs/format.md, "Several search directories")."""
-    filled = [answer for answer in answers if answer.record and answer.record.count]
-    if group is None:
-        from ._merge import merge_all
-
-        return merge_all(filled)
+def look_once(group):  # type: (str) -> Optional[EntryPoints]
+    """The entry points of a group, if every entry of sys.path is as recorded, or has nothing and is in no index, and
+    none of them shadows another; else None. It leaves to the next lookup what it has seen."""
+    global _seen
+    seen = _seen = []
+    if [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")] != [PATH_FINDER]:
+        return None
+    waiting = places(environment())
+    files, indexes, filled = [], [], []  # type: List[int], List[Opened], List[Tuple[str, Segment, List[Row]]]
     try:
-        name = group.encode()
-    except UnicodeEncodeError:
-        return []
-    runs = [answer.record.group(name) for answer in filled]  # type: ignore[union-attr]
-    found = []  # type: List[EntryPoint]
-    for with_metadata in (2, 0):
-        for number, answer in enumerate(filled):
-            last, source = -1, None  # type: int, Optional[List[Any]]
-            for name_of, value, distribution, flags, crc in runs[number]:
-                if flags & 2 == with_metadata:
-                    # Entry points of one distribution stand together.
-                    if distribution != last:
-                        last, source = distribution, None
-                        if not is_shadowed(filled, number, distribution, crc, with_metadata):
-                            source = [answer.path, answer.record, distribution, crc]
-                    if source is not None:
-                        made = EntryPoint(name_of, value, group)
+        wanted = group.encode()
+        for path in dict.fromkeys(sys.path):
+            raw, asked, segment = os.fsencode(path), 0, None
+            while segment is None:
+                # An index is opened once something is to be asked of it.
+                if asked < len(indexes):
+                    segment = _segment(indexes[asked], raw)
+                    asked += 1
+                elif waiting:
+                    _, where, level = waiting.pop(0)
+                    if os.access(where, os.F_OK):
+                        indexes.append(_open(where, level, files))
+                else:
+                    break
+            try:
+                if segment:
+                    stamp = _stamp_if_unmoved(path, segment)
+                    if stamp:
+                        seen.append((path, segment[0][0], stamp))
+                        if segment[2]:
+                            filled.append((path, segment, _rows(segment, wanted)))
+                        continue
+                    if segment[2]:
+                        return None
+                if "-info" in "\n".join(os.listdir(path or ".")).lower():
+                    return None
+            except FileNotFoundError:
+                if segment and segment[2]:
+                    return None
+        found = []
+        for with_metadata in (2, 0):
+            for place, (path, segment, rows) in enumerate(filled):
+                last = -1
+                for name, value, number, flags, crc in rows:
+                    if flags & 2 == with_metadata:
+                        # Entry points of one distribution stand together.
+                        if number != last:
+                            last, source = number, [path, (segment[0][0], segment[3]), number, crc]
+                            for other, (_, there, _) in enumerate(filled):
+                                if other != place and (other < place or not with_metadata) and _has_key(there, crc):
+                                    return None
+                        made = EntryPoint(name, value, group)
                         made.__dict__["_source"] = source
                         found.append(made)
+        # An index that had nothing to say may as well be damaged.
+        for key, _, _, _, unchecked, _ in indexes:
+            if any([one[1] == key for one in seen]) and not agree(unchecked):
+                return None
+        return EntryPoints(found)
+    except (IndexError, OSError, TypeError, ValueError):
+        return None
+    finally:
+        for fd in files:
+            os.close(fd)
+
+
+def _open(path, level, files):  # type: (str, str, List[int]) -> Opened
+    """An index that root or this user has written, and nobody else can: which one it is, its owner, the sizes of its
+    tables, how to read a part of its body, what has to be checked of that in the end, and whether it is suspect."""
+    folder, slash, name = path.rpartition("/")
+    above = os.open(folder or slash or ".", FOLDER)
+    files.append(above)
+    fd = os.open(name, FILE | os.O_NOFOLLOW, dir_fd=above)
+    files.append(fd)
+    stat, around = os.fstat(fd), os.fstat(above)
+    head = os.pread(fd, 4096, 0)
+    words = u32s(head[:64])
+    start = 64 + 4 * words[8]
+    size = stat.st_size - start
+    if (
+        # A regular file.
+        stat.st_mode & 0o170022 != 0o100000
+        or around.st_mode & 0o022
+        or stat.st_uid not in (0, os.geteuid())
+        or around.st_uid not in (0, stat.st_uid)
+        or stat.st_uid == 65534
+        or head[:10] != b"\x89epcache\1\0"
+        or stat.st_size > 256 << 20
+        or words[6] | words[7] << 32 != stat.st_size
+        or size < 0
+        or words[8] != -(-size // 4096)
+        or 16 * words[9] + 64 * words[10] > size
+    ):
+        raise ValueError
+    sums = u32s(head[64:start] if start <= len(head) else os.pread(fd, start - 64, 64))
+    unchecked = [(head[20:64], words[4])]
+    kept = {}  # type: Dict[int, bytes]
+
+    def part(offset, length):  # type: (int, int) -> bytes
+        at, first = offset & 4095, offset >> 12
+        end = at + length
+        run = kept.get(first, b"")
+        if end > len(run):
+            if offset + length > size:
+                raise ValueError
+            low = first << 12
+            count = end + 4095 >> 12
+            run = os.pread(fd, min(count << 12, size - low), start + low)
+            # Single blocks are asked for again and again, runs are not.
+            if count == 1:
+                kept[first] = run
+            for at_block in range(count):
+                unchecked.append((run[at_block << 12 : at_block + 1 << 12], sums[first + at_block]))
+        return run[at:end]
+
+    key = path, level, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+    return key, words[9], words[10], part, unchecked, head[12]
+
+
+def _search(part, table, rows, base, limit, wanted):
+    # type: (Part, int, int, int, int, bytes) -> Sequence[int]
+    """The row of a sorted table that begins with this string; () if there is none."""
+    low = 0
+    while low < rows:
+        middle = (low + rows) // 2
+        row = u32s(part(table + 16 * middle, 16))
+        if row[1] > limit:
+            raise ValueError
+        here = part(base + row[0], row[1])
+        if here == wanted:
+            return row
+        if here < wanted:
+            low = middle + 1
+        else:
+            rows = middle
+    return ()
+
+
+def _segment(index, path):  # type: (Opened, bytes) -> Optional[Segment]
+    """What an index says of a search directory: the index, flags, the number of distributions, that of the record,
+    its times, and where its tables are."""
+    _, directories, records, part, _, _ = index
+    row = _search(part, 0, directories, 0, STRING_LIMIT, path)
+    if not row:
+        return None
+    number = row[2]
+    data = part(16 * directories + 64 * number, 64)
+    at, length, flags, count, keys, groups, entries, listed = u32s(data[:32])
+    keys_at = at + 96 * count
+    groups_at = keys_at + 8 * keys
+    entries_at = groups_at + 16 * groups
+    pool = entries_at + 36 * entries
+    if number >= records or keys > count or listed > entries or pool > at + length:
+        raise ValueError
+    times = i64s(data[32:48])
+    return index, flags, count, number, times, at, keys, groups, listed, keys_at, groups_at, entries_at, pool, at + length
+
+
+def _stamp_if_unmoved(path, segment):  # type: (str, Segment) -> Stamp
+    """The stamp of a search directory that is as recorded for its times alone; else None."""
+    (key, _, _, part, _, suspect), flags, count, _, (mtime, ctime), at, *_, pool, end = segment
+    stat = os.stat(path)
+    if (
+        stat.st_ctime_ns != ctime
+        or stat.st_mtime_ns != mtime
+        or suspect
+        or flags & (SILENT | HAS_UNREAD)
+        # Whole seconds on a read-only file system may mean nothing. (1: ST_RDONLY)
+        or not ctime % SECOND
+        and os.statvfs(path).f_flag & 1
+    ):
+        return None
+    if looks_at_each(key[1], count):
+        table = part(at, 96 * count)
+        words, times = u32s(table), i64s(table)
+        starts, lengths = words[0::24].tolist(), words[1::24].tolist()
+        if max(lengths) > STRING_LIMIT or sum(lengths) > end - pool:
+            raise ValueError
+        # File names come first.
+        size = max(map(int.__add__, starts, lengths))
+        if pool + size > end:
+            raise ValueError
+        names = part(pool, size)
+        if b"/" in names:
+            raise ValueError
+        fd = os.open(path, DIRECTORY)
+        try:
+            if not os.path.samestat(os.fstat(fd), stat):
+                return None
+            look = os.stat
+            for low, size, mtime, ctime in zip(starts, lengths, times[5::12], times[6::12]):
+                now = look(names[low : low + size], dir_fd=fd)
+                if now.st_mtime_ns != mtime or now.st_ctime_ns != ctime:
+                    return None
+        finally:
+            os.close(fd)
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev
+
+
+def looks_at_each(level, count):  # type: (str, int) -> bool
+    return 0 < count and (level == "strict" or level == "auto" and count <= 1000)
+
+
+def _rows(segment, group):  # type: (Segment, bytes) -> List[Row]
+    """The entry points of a group."""
+    (_, _, _, part, _, _), _, count, _, _, _, _, groups, listed, _, groups_at, entries_at, pool, end = segment
+    row = _search(part, groups_at, groups, pool, end - pool, group)
+    if not row or not row[3]:
+        return []
+    if row[2] + row[3] > listed:
+        raise ValueError
+    words = u32s(part(entries_at + 32 * row[2], 32 * row[3]))
+    starts, names, values, distributions = [words[at::8].tolist() for at in range(4)]
+    # So they are at most as long as the pool, whatever their number.
+    size = starts[-1] + names[-1] + values[-1]
+    if pool + size > end or max(distributions) >= count:
+        raise ValueError
+    low = after = starts[0]
+    texts = part(pool + low, size - low)
+    found = []
+    for at, name, value, number, flags, crc in zip(starts, names, values, distributions, words[6::8], words[5::8]):
+        if at < after:
+            raise ValueError
+        middle, after = at + name, at + name + value
+        found.append((texts[at - low : middle - low].decode(), texts[middle - low : after - low].decode(), number, flags, crc))
     return found
 
 
-def is_shadowed(answers, number, distribution, crc, with_metadata):
-    # type: (Sequence[Answer], int, int, int, int) -> bool
-    """Whether a distribution of another search directory counts in this one's place."""
-    for other, answer in enumerate(answers):
-        if other != number and (other < number or not with_metadata):
-            if answer.record.find_key(crc) is not None:  # type: ignore[union-attr]
-                from ._merge import shadows
-
-                if shadows(answer, other < number, answers[number], distribution, crc, with_metadata):
-                    return True
+def _has_key(segment, crc):  # type: (Segment, int) -> bool
+    """Whether some distribution's key has this CRC."""
+    part, low, high, table = segment[0][3], 0, segment[6], segment[9]
+    while low < high:
+        middle = (low + high) // 2
+        here = u32s(part(table + 8 * middle, 4))[0]
+        if here == crc:
+            return True
+        if here < crc:
+            low = middle + 1
+        else:
+            high = middle
     return False
+
+
+def agree(blocks):  # type: (List[Block]) -> bool
+    """Whether all checksums are right.
+
+    To load binascii, where it is a shared library, takes as long as all else. But a CRC is a remainder of polynomials
+    over GF(2), which Python's integers add many bits at a time: blocks are added up, each multiplied by another
+    power of x, then the sum is folded by multiples of the divisor that have few terms. The first bit is the lowest.
+    """
+    if len(blocks) > 60 or "binascii" in sys.modules or "binascii" in sys.builtin_module_names:
+        from binascii import crc32
+
+        return all([crc32(data) == checksum for data, checksum in blocks])
+    total, wanted, end = 0, 0, 32768
+    for data, checksum in blocks:
+        total ^= (int.from_bytes(data, "little") ^ 0xFFFFFFFF) << (end - 8 * len(data))
+        end += 8
+        wanted = wanted >> 4 ^ _NIBBLES[wanted & 15]
+        wanted = wanted >> 4 ^ _NIBBLES[wanted & 15] ^ checksum ^ 0xFFFFFFFF
+    bits = end + 24
+    for size, kept, powers in _FOLDS:
+        total <<= size - bits
+        cut, bits = size - kept, kept
+        low = total & (1 << cut) - 1
+        total >>= cut
+        for power in powers:
+            total ^= low << kept - cut - power
+    while bits > 32:
+        total = total >> 4 ^ _NIBBLES[total & 15]
+        bits -= 4
+    return total == wanted
+
+
+# From so many bits to so many, and the powers of x whose sum has the same remainder as x to the power of those.
+_FOLDS = (
+    (33304, 18002, (1062, 1936, 0)),
+    (18002, 11049, (820, 3766, 0)),
+    (11049, 7732, (138, 1113, 0)),
+    (7732, 3890, (0, 1, 21, 24, 25, 28, 30)),
+    (3890, 1962, (0, 1, 3, 4, 7, 16, 22, 24, 31)),
+    (1962, 1123, (64, 198, 24, 0)),
+    (1123, 664, (0, 1, 4, 9, 13, 18, 19, 20, 24, 28)),
+    (664, 381, (0, 2, 4, 8, 10, 16, 17, 18, 23, 24, 28)),
+    (381, 206, (2, 4, 5, 6, 9, 11, 16, 17, 20, 23, 24)),
+    (206, 128, (0, 2, 9, 10, 12, 14, 18, 21, 23, 27, 29, 30, 31)),
+)
+# The CRC of four bits.
+_NIBBLES = (
+    0, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
+    0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
+)  # fmt: skip
 
 
 # ---- the rest
 
 
 def __getattr__(name):  # type: (str) -> Any
-    if name == "Distribution":
-        from ._distribution import Distribution
+    # Where each is, which nothing asks for that only looks up.
+    for module, names in _ELSEWHERE:
+        if name in names:
+            from importlib import import_module
 
-        return Distribution
-    if name == "StaleCacheWarning":
-        from ._warning import StaleCacheWarning
-
-        return StaleCacheWarning
-    if name in ("install", "uninstall"):
-        from . import _install
-
-        return getattr(_install, name)
+            return getattr(import_module(module, __name__), name)
     raise AttributeError("module %r has no attribute %r" % (__name__, name))
+
+
+_ELSEWHERE = (
+    ("._install", ("install", "uninstall")),
+    ("._distribution", ("Distribution",)),
+    ("._warning", ("StaleCacheWarning",)),
+)
 
 
 def __dir__():  # type: () -> list[str]

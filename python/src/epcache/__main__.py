@@ -4,14 +4,15 @@ says where that came from."""
 import os
 import sys
 
-from . import EntryPoints, _warning, current_state, entry_points, other_finders
+from . import EntryPoints, _warning
+from ._lookup import current_state, look, other_finders
 from ._warning import describe, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Sequence
 
-    from . import Answer
+    from ._lookup import Answer
 
 _FOUND, _NONE_FOUND, _FAILED = 0, 1, 2
 _WIDEST = 40
@@ -37,12 +38,9 @@ def main(arguments: "Sequence[str]") -> int:
     )
     wanted = parser.parse_args(arguments)
     _warning._said = True  # what is stale is said below, in the program's own way
-    parameters = {}
-    if wanted.group is not None:
-        parameters["group"] = wanted.group
+    found = look(wanted.group)
     if wanted.name is not None:
-        parameters["name"] = wanted.name
-    found = entry_points(**parameters)
+        found = found.select(name=wanted.name)
     if wanted.explain:
         _write(explain(json=wanted.json))
         return _FOUND

@@ -5,7 +5,7 @@ In comes a path that is no directory, out goes an answer. What is no archive, or
 
 from stat import S_ISREG
 
-from . import Answer
+from ._lookup import Answer
 from ._live import Found, LiveRecord, Sighting, _HEADERS_LIMIT
 from ._question import Question
 from ._metadata import SIZE_LIMIT, egg_base, parse_headers, recognise

@@ -4,11 +4,12 @@ of one distribution after the other. Checked like the rest of the format."""
 import os
 from stat import S_ISREG
 
-from . import STRING_LIMIT, Index, Record, Unusable, i64s, u32s
+from . import STRING_LIMIT, i64s, u32s
+from ._index import Index, Record, Unusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Tuple
+    from typing import Any, Dict, List, Optional, Tuple
 
     # A row of the distribution table, its strings read: file name, key, name, version, flags, then of
     # entry_points.txt its size, of the directory mtime and ctime, of the file mtime and digest, then the
@@ -131,6 +132,8 @@ def _group_names(record: Record) -> "List[str]":
 def described(path: str, record: "Any", number: int, crc: int) -> "Tuple[str, str, str]":
     """Metadata directory, name and version of a distribution."""
     try:
+        if isinstance(record, tuple):
+            record = reopened(*record)
         file_name, _, name, version = record.facts(number)[:4]
     except Unusable:
         # Gone since: a daemon has closed all descriptors, or that part of the file is damaged.
@@ -142,6 +145,23 @@ def described(path: str, record: "Any", number: int, crc: int) -> "Tuple[str, st
         name.decode("utf-8", "surrogateescape"),
         version.decode("utf-8", "surrogateescape"),
     )
+
+
+def reopened(key: "Tuple[Any, ...]", number: int) -> Record:
+    """The record that the first lookup found, of the very index that it found it in."""
+    from ._lookup import key_of
+
+    global _reopened
+    index = _reopened
+    if index is None or key_of(index) != key or not index.is_open():
+        index = Index(key[0], key[1])
+        if key_of(index) != key:
+            raise Unusable(index, "replaced")
+        _reopened = index
+    return Record(index, number)
+
+
+_reopened: "Optional[Index]" = None
 
 
 def is_secure() -> bool:

@@ -7,8 +7,9 @@ distributions are put together with those of the index as if they were a record 
 import os
 from binascii import crc32
 
-from . import Answer, EntryPoints, merge
+from . import EntryPoints
 from ._details import HAS_METADATA, SHADOWED
+from ._lookup import Answer, merge_answers
 from ._metadata import normalize
 
 TYPE_CHECKING = False
@@ -133,4 +134,4 @@ def entry_points_with(
             found = list(finder.find_distributions(context))
             if found:
                 everyone.append(Answer("", ForeignRecord(found), None, "finder"))
-    return EntryPoints(merge(everyone, group))
+    return merge_answers(everyone, group)

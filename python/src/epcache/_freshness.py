@@ -8,9 +8,11 @@ taken from the record, the rest is read (`_live`). Names and times follow docs/f
 import os
 from stat import S_ISREG
 
-from . import DIRECTORY, SECOND, SORTED, Answer, Index, Record, _live, are_unmoved
+from . import SECOND, SORTED, _live
 from ._details import HAS_ENTRY_POINTS, SHADOWED, UNKNOWN, UNREAD, WARNED
+from ._index import DIRECTORY, Index, Record
 from ._live import Found, LiveRecord, Recorded, Sighting, answer_now
+from ._lookup import Answer, are_unmoved
 from ._question import Question
 
 TYPE_CHECKING = False

@@ -11,7 +11,7 @@ import os
 import sys
 from binascii import crc32
 
-from . import SORTED, Answer, Unusable, current_state
+from . import SORTED
 from ._details import (
     HAS_METADATA,
     NAME_FROM_FILE,
@@ -20,6 +20,8 @@ from ._details import (
     VERSION_FROM_FILE,
 )
 from ._finders import is_path_finder
+from ._index import Unusable
+from ._lookup import Answer, current_state
 from ._metadata import EGG, egg_base, key_of_name, lookup_key, normalize
 from ._question import Question, give_up, holds
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from ._details import Facts
     from ._live import Read
-    from . import Record
+    from ._index import Record
 
 _BACKPORT = "importlib_metadata"
 

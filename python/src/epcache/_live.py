@@ -9,7 +9,6 @@ import os
 from binascii import crc32
 from stat import S_ISDIR, S_ISREG
 
-from . import DIRECTORY, Answer, may_repeat
 from ._details import (
     FILE,
     HAS_ENTRY_POINTS,
@@ -22,6 +21,8 @@ from ._details import (
     UNREAD,
     VERSION_FROM_FILE,
 )
+from ._index import DIRECTORY
+from ._lookup import Answer, may_repeat
 from ._metadata import (
     EGG,
     SIZE_LIMIT,
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
     from ._details import Facts
-    from . import AnyRecord, Record
+    from . import AnyRecord
+    from ._index import Record
     from ._question import Question
     from ._metadata import Headers
 

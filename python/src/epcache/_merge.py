@@ -3,27 +3,30 @@ search directories that have the same distribution (docs/format.md, "Several sea
 
 from binascii import crc32
 
-from . import Answer, EntryPoint, Unusable, is_shadowed
+from . import EntryPoint
 from ._details import HAS_METADATA, SHADOWED
+from ._index import Unusable
+from ._lookup import is_shadowed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Sequence
+    from typing import Any, List
+
+    from ._lookup import Filled
 
 
-def merge_all(answers: "Sequence[Answer]") -> "List[EntryPoint]":
+def merge_all(filled: "Filled") -> "List[EntryPoint]":
     found: "List[EntryPoint]" = []
     for with_metadata in (HAS_METADATA, 0):
-        for number in range(len(answers)):
-            found += _of_record(answers, number, with_metadata)
+        for number in range(len(filled)):
+            found += _of_record(filled, number, with_metadata)
     return found
 
 
-def _of_record(
-    answers: "Sequence[Answer]", number: int, with_metadata: int
-) -> "List[EntryPoint]":
-    answer = answers[number]
-    record: "Any" = answer.record
+def _of_record(filled: "Filled", number: int, with_metadata: int) -> "List[EntryPoint]":
+    path: str
+    record: "Any"
+    path, record = filled[number]
     rows = record.table()
     chosen = {facts[1]: at for at, facts in enumerate(rows) if not facts[4] & SHADOWED}
     found: "List[EntryPoint]" = []
@@ -43,8 +46,8 @@ def _of_record(
         done.add(key)
         if facts[11]:
             crc = crc32(key)
-            if not is_shadowed(answers, number, at, crc, with_metadata):
-                source = [answer.path, record, at, crc]
+            if not is_shadowed(filled, number, at, crc, with_metadata):
+                source = [path, record, at, crc]
                 for group, name, value in record.entries_of(facts[10], facts[11]):
                     made = EntryPoint(name, value, group)
                     made.__dict__["_source"] = source
@@ -53,16 +56,14 @@ def _of_record(
 
 
 def shadows(
-    other: Answer, is_earlier: bool, answer: Answer, number: int, crc: int, with_metadata: int
+    other: "Any", is_earlier: bool, record: "Any", number: int, crc: int, with_metadata: int
 ) -> bool:
     """Whether the other directory, which knows a key with this CRC, has a distribution that counts in
     the place of this one: an earlier one, or, where this one has no core metadata, any one that has."""
-    record: "Any" = answer.record
-    other_record: "Any" = other.record
     key = record.facts(number)[1]
-    twin = other_record.find_key(crc, key)
+    twin = other.find_key(crc, key)
     if twin is None:
         return False
     if is_earlier and not with_metadata:
         return True
-    return bool(other_record.facts(twin)[4] & HAS_METADATA)
+    return bool(other.facts(twin)[4] & HAS_METADATA)

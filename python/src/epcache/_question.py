@@ -8,29 +8,17 @@ go on from there: the rules are those of docs/format.md, "Freshness".
 import os
 from time import monotonic, time_ns
 
-from . import (
-    DIRECTORY,
-    HAS_UNREAD,
-    MISSING,
-    SECOND,
-    SILENT,
-    Answer,
-    Index,
-    State,
-    Unusable,
-    are_unmoved,
-    identity_at,
-    looks_at_each,
-    may_repeat,
-    stamp_of,
-)
+from . import HAS_UNREAD, MISSING, SECOND, SILENT, looks_at_each
 from ._details import may_speak_of
+from ._index import DIRECTORY, Index, Unusable
+from ._lookup import Answer, State, are_unmoved, identity_at, may_repeat, stamp_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Optional, Sequence, Tuple
 
-    from . import Place, Record, Stamp
+    from . import Place, Stamp
+    from ._index import Record
 
 # A process looks at metadata directories one by one again after so many seconds.
 _PATIENCE = 1.0

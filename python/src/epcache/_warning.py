@@ -9,7 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List
 
-    from . import Answer, Index
+    from ._index import Index
+    from ._lookup import Answer
 
 _said = False
 _NAMED = 3
@@ -78,7 +79,7 @@ def mending(index: "Index") -> str:
     if path == user_index(environment()):
         return command + " --user"
     from ._details import paths
-    from . import Unusable
+    from ._index import Unusable
 
     try:
         directories = paths(index)

@@ -1,0 +1,174 @@
+"""The first lookup of a process: all of the answer by the shortest way, or nothing."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import types
+import unittest
+from binascii import crc32
+from unittest import mock
+
+from support import SOURCE, Case, epcache, look_first
+
+
+class First(Case):
+    def setUp(self):
+        super().setUp()
+        self.dist("one", "alpha", "[g]\na = alpha:a\nb = alpha:b [x]\n[h]\nc = alpha\n")
+        self.dist("one", "old", "[g]\no = old:o\n", ending=".egg-info")
+        self.dist("one", "none")
+        self.dist("one", "bare", "[g]\ne = bare:e\n", headers=False)
+        self.dist("two", "beta", "[g]\nz = beta:z\n")
+        os.mkdir(self.path("empty"))
+        self.index = self.refresh("one", "two", "empty")
+
+    def first(self, group="g"):
+        found = look_first(group)
+        return None if found is None else [(ep.name, ep.value, ep.dist.name, ep.dist.version) for ep in found]
+
+    def later(self, group="g"):
+        return [(ep.name, ep.value, ep.dist.name, ep.dist.version) for ep in epcache.entry_points(group=group)]
+
+    def test_it_says_what_every_later_one_says(self):
+        for level in ("auto", "fast", "strict", "trust"):
+            os.environ["EPCACHE"] = level
+            for group in ("g", "h", "nobody"):
+                self.assertEqual(self.first(group), self.later(group), (level, group))
+        self.assertEqual(len(self.first()), 5)
+
+    def test_what_is_in_no_index_and_has_nothing_may_be_on_the_way(self):
+        os.mkdir(self.path("scripts"))
+        sys.path[:0] = [self.path("scripts"), self.path("missing")]
+        self.assertEqual(self.first(), self.later())
+        self.dist("scripts", "new", "[g]\nn = new:n\n")
+        self.assertIsNone(self.first())
+        self.assertEqual(self.later()[0], ("n", "new:n", "new", "1"))
+
+    def test_it_leaves_what_is_not_as_recorded(self):
+        def replaced():
+            new = self.file("one/alpha-1.dist-info/new", "[g]\nreplaced = m\n")
+            os.rename(new, self.path("one", "alpha-1.dist-info", "entry_points.txt"))
+
+        def added():
+            self.dist("two", "added", "[g]\nadded = m\n")
+
+        def removed():
+            shutil.rmtree(self.path("two", "beta-1.dist-info"))
+
+        def suspect():
+            with open(self.index, "r+b") as file:
+                file.seek(12)
+                file.write(b"\1")
+
+        def writable():
+            os.chmod(self.index, 0o666)
+
+        def folder():
+            os.chmod(self.folder, 0o777)
+
+        def gone():
+            shutil.rmtree(self.path("one"))
+
+        def finder():
+            sys.meta_path.append(types.SimpleNamespace(find_distributions=lambda *_: (), find_spec=lambda *_: None))
+
+        for change in (replaced, added, removed, suspect, writable, folder, gone, finder):
+            with self.subTest(change.__name__):
+                self.doCleanups()
+                self.setUp()
+                self.assertIsNotNone(self.first())
+                change()
+                self.assertIsNone(self.first())
+
+    def test_a_twin_in_another_directory_is_not_its_business(self):
+        self.dist("two", "alpha", "[g]\nhidden = alpha:hidden\n", "9")
+        self.refresh("one", "two")
+        self.assertIsNone(self.first())
+        self.assertNotIn("hidden", [row[0] for row in self.later()])
+        # Nor is it in its way where it is of another group.
+        self.assertEqual(self.first("h"), self.later("h"))
+
+    def test_no_damage_gives_another_answer(self):
+        right = self.first()
+        with open(self.index, "rb") as file:
+            whole = file.read()
+        choose = random.Random(1)
+        for at in choose.sample(range(len(whole)), 400):
+            damaged = bytearray(whole)
+            damaged[at] ^= 1 << choose.randrange(8)
+            with open(self.index, "wb") as file:
+                file.write(damaged)
+            self.assertIn(self.first(), (right, None), at)
+
+    def test_checksums_are_those_of_binascii(self):
+        choose = random.Random(2)
+        block = bytes([choose.randrange(256) for _ in range(4096)])
+        elsewhere = types.SimpleNamespace(modules={}, builtin_module_names=())
+        with mock.patch.object(epcache, "sys", elsewhere):
+            for count in (0, 1, 2, 7, 60):
+                for _ in range(20):
+                    sizes = [choose.choice((4096, 44, choose.randrange(1, 4097))) for _ in range(count)]
+                    blocks = [(block[-size:], crc32(block[-size:])) for size in sizes]
+                    self.assertTrue(epcache.agree(blocks), sizes)
+                    if not count:
+                        continue
+                    at = choose.randrange(count)
+                    data, checksum = blocks[at]
+                    flipped = bytearray(data)
+                    flipped[choose.randrange(len(data))] ^= 1 << choose.randrange(8)
+                    for wrong in ((bytes(flipped), checksum), (data, checksum ^ 1 << choose.randrange(32))):
+                        self.assertFalse(epcache.agree(blocks[:at] + [wrong] + blocks[at + 1 :]), sizes)
+                    if len(set(blocks)) > 1:
+                        # The right blocks at wrong places.
+                        sums = [checksum for _, checksum in blocks]
+                        sums = sums[1:] + sums[:1]
+                        if sums != [checksum for _, checksum in blocks]:
+                            swapped = [(data, checksum) for (data, _), checksum in zip(blocks, sums)]
+                            self.assertFalse(epcache.agree(swapped), sizes)
+
+    def run_one(self, code):
+        return subprocess.run(
+            [sys.executable, "-S", "-c", "import sys; sys.path[:] = %r; %s" % (self.run_path(), code)],
+            stdout=subprocess.PIPE,
+            check=True,
+            env={"EPCACHE_INDEX": self.index, "HOME": self.folder, "EPCACHE": "auto"},
+        ).stdout.decode()
+
+    def run_path(self):
+        library = [path for path in self._sys_path if "-packages" not in path and path != SOURCE]
+        return [self.path("one"), self.path("two"), SOURCE] + library
+
+    def test_it_is_all_that_a_process_imports_and_the_next_one_goes_on_from_it(self):
+        told = self.run_one(
+            "import epcache; first = list(epcache.entry_points(group='g'));"
+            "print([name for name in sys.modules if name.startswith('epcache.')]);"
+            "state = epcache._seen; print(len(state));"
+            "print(list(epcache.entry_points(group='g')) == first, len(epcache.entry_points(group='h')));"
+            "print(sorted(answer.how for answer in epcache._state.last[0])[:2])"
+        )
+        lines = told.splitlines()
+        self.assertEqual(lines[0], "[]")
+        self.assertEqual(lines[1:], ["2", "True 1", "['fresh', 'fresh']"])
+
+    def test_the_next_one_sees_what_has_come_since(self):
+        told = self.run_one(
+            "import epcache, os; print(len(epcache.entry_points(group='h')));"
+            "os.mkdir(sys.path[0] + '/new-1.dist-info');"
+            "open(sys.path[0] + '/new-1.dist-info/METADATA', 'w').write('Name: new\\nVersion: 1\\n');"
+            "open(sys.path[0] + '/new-1.dist-info/entry_points.txt', 'w').write('[h]\\nnew = m\\n');"
+            "import warnings; warnings.simplefilter('ignore');"
+            "print(len(epcache.entry_points(group='h')))"
+        )
+        self.assertEqual(told.split(), ["1", "2"])
+
+    def test_a_distribution_is_that_of_the_index_that_was_read_or_of_the_directory(self):
+        found = look_first("g")
+        os.unlink(self.index)
+        self.assertEqual([ep.dist.name for ep in found][:1], ["alpha"])
+        self.assertEqual([ep.dist.version for ep in found][-2:], ["1", "1"])
+
+
+if __name__ == "__main__":
+    unittest.main()
