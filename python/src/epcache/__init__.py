@@ -242,18 +242,16 @@ _is_configured = None  # type: Optional[bool]
 
 def says_something(path):  # type: (str) -> bool
     """Whether a file has lines that are neither comments nor sections, or a folder anything in it."""
+    if not os.access(path, os.F_OK):
+        return False
     try:
         fd = os.open(path, FILE)
-    except FileNotFoundError:
-        return False
+        try:
+            text = os.read(fd, 8192)
+        finally:
+            os.close(fd)
     except OSError:
         return True
-    try:
-        text = os.read(fd, 8192)
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
     # b"" for an empty line.
     return len(text) == 8192 or any([line.strip()[:1] not in b"#;[" for line in text.split(b"\n")])
 
@@ -450,7 +448,8 @@ def _segment(index, path):  # type: (Opened, bytes) -> Optional[Segment]
     if number >= records or keys > count or listed > entries or pool > at + length:
         raise ValueError
     times = i64s(data[32:48])
-    return index, flags, count, number, times, at, keys, groups, listed, keys_at, groups_at, entries_at, pool, at + length
+    end = at + length
+    return index, flags, count, number, times, at, keys, groups, listed, keys_at, groups_at, entries_at, pool, end
 
 
 def _stamp_if_unmoved(path, segment):  # type: (str, Segment) -> Stamp
@@ -518,8 +517,9 @@ def _rows(segment, group):  # type: (Segment, bytes) -> List[Row]
     for at, name, value, number, flags, crc in zip(starts, names, values, distributions, words[6::8], words[5::8]):
         if at < after:
             raise ValueError
-        middle, after = at + name, at + name + value
-        found.append((texts[at - low : middle - low].decode(), texts[middle - low : after - low].decode(), number, flags, crc))
+        after = at + name + value
+        text = texts[at - low : after - low]
+        found.append((text[:name].decode(), text[name:].decode(), number, flags, crc))
     return found
 
 
