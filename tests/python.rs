@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use support::{interpreters, repository, run, say, skip, text, within};
+use support::{interpreters, repository, run, say, skip, text, tree, within};
 
 /// Executable and importlib_metadata, if there is one.
 fn every_python() -> Vec<(PathBuf, Option<PathBuf>)> {
@@ -80,4 +80,20 @@ fn failure(python: &Path, backport: Option<&Path>) -> Option<String> {
     let last = told.trim_end().lines().last().unwrap_or_default();
     say(&format!("{}: {last}", python.display()));
     (!output.status.success()).then(|| format!("{}:\n{told}", python.display()))
+}
+
+#[test]
+fn the_readers_types_are_complete_and_right() {
+    let Some(venv) = tree("venv") else {
+        return;
+    };
+    let cache = tempfile::tempdir().expect("a temporary directory");
+    let mut command = within(600, venv.join("bin/python"));
+    command
+        .args(["-B", "-m", "mypy", "--strict", "--cache-dir"])
+        .arg(cache.path())
+        .current_dir(repository().join("python"));
+    let output = run(&mut command);
+    say(text(&output.stdout).trim_end());
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }

@@ -147,6 +147,9 @@ def described(path: str, record: "Any", number: int, crc: int) -> "Tuple[str, st
     )
 
 
+_reopened = None  # type: Optional[Index]
+
+
 def reopened(key: "Tuple[Any, ...]", number: int) -> Record:
     """The record that the first lookup found, of the very index that it found it in."""
     from ._lookup import key_of
@@ -159,9 +162,6 @@ def reopened(key: "Tuple[Any, ...]", number: int) -> Record:
             raise Unusable(index, "replaced")
         _reopened = index
     return Record(index, number)
-
-
-_reopened: "Optional[Index]" = None
 
 
 def is_secure() -> bool:
