@@ -10,6 +10,7 @@ import unittest
 from binascii import crc32
 from unittest import mock
 
+from mutations import repaired, word
 from support import SOURCE, Case, epcache, look_first
 
 
@@ -81,6 +82,56 @@ class First(Case):
                 self.assertIsNotNone(self.first())
                 change()
                 self.assertIsNone(self.first())
+
+    def patched(self, at, value):
+        """The index with other bytes in the row of its first record, its checksums right."""
+        with open(self.index, "rb") as file:
+            data = bytearray(file.read())
+        at += 64 + 4 * word(data, 32) + 16 * word(data, 36)
+        data[at : at + len(value)] = value
+        with open(self.index, "wb") as file:
+            file.write(repaired(data, word(data, 32)))
+
+    def test_it_leaves_records_whose_times_do_not_tell(self):
+        for flags, left in ((0, False), (2, True), (8, True)):
+            self.patched(8, bytes([flags]))
+            self.assertEqual(self.first() is None, left, flags)
+
+    def test_whole_seconds_on_a_read_only_file_system_may_mean_nothing(self):
+        os.environ["EPCACHE"] = "fast"
+        del sys.path[1:]
+        stat = os.stat(sys.path[0])
+        whole = stat.st_ctime_ns // epcache.SECOND * epcache.SECOND
+        self.patched(40, whole.to_bytes(8, "little"))
+        for flags, left in ((0, False), (1, True)):
+            names = "getuid geteuid getegid getgid environ access open close fstat pread fsencode F_OK O_NOFOLLOW"
+            system = types.SimpleNamespace(**{name: getattr(os, name) for name in names.split()})
+            system.stat = lambda _: types.SimpleNamespace(
+                st_mtime_ns=stat.st_mtime_ns, st_ctime_ns=whole, st_ino=1, st_dev=1
+            )
+            system.statvfs = lambda _: types.SimpleNamespace(f_flag=flags)
+            with mock.patch.object(epcache, "os", system):
+                found = look_first("g")
+            self.assertEqual(found is None, left)
+
+    def test_it_leaves_indexes_of_others(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to give a file away")
+        os.chown(self.index, 12345, 12345)
+        self.assertIsNone(self.first())
+
+    def test_an_index_that_comes_before_is_asked_anew(self):
+        old = self.path("old")
+        shutil.copyfile(self.index, old)
+        self.dist("two", "gamma", "[g]\ngamma = m\n")
+        right = self.refresh("one", "two", "empty")
+        self.index = self.path("first") + ":" + right
+        told = self.run_one(
+            "import epcache, os, warnings; warnings.simplefilter('ignore');"
+            "first = list(epcache.entry_points(group='g')); os.rename(%r, %r);"
+            "print(list(epcache.entry_points(group='g')) == first)" % (old, self.path("first"))
+        )
+        self.assertEqual(told.split(), ["True"])
 
     def test_a_twin_in_another_directory_is_not_its_business(self):
         self.dist("two", "alpha", "[g]\nhidden = alpha:hidden\n", "9")
