@@ -150,6 +150,11 @@ rm /usr/lib/epcache/consumers.d/usr.conf; sed -i s/tsv/json/ /etc/epcache/consum
 settled
 echo "edited and gone: $(ls /usr/lib/epcache/views | xargs)"
 
+# Another search directory, by configuration.
+put /opt/more configured; printf '[epcache]\ndirectories = /opt/more\n' >/etc/epcache.conf
+settled
+echo "configured: $(epcache export --index /usr/lib/epcache/index | grep -c '"configured:main"')"
+
 # Rewritten in place: nothing that is watched moves.
 echo 'more = more:main' >>"$site/before-1.0.dist-info/entry_points.txt"
 settled
@@ -183,6 +188,7 @@ journalctl --no-pager -o cat -u epcache.service -u epcache.path -u epcache-settl
         "registered: etc.tsv",
         "registered: etc.tsv usr.tsv",
         "edited and gone: etc.json",
+        "configured: 1",
         "in place: 0 known",
         "daily: 1 known",
         "new Python: 2 known, 1 refresh",
