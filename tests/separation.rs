@@ -195,6 +195,41 @@ fn nothing_of_a_package_is_executed_and_nothing_else_is_written() {
 }
 
 /// A process of its own, not a thread.
+/// What libc falls back from may be more than it seems: `realpath` without `readlink` has no path to give.
+#[test]
+fn the_worker_asks_for_nothing_that_the_filter_does_not_know() {
+    if !can_trace("unknown system calls") {
+        return;
+    }
+    let tree = trapped();
+    tree.dir("out");
+    tree.link(SITE, "link");
+    for arguments in [
+        &["refresh", "-q", "--root", "root"][..],
+        &["refresh", "-q", "--path", "link", "--output", "out/index"],
+        &["refresh", "-q", "--system", "--dry-run"],
+    ] {
+        let ran = run(&mut traced(&tree, &[], arguments));
+        let Some(processes) = calls("unknown system calls", &tree, &ran) else {
+            return;
+        };
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let worker = processes
+            .iter()
+            .find_map(|calls| {
+                let filtered = calls.iter().position(|call| call.name == "seccomp");
+                calls.get(filtered? + 1..)
+            })
+            .expect("a filtered process");
+        assert!(worker.iter().any(|call| call.name.starts_with("readlink")));
+        let unknown: Vec<_> = worker
+            .iter()
+            .filter(|call| call.result.contains("ENOSYS"))
+            .collect();
+        assert!(unknown.is_empty(), "{arguments:?}: {unknown:?}");
+    }
+}
+
 fn is_fork(call: &Call) -> bool {
     call.name.starts_with("clone") && !call.arguments.contains("CLONE_THREAD")
 }
