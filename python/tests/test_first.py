@@ -214,6 +214,19 @@ class First(Case):
         )
         self.assertEqual(told.split(), ["1", "2"])
 
+    def test_the_next_one_looks_at_each_again_if_that_was_long_ago(self):
+        self.file("one/alpha-1.dist-info/new", "[h]\nreplaced = m\n")
+        self.refresh("one", "two", "empty")
+        told = self.run_one(
+            "import epcache, os, warnings; warnings.simplefilter('ignore'); epcache.entry_points(group='h');"
+            "epcache._seen = [seen[:3] + (seen[3] - 10,) for seen in epcache._seen];"
+            "os.rename(sys.path[0] + '/alpha-1.dist-info/new', sys.path[0] + '/alpha-1.dist-info/entry_points.txt');"
+            "print(*epcache.entry_points(group='h').names)"
+        )
+        # PyPy's own library has distributions in it: its first lookup has just looked at each.
+        if sys.implementation.name != "pypy":
+            self.assertEqual(told.split(), ["replaced"])
+
     def test_a_distribution_is_that_of_the_index_that_was_read_or_of_the_directory(self):
         found = look_first("g")
         os.unlink(self.index)

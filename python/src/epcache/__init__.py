@@ -16,6 +16,7 @@
 
 import os
 import sys
+from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -270,7 +271,7 @@ def user_index(environ):  # type: (Mapping[str, str]) -> Optional[str]
 
 # What the process knows, from its second lookup on (`_lookup`); before that, what the first one has seen.
 _state = None  # type: Optional[State]
-_seen = None  # type: Optional[List[Tuple[str, Key, Stamp]]]
+_seen = None  # type: Optional[List[Seen]]
 # The path finder of the standard library.
 PATH_FINDER = getattr(sys.modules.get("_frozen_importlib_external"), "PathFinder", None)
 
@@ -297,7 +298,8 @@ def look_once(group):  # type: (str) -> Optional[EntryPoints]
     """The entry points of a group, if every entry of sys.path is as recorded, or has nothing and is in no index, and
     none of them shadows another; else None. It leaves to the next lookup what it has seen."""
     global _seen
-    seen = _seen = []
+    _seen = []
+    seen, now = [], monotonic()  # type: List[Seen], float
     if [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")] != [PATH_FINDER]:
         return None
     waiting = places(environment())
@@ -321,7 +323,7 @@ def look_once(group):  # type: (str) -> Optional[EntryPoints]
                 if segment:
                     stamp = _stamp_if_unmoved(path, segment)
                     if stamp:
-                        seen.append((path, segment[0][0], stamp))
+                        seen.append((path, segment[0][0], stamp, now))
                         if segment[2]:
                             filled.append((path, segment, _rows(segment, wanted)))
                         continue
@@ -351,6 +353,7 @@ def look_once(group):  # type: (str) -> Optional[EntryPoints]
         for key, _, _, _, unchecked, _ in indexes:
             if any([one[1] == key for one in seen]) and not agree(unchecked):
                 return None
+        _seen = seen
         return EntryPoints(found)
     except (IndexError, OSError, TypeError, ValueError):
         return None

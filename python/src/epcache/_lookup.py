@@ -181,14 +181,14 @@ class State:
             self.known.append(identity)
         # What the first lookup has seen need not be looked at again, if nothing comes before that index.
         first = self.indexes[0] if self.indexes else None
-        for path, key, stamp in _package._seen or ():
+        for path, key, stamp, checked in _package._seen or ():
             if first is not None and key == key_of(first) and first.level != "trust":
                 try:
                     record = first.find(os.fsencode(path))
                 except Unusable:
                     break
                 answer = self.answers[path] = Answer(path, record, stamp, "fresh")
-                answer.index = first
+                answer.index, answer.checked = first, checked
         _package._seen = []
 
     def answer(self, path: str) -> "Answer":

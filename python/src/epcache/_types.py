@@ -18,6 +18,7 @@ __all__ = [
     "Key",
     "Opened",
     "Part",
+    "Seen",
     "Segment",
     "Dict",
     "Distribution",
@@ -57,3 +58,5 @@ Key = Tuple[Union[int, str], ...]
 Part = Callable[[int, int], bytes]
 Opened = Tuple[Key, int, int, Part, List[Block], int]
 Segment = Any
+# What it leaves to the next: of an entry of sys.path the index, the stamp, and when that was looked at.
+Seen = Tuple[str, Key, Stamp, float]
