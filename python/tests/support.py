@@ -39,6 +39,7 @@ from epcache import (  # noqa: E402,F401
     _merge,
     _question,
     _reference,
+    _secure,
     _warning,
 )
 

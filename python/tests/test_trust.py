@@ -8,7 +8,7 @@ import unittest
 from unittest import mock
 
 from mutations import repaired, word
-from support import PROGRAM, SOURCE, Case, _details, epcache
+from support import PROGRAM, SOURCE, Case, _secure, epcache
 
 
 class Trust(Case):
@@ -134,7 +134,7 @@ class Trust(Case):
         both = mock.patch.object(os, "getuid", lambda: 1), mock.patch.object(os, "geteuid", lambda: 1)
         with both[0], both[1]:
             for secure in (False, True):
-                with mock.patch.object(_details, "is_secure", lambda: secure):
+                with mock.patch.object(_secure, "is_secure", lambda: secure):
                     self.assertEqual(not epcache.environment(), secure)
                     # Nothing is asked for: nothing is ignored, and nothing has to be found out.
                     with mock.patch.dict(os.environ):

@@ -201,7 +201,7 @@ def environment():  # type: () -> Mapping[str, str]
         or "EPCACHE_INDEX" in environ
         or os.access(user_index(environ) or "", os.F_OK)
     ):
-        from ._details import is_secure
+        from ._secure import is_secure
 
         if is_secure():
             return {}
@@ -307,6 +307,8 @@ def look_once(group):  # type: (str) -> Optional[EntryPoints]
     try:
         wanted = group.encode()
         for path in dict.fromkeys(sys.path):
+            if not isinstance(path, str):
+                return None
             raw, asked, segment = os.fsencode(path), 0, None
             while segment is None:
                 # An index is opened once something is to be asked of it.

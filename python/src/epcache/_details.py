@@ -164,18 +164,6 @@ def reopened(key: "Tuple[Any, ...]", number: int) -> Record:
     return Record(index, number)
 
 
-def is_secure() -> bool:
-    """AT_SECURE of getauxval(3): rights gained through file capabilities, too."""
-    try:
-        with open("/proc/self/auxv", "rb") as file:
-            words = memoryview(file.read()).cast("L").tolist()
-    except PermissionError:
-        return True  # who has gained rights by capabilities may not even read it
-    except (OSError, TypeError):
-        return False
-    return dict(zip(words[::2], words[1::2])).get(23, 0) != 0
-
-
 def require_trust(index: Index, stat: os.stat_result, folder: os.stat_result) -> None:
     """Whether an index is believed that is not simply root's or the reader's."""
     if stat.st_uid == 65534 and _has_strangers():
