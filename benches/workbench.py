@@ -59,6 +59,15 @@ def file_system_of(path):
     return best[1]
 
 
+def idling():
+    """How long an idle processor of a virtual machine waits before it is given back; README.md says why it matters."""
+    try:
+        nanoseconds = int(Path("/sys/module/haltpoll/parameters/guest_halt_poll_ns").read_text())
+    except (OSError, ValueError):
+        return ""
+    return f", an idle processor waits {nanoseconds / 1000:.0f} µs before it is given back"
+
+
 class Workbench:
     def __init__(self, options):
         self.options = options
@@ -243,7 +252,7 @@ class Workbench:
             "rival": f"importlib.metadata of CPython {(version or '').strip()}",
             "floor programs": f"{compiler}, -O2",
             "machine": f"{os.cpu_count()} × {model[1] if model else platform.machine()}, {memory:.0f} GB, "
-                       f"Linux {platform.release()}, load {os.getloadavg()[0]:.1f} at the start",
+                       f"Linux {platform.release()}, load {os.getloadavg()[0]:.1f} at the start{idling()}",
             "run as": "root" if os.geteuid() == 0 else "an ordinary user",
             "rounds": "interleaved; warm page cache where nothing else is said",
             **{f"tree {name}": f"{len(metadata_directories(tree))} metadata directories ({file_system_of(str(tree))})"
