@@ -49,6 +49,7 @@ def run(bench):
     for name in ("epcache", "bench_empty"):
         bench.output_of([python, "-m", "compileall", "-q", str(place / name)])
     yield from whole_processes(bench, python, place)
+    yield fewer(bench, place, venv)
     yield repeated(bench, python, place)
     yield large(bench, python, place)
 
@@ -81,6 +82,43 @@ def inside(bench, programs, rounds):
             said = bench.output_of([*start, INSIDE.format(code)], program.environment)
             found[program.name].append(int(said or 0) / 1e6)
     return {name: measure.summarise(values) for name, values in found.items()}
+
+
+FEWER = 257
+
+
+def fewer(bench, place, venv):
+    """The first so many of the venv's distributions, the metadata alone, in a directory of their own on PYTHONPATH."""
+    tree = bench.disk / f"venv-{FEWER}"
+    tree.mkdir()
+    for source in sorted(next(venv.glob("lib/python*/site-packages")).glob("*.dist-info"))[:FEWER]:
+        subprocess.run(["cp", "-a", str(source), str(tree)], check=True)
+    index = bench.disk / "fewer.index"
+    environment = {**environment_of(bench, place, index), "PYTHONPATH": f"{place}:{tree}"}
+    python = [bench.options.python, "-P", "-S"]
+    paths = (bench.output_of([*python, "-c", "import os, sys; print(*filter(os.path.isdir, sys.path), sep='\\n')"], environment) or "").splitlines()
+    bench.output_of([bench.epcache, "refresh", "--output", str(index), "--full", "-q", "--path", *paths])
+
+    def program(name, code, **more):
+        return measure.Program(name, [*python, "-c", code], environment={**environment, **more})
+
+    bare = program("bare interpreter", "pass")
+    auto, fast = program("epcache, auto", lookup("pytest11")), program("epcache, fast", lookup("pytest11"), EPCACHE="fast")
+    library_ = program("importlib.metadata", "import importlib.metadata as m; m.entry_points(group='pytest11')")
+    programs = [bare, auto, fast, library_]
+    rounds = bench.options.rounds * (1 if bench.quick else 4)
+    bench.interleave(programs, rounds)
+    section = report.timing_section(f"Python reader: whole process, {FEWER} of the venv's distributions, group pytest11", programs,
+                                    {"importlib.metadata ÷ it": (library_, None)})
+    for it, goal in ((auto, "1.3 ms"), (fast, "0.8 ms"), (library_, None)):
+        more = measure.difference(it, bare)
+        if more:
+            section.remarks.append(f"over the bare interpreter: {it.name} {more.median:+.2f} ms ({more.q1:+.2f} – {more.q3:+.2f}), "
+                                   f"{least(it, bare)}" + (f"; goal: at most {goal}" if goal else ""))
+    timed = inside(bench, [auto, fast], rounds)
+    section.remarks.append("by the clock inside of the process, import and lookup: " + ", ".join(
+        f"{name} {report.times(summary)} ms, least {report.number(summary.low)}" for name, summary in timed.items()))
+    return section
 
 
 STEVEDORE = "from stevedore import _cache; _cache.get_group_all('pytest11')"

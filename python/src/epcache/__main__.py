@@ -190,7 +190,7 @@ def explain(json: bool = False) -> str:
         why = [_HOW.get(answer.how, answer.how)]
         index = None if answer.index is None else answer.index.path
         if answer.how in ("live", "archive") and not answer.passed and state.placed:
-            why.append("no index has a record of it")
+            why.append("no index has a true record of it")
         if answer.differences:
             why.append(describe(answer))
         if answer.index is not None and answer.index.suspect:
