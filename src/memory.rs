@@ -1,15 +1,15 @@
 //! Room for many bytes at once.
 //!
-//! The kernel gives memory out by pages of 4 KiB, each at its first touch, which for an index is dozens to
-//! thousands of times: as dear as all that is done with it. It gives out several pages at once to who asks: those
-//! behind some room right away, or, for more, pages of 2 MiB.
+//! The kernel gives memory out by pages of 4 KiB, each at its first touch, which for an index is dozens of times: as
+//! dear as all that is done with it. It gives out several pages at once to who asks. For a very large index that is
+//! not done: how much of its room will be touched, only the content tells.
+
+use std::ops::RangeInclusive;
 
 use crate::privsep;
 
-/// Below so many bytes, asking costs more than it saves.
-const WORTH_ASKING: usize = 64 << 10;
-/// From so many bytes on there is a large page in it. So much, and no more, is taken before it is needed.
-const WORTH_A_LARGE_PAGE: usize = 4 << 20;
+/// For how many bytes asking saves more than it costs, and nobody misses what was taken too early.
+const WORTH_ASKING: RangeInclusive<usize> = 64 << 10..=4 << 20;
 
 /// So many zeros.
 pub(crate) fn zeros(size: usize) -> Vec<u8> {
@@ -20,9 +20,7 @@ pub(crate) fn zeros(size: usize) -> Vec<u8> {
 
 /// Asks for the pages behind all the room that a vector has: it is about to be filled.
 pub(crate) fn furnish(room: &mut Vec<u8>) {
-    match room.capacity() {
-        WORTH_A_LARGE_PAGE.. => privsep::prefer_large_pages(room),
-        WORTH_ASKING.. => privsep::populate(room),
-        _ => {}
+    if WORTH_ASKING.contains(&room.capacity()) {
+        privsep::populate(room);
     }
 }

@@ -88,14 +88,16 @@ FEWER = 257
 
 
 def fewer(bench, place, venv):
-    """The first so many of the venv's distributions, the metadata alone, in a directory of their own on PYTHONPATH."""
+    """The first so many of the venv's distributions, the metadata alone, in a directory of their own on PYTHONPATH of
+    an environment that is empty."""
     tree = bench.disk / f"venv-{FEWER}"
     tree.mkdir()
     for source in sorted(next(venv.glob("lib/python*/site-packages")).glob("*.dist-info"))[:FEWER]:
         subprocess.run(["cp", "-a", str(source), str(tree)], check=True)
     index = bench.disk / "fewer.index"
     environment = {**environment_of(bench, place, index), "PYTHONPATH": f"{place}:{tree}"}
-    python = [bench.options.python, "-P", "-S"]
+    subprocess.run([bench.options.python, "-m", "venv", "--without-pip", str(bench.disk / "empty")], check=True)
+    python = [str(bench.disk / "empty/bin/python"), "-P"]
     paths = (bench.output_of([*python, "-c", "import os, sys; print(*filter(os.path.isdir, sys.path), sep='\\n')"], environment) or "").splitlines()
     bench.output_of([bench.epcache, "refresh", "--output", str(index), "--full", "-q", "--path", *paths])
 

@@ -311,23 +311,14 @@ pub(super) fn filter_system_calls(program: &mut [libc::sock_filter]) -> io::Resu
     }
 }
 
-/// Asks for large pages behind all the room that a vector has. That is no more than a wish.
-pub(crate) fn prefer_large_pages(room: &mut Vec<u8>) {
-    advise(room, libc::MADV_HUGEPAGE);
-}
-
 /// Asks for the pages behind all the room that a vector has now, together and not each at its first touch. That is
 /// no more than a wish, which Linux before 5.14 does not know.
 pub(crate) fn populate(room: &mut Vec<u8>) {
-    advise(room, libc::MADV_POPULATE_WRITE);
-}
-
-fn advise(room: &mut Vec<u8>, advice: c_int) {
     // SAFETY: asks for a number.
     let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(1 << 16);
     let start = room.as_mut_ptr();
     let before = start.align_offset(page).min(room.capacity());
     let length = (room.capacity() - before) / page * page;
     // SAFETY: the range lies within the vector's own memory, and the advice changes nothing of its content.
-    unsafe { libc::madvise(start.add(before).cast(), length, advice) };
+    unsafe { libc::madvise(start.add(before).cast(), length, libc::MADV_POPULATE_WRITE) };
 }
