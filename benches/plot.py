@@ -50,7 +50,7 @@ def bars(title, rows, unit="ms"):
 
 def lines(title, series, x_label, y_label):
     """Both axes logarithmic. `series`: name to [(x, y)]."""
-    left, top, width, height, legend = 70, 44, 760, 400, 190
+    left, top, width, height, legend = 70, 58, 760, 414, 190
     right, bottom = width - legend, height - 46
     points = [point for values in series.values() for point in values if point[0] > 0 and point[1] > 0]
     if not points:

@@ -53,7 +53,7 @@ def run(bench):
                                          [bench.probe("readers"), str(threads), mount]) for threads in (1, 2, 4, 8)]
             programs.append(measure.Program("epcache refresh --full, as it is", bench.refresh(mount, bench.disk / "late-full.index", "--full")))
             if shutil.which("taskset"):
-                programs.append(measure.Program("epcache refresh --full, bound to one processor, so one thread",
+                programs.append(measure.Program("epcache refresh --full, bound to one processor",
                                                 ["/usr/bin/taskset", "-c", "0", *bench.refresh(mount, bench.disk / "late-full.index", "--full")]))
             programs += [
                 measure.Program("epcache refresh, nothing changed", bench.refresh(mount, index)),
