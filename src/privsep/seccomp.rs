@@ -95,7 +95,7 @@ const ALLOWED_BY_WIDTH: &[c_long] = &[
 #[cfg(target_arch = "riscv32")]
 const ALLOWED_BY_WIDTH: &[c_long] = &[libc::SYS_fstat, libc::SYS_newfstatat, 422, 403, 407];
 
-/// What newer architectures no longer have: there, libc calls `readlinkat`.
+/// `open` and `readlink`, which newer architectures no longer have.
 #[cfg(any(
     target_arch = "x86_64",
     target_arch = "x86",
@@ -104,7 +104,7 @@ const ALLOWED_BY_WIDTH: &[c_long] = &[libc::SYS_fstat, libc::SYS_newfstatat, 422
     target_arch = "powerpc64",
     target_arch = "powerpc"
 ))]
-const ALLOWED_OLD: &[c_long] = &[libc::SYS_readlink];
+const OLD: [Option<c_long>; 2] = [Some(libc::SYS_open), Some(libc::SYS_readlink)];
 #[cfg(not(any(
     target_arch = "x86_64",
     target_arch = "x86",
@@ -113,7 +113,7 @@ const ALLOWED_OLD: &[c_long] = &[libc::SYS_readlink];
     target_arch = "powerpc64",
     target_arch = "powerpc"
 )))]
-const ALLOWED_OLD: &[c_long] = &[];
+const OLD: [Option<c_long>; 2] = [None, None];
 
 #[cfg(any(target_arch = "x86", target_arch = "arm"))]
 #[rustfmt::skip]
@@ -265,20 +265,10 @@ fn program(pipe: i32, process: u32) -> Vec<sock_filter> {
         has(writing, 1, 0),
         [SECCOMP_RET_ALLOW, read_only],
     );
-    #[cfg(any(
-        target_arch = "x86_64",
-        target_arch = "x86",
-        target_arch = "arm",
-        target_arch = "s390x",
-        target_arch = "powerpc64",
-        target_arch = "powerpc"
-    ))]
-    conditional(
-        libc::SYS_open,
-        1,
-        has(writing, 1, 0),
-        [SECCOMP_RET_ALLOW, read_only],
-    );
+    let [open, read_link] = OLD;
+    if let Some(open) = open {
+        conditional(open, 1, has(writing, 1, 0), [SECCOMP_RET_ALLOW, read_only]);
+    }
     #[allow(clippy::cast_sign_loss, reason = "flags are bits")]
     let executable = libc::PROT_EXEC as u32;
     for &call in MAPPING {
@@ -325,7 +315,7 @@ fn program(pipe: i32, process: u32) -> Vec<sock_filter> {
         ALLOWED_BUT_ON_RISCV32,
         ALLOWED_UNSEEN,
         ALLOWED_BY_WIDTH,
-        ALLOWED_OLD,
+        read_link.as_slice(),
         ALLOWED_WITH_WIDE_IDS,
     ];
     for &call in allowed.into_iter().flatten() {
