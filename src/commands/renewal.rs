@@ -166,8 +166,12 @@ pub(super) fn registered(root: &Root) -> Vec<Consumer> {
 /// the worker goes by itself, and gets as far as everybody does.
 pub(super) fn keep_open<'p>(root: &mut Root, directories: impl Iterator<Item = &'p Path>) {
     for path in directories.filter(|path| path.is_absolute()) {
-        // What is not there, or is an archive, is seen to be that from a directory above it.
-        let nearest = path.ancestors().find(|path| path.is_dir()).unwrap_or(path);
+        // What is not there, or is an archive, is seen to be that from the directory that it would be in.
+        let nearest = if path.is_dir() {
+            path
+        } else {
+            path.parent().unwrap_or(path)
+        };
         match publish::safe_directory(root, nearest) {
             Ok(directory) => root.keep_open(nearest, directory),
             Err(error) => log::debug!("not held open: {error}"),
