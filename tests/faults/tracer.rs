@@ -244,7 +244,9 @@ impl Tracer {
 
 /// The registers that say which call it is, and what came of it.
 mod registers {
-    use super::{c_long, libc, ptrace};
+    use super::c_long;
+    #[cfg(target_arch = "x86_64")]
+    use super::{libc, ptrace};
 
     /// Whether this is known for this architecture.
     pub(crate) const KNOWN: bool = cfg!(target_arch = "x86_64");
