@@ -158,6 +158,35 @@ class First(Case):
                 file.write(damaged)
             self.assertIn(self.first(), (right, None), at)
 
+    def test_what_is_looked_at_needs_no_checksum(self):
+        # More than the first block holds, which comes with the header.
+        for number in range(90):
+            self.dist("many", "d%02d" % number, "[g]\nn%02d = m\n" % number)
+        self.index = self.refresh("many")
+        right, read = self.first(), os.pread
+        self.assertEqual(len(right), 90)
+        with open(self.index, "rb") as file:
+            whole = file.read()
+        body = 64 + 4 * word(whole, 32)
+        segment = body + word(whole, body + 16)
+        row = segment + 96 * 60
+        name = segment + (96 + 8) * 90 + 16 + 36 * 90 + word(whole, row)
+        self.assertEqual(whole[name : name + 1], b"d")
+        # The name itself, where it is, how long, and both times.
+        for at in (name + 2, row, row + 4, row + 40, row + 48):
+            damaged = bytearray(whole)
+            damaged[at] ^= 1
+            with open(self.index, "wb") as file:
+                file.write(damaged)
+            self.assertIsNone(self.first(), at)
+        with open(self.index, "wb") as file:
+            file.write(whole)
+        self.assertEqual(self.first(), right)
+        with mock.patch("os.pread", lambda fd, length, at: read(fd, length - 96 if length == 90 * 96 else length, at)):
+            self.assertIsNone(self.first())
+        os.utime(self.path("many", "d89-1.dist-info"), (1, 1))
+        self.assertIsNone(self.first())
+
     def test_checksums_are_those_of_binascii(self):
         choose = random.Random(2)
         block = bytes([choose.randrange(256) for _ in range(4096)])

@@ -373,7 +373,7 @@ def _open(path, level, files):  # type: (str, str, List[int]) -> Opened
     fd = os.open(name, FILE | os.O_NOFOLLOW, dir_fd=above)
     files.append(fd)
     stat, around = os.fstat(fd), os.fstat(above)
-    head = os.pread(fd, 4096, 0)
+    head = os.pread(fd, 8192, 0)
     words = u32s(head[:64])
     start = 64 + 4 * words[8]
     size = stat.st_size - start
@@ -395,14 +395,22 @@ def _open(path, level, files):  # type: (str, str, List[int]) -> Opened
     sums = u32s(head[64:start] if start <= len(head) else os.pread(fd, start - 64, 64))
     unchecked = [(head[20:64], words[4])]
     kept = {}  # type: Dict[int, bytes]
+    if start <= 4096:
+        kept[0] = head[start : start + 4096]
+        unchecked.append((kept[0], sums[0]))
 
-    def part(offset, length):  # type: (int, int) -> bytes
+    def part(offset, length, checked=True):  # type: (int, int, bool) -> bytes
         at, first = offset & 4095, offset >> 12
         end = at + length
         run = kept.get(first, b"")
         if end > len(run):
             if offset + length > size:
                 raise ValueError
+            if not checked:
+                run = os.pread(fd, length, start + offset)
+                if len(run) < length:
+                    raise ValueError
+                return run
             low = first << 12
             count = end + 4095 >> 12
             run = os.pread(fd, min(count << 12, size - low), start + low)
@@ -472,16 +480,15 @@ def _stamp_if_unmoved(path, segment):  # type: (str, Segment) -> Stamp
     ):
         return None
     if looks_at_each(key[1], count):
-        table = part(at, 96 * count)
+        # Under no checksum: what is damaged here is not as it is in the directory.
+        table = part(at, 96 * count, False)
         words, times = u32s(table), i64s(table)
         starts, lengths = words[0::24].tolist(), words[1::24].tolist()
-        if max(lengths) > STRING_LIMIT or sum(lengths) > end - pool:
-            raise ValueError
-        # File names come first.
-        size = max(map(int.__add__, starts, lengths))
+        # File names come first in the pool, in this order.
+        size = starts[-1] + lengths[-1]
         if pool + size > end:
             raise ValueError
-        names = part(pool, size)
+        names = part(pool, size, False)
         if b"/" in names:
             raise ValueError
         fd = os.open(path, DIRECTORY)
@@ -489,7 +496,7 @@ def _stamp_if_unmoved(path, segment):  # type: (str, Segment) -> Stamp
             if not os.path.samestat(os.fstat(fd), stat):
                 return None
             look = os.stat
-            for low, size, mtime, ctime in zip(starts, lengths, times[5::12], times[6::12]):
+            for low, size, mtime, ctime in zip(starts, lengths, times[5::12].tolist(), times[6::12].tolist()):
                 now = look(names[low : low + size], dir_fd=fd)
                 if now.st_mtime_ns != mtime or now.st_ctime_ns != ctime:
                     return None

@@ -55,7 +55,7 @@ Place = Tuple[str, str, str]
 Block = Tuple[bytes, int]
 # For the first lookup: which index, as path, level and identity; its parts; one that was opened; of that one record.
 Key = Tuple[Union[int, str], ...]
-Part = Callable[[int, int], bytes]
+Part = Callable[..., bytes]
 Opened = Tuple[Key, int, int, Part, List[Block], int]
 Segment = Any
 # What it leaves to the next: of an entry of sys.path the index, the stamp, and when that was looked at.
