@@ -49,14 +49,17 @@ def run(bench):
     for name in ("epcache", "bench_empty"):
         bench.output_of([python, "-m", "compileall", "-q", str(place / name)])
     yield from whole_processes(bench, python, place)
-    yield fewer(bench, place, venv)
+    for interpreter in dict.fromkeys(map(os.path.realpath, (python, "/usr/bin/python3"))):
+        if os.path.exists(interpreter):
+            yield fewer(bench, place, venv, interpreter)
     yield repeated(bench, python, place)
     yield large(bench, python, place)
 
 
 def sys_path_index(bench, python, environment, index):
-    """An index of all search directories of this interpreter, as one of a whole system is."""
-    paths = (bench.output_of([python, "-P", "-c", "import os, sys; print(*filter(os.path.isdir, sys.path), sep='\\n')"], environment) or "").splitlines()
+    """An index of all search directories of this interpreter, those that are not there included, as one of a whole
+    system is."""
+    paths = (bench.output_of([python, "-P", "-c", "import sys; print(*sys.path, sep='\\n')"], environment) or "").splitlines()
     bench.output_of([bench.epcache, "refresh", "--output", str(index), "--full", "-q", "--path", *paths])
     return index
 
@@ -85,39 +88,59 @@ def inside(bench, programs, rounds):
 
 
 FEWER = 257
+FLOOR = """import os
+fd = os.open({tree!r}, os.O_RDONLY | os.O_DIRECTORY)
+for name in (
+{names}):
+    os.stat(name, dir_fd=fd)
+os.close(fd)
+"""
 
 
-def fewer(bench, place, venv):
+def name_of(bench, interpreter):
+    return (bench.output_of([interpreter, "-c", "import platform; print(platform.python_implementation(), platform.python_version())"]) or interpreter).strip()
+
+
+def fewer(bench, place, venv, interpreter):
     """The first so many of the venv's distributions, the metadata alone, in a directory of their own on PYTHONPATH of
-    an environment that is empty."""
-    tree = bench.disk / f"venv-{FEWER}"
+    an environment that is empty. Beside it what no reader in Python can go below: to import anything, and one os.stat
+    for each metadata directory."""
+    tree, empty_venv, floor_place = (bench.disk / f"{name}-{FEWER}" for name in ("venv", "empty", "floor"))
+    for made in (tree, empty_venv, floor_place):
+        shutil.rmtree(made, ignore_errors=True)
     tree.mkdir()
     for source in sorted(next(venv.glob("lib/python*/site-packages")).glob("*.dist-info"))[:FEWER]:
         subprocess.run(["cp", "-a", str(source), str(tree)], check=True)
+    (floor_place / "bench_floor").mkdir(parents=True)
+    (floor_place / "bench_floor/__init__.py").write_text(FLOOR.format(
+        tree=str(tree), names="".join(f"    {os.fsencode(name)!r},\n" for name in os.listdir(tree))))
+    for package in (place / "epcache", place / "bench_empty", floor_place / "bench_floor"):
+        bench.output_of([interpreter, "-m", "compileall", "-q", str(package)])
     index = bench.disk / "fewer.index"
     environment = {**environment_of(bench, place, index), "PYTHONPATH": f"{place}:{tree}"}
-    subprocess.run([bench.options.python, "-m", "venv", "--without-pip", str(bench.disk / "empty")], check=True)
-    python = [str(bench.disk / "empty/bin/python"), "-P"]
-    paths = (bench.output_of([*python, "-c", "import os, sys; print(*filter(os.path.isdir, sys.path), sep='\\n')"], environment) or "").splitlines()
-    bench.output_of([bench.epcache, "refresh", "--output", str(index), "--full", "-q", "--path", *paths])
+    subprocess.run([interpreter, "-m", "venv", "--without-pip", str(empty_venv)], check=True)
+    python = str(empty_venv / "bin/python")
+    sys_path_index(bench, python, environment, index)
 
     def program(name, code, **more):
-        return measure.Program(name, [*python, "-c", code], environment={**environment, **more})
+        return measure.Program(name, [python, "-P", "-c", code], environment={**environment, **more})
 
     bare = program("bare interpreter", "pass")
+    empty = program("import of an empty package", "import bench_empty")
+    floor = program("floor: one os.stat for each", "import bench_floor", PYTHONPATH=f"{floor_place}:{tree}")
     auto, fast = program("epcache, auto", lookup("pytest11")), program("epcache, fast", lookup("pytest11"), EPCACHE="fast")
     library_ = program("importlib.metadata", "import importlib.metadata as m; m.entry_points(group='pytest11')")
-    programs = [bare, auto, fast, library_]
+    programs = [bare, empty, floor, auto, fast, library_]
     rounds = bench.options.rounds * (1 if bench.quick else 4)
     bench.interleave(programs, rounds)
-    section = report.timing_section(f"Python reader: whole process, {FEWER} of the venv's distributions, group pytest11", programs,
+    section = report.timing_section(f"Python reader: whole process, {FEWER} of the venv's distributions, group pytest11, {name_of(bench, interpreter)}", programs,
                                     {"importlib.metadata ÷ it": (library_, None)})
-    for it, goal in ((auto, "1.3 ms"), (fast, "0.8 ms"), (library_, None)):
+    for it, goal in ((empty, None), (floor, None), (auto, "1.3 ms"), (fast, "0.8 ms"), (library_, None)):
         more = measure.difference(it, bare)
         if more:
             section.remarks.append(f"over the bare interpreter: {it.name} {more.median:+.2f} ms ({more.q1:+.2f} – {more.q3:+.2f}), "
                                    f"{least(it, bare)}" + (f"; goal: at most {goal}" if goal else ""))
-    timed = inside(bench, [auto, fast], rounds)
+    timed = inside(bench, [empty, floor, auto, fast], rounds)
     section.remarks.append("by the clock inside of the process, import and lookup: " + ", ".join(
         f"{name} {report.times(summary)} ms, least {report.number(summary.low)}" for name, summary in timed.items()))
     return section
