@@ -200,10 +200,10 @@ print(type(next(iter(std.distributions()))).__module__)
 
     # ---- for all interpreters
 
-    def automatic(self, code, *flags, **environ):
+    def automatic(self, code, *flags, before="", **environ):
         """With the auto files in a site directory of the interpreter: as site.py would do it."""
-        start = "import sys; sys.path[:0] = [%r, %r]\nimport site; site.addsitedir(%r)\n" % (
-            self.path("one"), SOURCE, AUTO,
+        start = "%simport sys; sys.path[:0] = [%r, %r]\nimport site; site.addsitedir(%r)\n" % (
+            before, self.path("one"), SOURCE, AUTO,
         )
         return self.run_python(start + code, *flags, **environ)
 
@@ -219,6 +219,34 @@ print(type(next(iter(std.distributions()))).__module__)
             EPCACHE_INDEX=index,
         )
         self.assertEqual(told, "[]")
+
+    WAITING = "print([f.__globals__['__name__'] for f in sys.meta_path if hasattr(f, '__globals__')])\n"
+
+    def test_the_auto_files_wait_for_the_library_and_then_are_gone(self):
+        index = self.refresh("one", "two")
+        for flags, level, waiting in (((), "auto", "['epcache_auto']"), ((), "off", "[]"), (("-I",), "auto", "[]")):
+            told = self.automatic(
+                self.WAITING + "import json; print('epcache' in sys.modules)\nimport importlib.metadata\n" + self.WAITING,
+                *flags, EPCACHE_INDEX=index, EPCACHE=level,
+            )
+            self.assertEqual(told.splitlines(), [waiting, "False", "[]"])
+
+    def test_the_auto_files_come_too_late_for_nobody(self):
+        index = self.refresh("one", "two")
+        start = "import importlib.metadata, sys\n"
+        told = self.automatic(self.WAITING + self.TELL, EPCACHE_INDEX=index, before=start)
+        self.assertEqual(told.split(), ["[]", "True"])
+
+    def test_finders_behind_the_auto_files_are_asked_all_the_same(self):
+        code = """
+sys.path.remove(%r)  # so that nothing comes in the place of what goes
+class Behind:
+    def find_spec(name, path=None, target=None):
+        print("asked for", name)
+sys.meta_path.insert(1, Behind)
+import importlib.metadata
+""" % SOURCE
+        self.assertIn("asked for importlib.metadata", self.automatic(code).splitlines())
 
     def test_the_auto_files_hurt_nobody_where_epcache_is_missing_or_broken(self):
         index = self.refresh("one", "two")
