@@ -49,8 +49,9 @@ def run(bench):
     for name in ("epcache", "bench_empty"):
         bench.output_of([python, "-m", "compileall", "-q", str(place / name)])
     yield from whole_processes(bench, python, place)
+    # The venv's and the system's own; the second may be missing, or have no venv module.
     for interpreter in dict.fromkeys(map(os.path.realpath, (python, "/usr/bin/python3"))):
-        if os.path.exists(interpreter):
+        if bench.output_of([interpreter, "-c", "import venv"]) is not None:
             yield fewer(bench, place, venv, interpreter)
             yield for_all(bench, interpreter)
     yield repeated(bench, python, place)
