@@ -187,6 +187,23 @@ class First(Case):
         os.utime(self.path("many", "d89-1.dist-info"), (1, 1))
         self.assertIsNone(self.first())
 
+    def test_an_index_whose_checksums_do_not_come_with_the_header(self):
+        for number in range(9):
+            rows = "".join("n%05d = %s\n" % (at, "m" * 60) for at in range(13000))
+            self.dist("large", "l%d" % number, "[g]\na%d = m\n[large%d]\n%s" % (number, number, rows))
+        # Of those that come with it, the first block may not be whole; then not all of them come.
+        for count, blocks in ((4, 1008), (9, 2032)):
+            for number in range(count, 9):
+                shutil.move(self.path("large", "l%d-1.dist-info" % number), self.path("away%d" % number))
+            self.index = self.refresh("large")
+            with open(self.index, "rb") as file:
+                self.assertGreater(word(file.read(64), 32), blocks)
+            self.assertEqual(self.first(), self.later())
+            self.assertEqual(len(self.first()), count)
+            self.assertEqual(len(self.first("large%d" % (count - 1))), 13000)
+            for number in range(count, 9):
+                shutil.move(self.path("away%d" % number), self.path("large", "l%d-1.dist-info" % number))
+
     def test_checksums_are_those_of_binascii(self):
         choose = random.Random(2)
         block = bytes([choose.randrange(256) for _ in range(4096)])
