@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -58,9 +60,9 @@ pub enum Command {
     /// input. It is read to its end; where no metadata directory, .pth file or search directory is in it,
     /// nothing is done. An empty list says nothing, so everything is read.
     ///
-    /// On Debian, postinst calls it with all of its own arguments: "triggered" and the directories in which
-    /// files have changed (or epcache-refresh, which other packages may activate with dpkg-trigger),
-    /// "configure", or any others.
+    /// On Debian, postinst calls it with all of its own arguments behind "--": "triggered" and the
+    /// directories in which files have changed (or epcache-refresh, which other packages may activate with
+    /// dpkg-trigger), "configure", or any others.
     ///
     /// A failure does no harm to the transaction. It is one line on standard error, in the journal and in
     /// epcache status, and the index is marked, so that lookups check what it says. For another refresh that
@@ -219,7 +221,7 @@ pub struct ExportArgs {
 
 /// `epcache trigger`.
 #[derive(Debug, Args)]
-#[command(override_usage = "epcache trigger rpm|dpkg [--root DIR] [--strict] [ARGS...]")]
+#[command(override_usage = "epcache trigger rpm|dpkg [--root DIR] [--strict] [-- ARGS...]")]
 pub struct TriggerArgs {
     /// The package manager that calls
     #[arg(value_name = "MANAGER")]
@@ -230,13 +232,18 @@ pub struct TriggerArgs {
     /// End with status 2 if the index could not be refreshed
     #[arg(long)]
     pub strict: bool,
-    /// What the package manager says: with dpkg all arguments of postinst; with rpm nothing that counts
-    #[arg(
-        value_name = "ARGS",
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
+    /// What the package manager says: with dpkg all arguments of postinst; with rpm they are ignored
+    #[arg(value_name = "ARGS", value_parser = OsStringValueParser::new().try_map(no_option))]
     pub args: Vec<OsString>,
+}
+
+/// No argument of postinst begins with `-`. So this one is an option that stands behind `--`, and to
+/// ignore it could refresh another system than the one that is meant.
+fn no_option(word: OsString) -> Result<OsString, &'static str> {
+    if word.as_bytes().starts_with(b"-") {
+        return Err("options stand before \"--\"");
+    }
+    Ok(word)
 }
 
 /// Those who call `epcache trigger`.
@@ -346,7 +353,8 @@ fn report_usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     ));
     // A mistake in a package's script is no reason for the package manager to stop.
     let is_trigger = named.is_some_and(|command| command.get_name() == "trigger");
-    if is_trigger && !arguments.iter().any(|argument| argument == "--strict") {
+    let mut options = arguments.iter().take_while(|argument| *argument != "--");
+    if is_trigger && !options.any(|argument| argument == "--strict") {
         return ExitCode::SUCCESS;
     }
     ExitCode::from(FAILURE)
@@ -360,6 +368,8 @@ fn first_lines(text: &str) -> String {
             break;
         }
         let (separator, words) = match line.strip_prefix("tip: ") {
+            // No value of ours begins with `-`.
+            Some(tip) if tip.starts_with("to pass ") => continue,
             Some(tip) => ("; ", tip),
             None => (" ", line.trim_start_matches("error: ")),
         };
@@ -392,7 +402,7 @@ mod tests {
             }
             let synopsis = usage.replace(['[', ']', '|'], " ");
             for word in synopsis.split_whitespace() {
-                if let Some(option) = word.strip_prefix("--") {
+                if let Some(option) = word.strip_prefix("--").filter(|it| !it.is_empty()) {
                     let is_there = |arg: &clap::Arg| arg.get_long() == Some(option);
                     assert!(command.get_arguments().any(is_there), "{usage}: {option}");
                 }

@@ -218,7 +218,7 @@ fn lines_that_are_no_text_have_no_end_or_have_no_measure_are_lines_like_others()
 
 #[test]
 fn the_arguments_of_rpm_s_triggers_mean_nothing() {
-    for arguments in [&["0"][..], &["1", "--nonsense"], &["triggered", ""]] {
+    for arguments in [&["0"][..], &["1", "nonsense"], &["triggered", ""]] {
         let tree = outdated();
         let irrelevant = format!("{SITE}/a.py\n");
         silent(&fed(
@@ -297,12 +297,61 @@ fn dpkg_s_arguments_lead_to_a_refresh() {
         &["configure", "0.1.0-1"],
         &["abort-upgrade", "0.1.0-1"],
         &["abort-remove"],
-        &["--help-is-no-argument-of-dpkg-but-may-be", "--strict"],
+        &["abort-deconfigure", "in-favour", "some-package", "1"],
         &[],
     ] {
+        for before in [&[][..], &["--"]] {
+            let tree = outdated();
+            silent(&run(tree.epcache(&DPKG).args(before).args(arguments)));
+            assert_eq!(indexed(&tree), ["new", "sys"], "{before:?} {arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn options_count_wherever_they_stand_and_are_never_words_of_the_package_manager() {
+    for arguments in [
+        &["dpkg", "configure", "1", "--root", "root"][..],
+        &["dpkg", "configure", "1", "--root=root"],
+        &["dpkg", "triggered", "epcache-refresh", "--root", "root"],
+        &["dpkg", "--strict", "configure", "--root", "root", "1", "-q"],
+        &["rpm", "/tmp/list", "0", "--root", "root"],
+        &["dpkg", "--root", "root", "--", "configure", "1"],
+    ] {
         let tree = outdated();
-        silent(&run(tree.epcache(&DPKG).args(arguments)));
+        silent(&run(tree.epcache(&["trigger"]).args(arguments)));
         assert_eq!(indexed(&tree), ["new", "sys"], "{arguments:?}");
+    }
+    let tree = outdated();
+    let ran = run(&mut tree.epcache(&["trigger", "dpkg", "configure", "--root", "gone"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.complaint().contains("--root gone: No such"), "{ran:?}");
+    let ran = run(&mut tree.epcache(&["trigger", "dpkg", "configure", "--root=gone", "--strict"]));
+    assert_eq!(ran.code, 2, "{ran:?}");
+}
+
+#[test]
+fn an_unknown_option_or_one_that_is_out_of_place_refreshes_nothing() {
+    let tree = outdated();
+    for (arguments, said) in [
+        (&["--roots", "gone"][..], "unexpected argument '--roots'"),
+        (&["configure", "1", "--roots"], "unexpected argument"),
+        (&["configure", "1", "-x"], "unexpected argument '-x'"),
+        (&["--", "configure", "1", "--root"], "options stand before"),
+        (&["--", "configure", "--strict"], "options stand before"),
+        (&["configure", "--root", ""], "a value is required for"),
+    ] {
+        // Where it would work if it took what it does not know for words.
+        let mut command = tree.epcache(&["trigger", "dpkg"]);
+        command.args(arguments);
+        let ran = run(command.env("DPKG_ROOT", tree.path("root")));
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+        assert!(ran.complaint().contains(said), "{arguments:?}: {ran:?}");
+        assert_eq!(indexed(&tree), ["sys"], "{arguments:?}");
+        command.arg("--strict");
+        if !arguments.contains(&"--") {
+            assert_eq!(run(&mut command).code, 2, "{arguments:?}");
+        }
     }
 }
 
@@ -473,9 +522,6 @@ fn whoever_holds_the_lock_is_not_waited_for_long() {
             .contains("another refresh")
     );
     let ran = run(tree.epcache(&DPKG).args(["configure", "--strict"]));
-    assert_eq!(ran.code, 0, "behind dpkg's own arguments nothing is ours");
-    let ran =
-        run(&mut tree.epcache(&["trigger", "dpkg", "--strict", "--root", "root", "configure"]));
     assert_eq!(ran.code, 2, "{ran:?}");
     ran.complaint();
     drop(held);
