@@ -131,6 +131,8 @@ pub struct Product {
     pub notes: Vec<layout::Note>,
     /// What is on some `sys.path` and has no record, on purpose.
     pub left_out: Vec<(PathBuf, layout::Reason)>,
+    /// How many more warnings, failures, notes and so on there were than are in these lists.
+    pub unsaid: usize,
 }
 
 /// Why there is no index.

@@ -21,6 +21,8 @@
 mod cli;
 #[path = "../fuzz/index_checks.rs"]
 mod index_checks;
+#[path = "index_support/mod.rs"]
+mod index_support;
 #[path = "conquered/jobs.rs"]
 mod jobs;
 #[path = "conquered/program.rs"]
@@ -31,6 +33,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
+use std::time::{Duration, Instant};
 
 use cli::{NOBODY, Ran, Tree, names, root_for, run, set_mode, tool_for};
 use epcache::index::format::SUSPECT_AT;
@@ -107,6 +110,20 @@ impl Prey {
 
     fn conquer(&self, job: &str) -> Ran {
         self.conquer_with(&Run::of(job), &REFRESH)
+    }
+
+    /// The same, and the parent takes little memory beside an index of so many MiB, and little time.
+    fn conquer_cheaply(&self, job: &str, index: u64, arguments: &[&str]) -> Ran {
+        let peak = self.tree.text("peak");
+        let started = Instant::now();
+        let ran = self.conquer_with(&Run::of(job).fact("peak", &peak), arguments);
+        let took = started.elapsed();
+        let peak = fs::read_to_string(peak).unwrap();
+        let peak = peak.parse::<u64>().unwrap() / 1024;
+        println!("{job}: {peak} MiB, {took:?}");
+        assert!(peak < index + 64, "{job}: {peak} MiB");
+        assert!(took < Duration::from_secs(60), "{job}: {took:?}");
+        ran
     }
 
     /// That all is as it was.
@@ -762,10 +779,18 @@ fn what_makes_no_sense_is_not_listened_to() {
         ("unknown", "a frame of kind 200 where none belongs"),
         ("reserved", "an unexpected frame of kind 9"),
         ("ten-gigabytes", "more of an index than announced"),
+        ("promise", "a frame of kind 24 where none belongs"),
+        ("crumbs 0", "too many frames"),
+        ("crumbs 1", "too many frames"),
+        ("crumbs 1000", "too many frames"),
+        ("progress", "too many frames"),
         ("remarks", "too many remarks"),
+        ("files", "too much in files"),
+        ("many-files", "a file for no consumer"),
     ];
     for (job, expected) in cases {
-        let ran = prey.conquer(job);
+        let sends_an_index = ["ten-gigabytes", "crumbs 1000"].contains(&job);
+        let ran = prey.conquer_cheaply(job, if sends_an_index { 256 } else { 0 }, &REFRESH);
         let why = gave_up(&ran);
         assert!(
             why.ends_with(&format!("{nonsense}{expected}")),
@@ -778,6 +803,33 @@ fn what_makes_no_sense_is_not_listened_to() {
         assert!(gave_up(&ran).contains("all is well"), "{job}: {ran:?}");
     }
     prey.is_unharmed();
+}
+
+#[test]
+fn as_much_as_there_may_be_of_everything_costs_the_parent_little() {
+    if !root_for("a conquered worker that says much") {
+        return;
+    }
+    let prey = Prey::new();
+    let refresh = [&REFRESH[..], &["--json"]].concat();
+    let ran = prey.conquer_cheaply("everything 16000000", 16, &refresh);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let index = fs::read(prey.tree.path("index/index")).unwrap();
+    assert!(index.len() > 10 << 20, "{}", index.len());
+    assert!(ran.stdout.len() > 4 << 20 && !ran.stdout.contains('\x01'));
+    // A view that is written, and then compared with the one that is there.
+    prey.tree.system("root");
+    let registration = "[consumer]\ngroups = *\nview = json\n";
+    let registrations = "root/usr/lib/epcache/consumers.d";
+    prey.tree
+        .file(&format!("{registrations}/x.conf"), registration);
+    let refresh = ["refresh", "-q", "--system", "--root", "root", "--full"];
+    for _ in 0..2 {
+        let ran = prey.conquer_cheaply("view", 0, &refresh);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let view = prey.tree.path("root/usr/lib/epcache/views/x.json");
+        assert_eq!(fs::metadata(view).unwrap().len(), 32 << 20);
+    }
 }
 
 #[test]

@@ -293,6 +293,7 @@ struct Summary {
     errors: Vec<String>,
     notes: Vec<String>,
     left_out: Vec<LeftOut>,
+    unsaid: usize,
     index: JsonText,
     written: bool,
     size: u64,
@@ -360,6 +361,9 @@ fn report(
     for (path, reason) in &product.left_out {
         log::info!("{}: left to live lookups: {reason}", path.display());
     }
+    if product.unsaid > 0 {
+        log::warn!("{} more remarks are not shown", product.unsaid);
+    }
     let milliseconds = elapsed.as_secs_f64() * 1000.0;
     if arguments.json {
         let summary = Summary {
@@ -379,6 +383,7 @@ fn report(
                     reason: reason.to_string(),
                 })
                 .collect(),
+            unsaid: product.unsaid,
             index: path.into(),
             written: *outcome == Some(Outcome::Written),
             size: size_of_index(product, path),

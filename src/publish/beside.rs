@@ -43,9 +43,10 @@ impl Folder {
             let file = self
                 .beside(&path.join(file_name), &folder)
                 .map_err(at("open"))?;
-            let written = match file.read_published(bytes.len()) {
-                Some(there) if there == *bytes => Ok(()),
-                _ => file.replace(bytes),
+            let written = if file.holds(bytes) {
+                Ok(())
+            } else {
+                file.replace(bytes)
             };
             first = first.and(written);
         }

@@ -104,13 +104,25 @@ impl Folder {
         })
     }
 
-    /// The bytes in place, if they are as many.
-    pub(super) fn read_published(&self, size: usize) -> Option<Vec<u8>> {
-        let (file, stat) = regular_file(self.published()?).ok()?;
-        let content = read_bounded(&file, &stat, size, &mut Vec::new())
-            .ok()?
-            .to_vec();
-        (content.len() == size && stat.st_mode & 0o7777 == 0o644).then_some(content)
+    /// Whether the published file is these bytes already, and as accessible as it should be.
+    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
+        let Some(file) = self.published() else {
+            return false;
+        };
+        let same_size = file.metadata().is_ok_and(|metadata| {
+            metadata.len() == bytes.len() as u64 && metadata.mode() & 0o7777 == 0o644
+        });
+        let mut buffer = vec![0; 64 << 10];
+        same_size
+            && bytes
+                .chunks(buffer.len())
+                .zip(0u64..)
+                .all(|(chunk, number)| {
+                    let offset = number * (64 << 10);
+                    buffer.get_mut(..chunk.len()).is_some_and(|part| {
+                        file.read_exact_at(part, offset).is_ok() && *part == *chunk
+                    })
+                })
     }
 
     /// Overwrites one byte of the published file in place. It needs no space and no second file: it

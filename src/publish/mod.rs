@@ -16,7 +16,6 @@ mod way;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -166,32 +165,11 @@ impl Place {
     /// # Errors
     /// [`PublishError`]; the old file is in place then.
     pub fn publish(&self, bytes: &[u8]) -> Result<Outcome, PublishError> {
-        if self.holds(bytes) {
+        if self.folder.holds(bytes) {
             return Ok(Outcome::Unchanged);
         }
         self.folder.replace(bytes)?;
         Ok(Outcome::Written)
-    }
-
-    /// Whether the published file is these bytes already, and as accessible as it should be.
-    fn holds(&self, bytes: &[u8]) -> bool {
-        let Some(file) = self.published() else {
-            return false;
-        };
-        let same_size = file.metadata().is_ok_and(|metadata| {
-            metadata.len() == bytes.len() as u64 && metadata.mode() & 0o7777 == 0o644
-        });
-        let mut buffer = vec![0; 64 << 10];
-        same_size
-            && bytes
-                .chunks(buffer.len())
-                .zip(0u64..)
-                .all(|(chunk, number)| {
-                    let offset = number * (64 << 10);
-                    buffer.get_mut(..chunk.len()).is_some_and(|part| {
-                        file.read_exact_at(part, offset).is_ok() && *part == *chunk
-                    })
-                })
     }
 }
 

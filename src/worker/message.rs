@@ -1,13 +1,15 @@
-//! What the worker has to say, as frames; and the frames as what was said.
+//! The worker's messages: what it says becomes frames, and frames become what was said.
 //!
-//! Whoever receives takes nothing for granted: lengths, counts and numbers are checked, and what does not
-//! fit ends the reception. What an index is, is not looked at here: it is verified as a whole before anybody
-//! believes it. Texts are for people, and cut short; whoever shows them escapes them.
+//! The receiver trusts nothing: it checks lengths, counts, numbers and order, and the first frame that does
+//! not fit ends the reception. Each thing that a worker may send has a limit of its own, so that the receiver's
+//! memory and time are bounded whatever arrives. The index is not looked at here: it is verified as a whole before
+//! it is used. Texts are for people and are cut short; the code that prints them escapes them.
 
+use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Product, Progress, WorkerError};
 use crate::consumers::{self, Form};
@@ -28,20 +30,28 @@ const FAILED: u8 = PROGRESS + 7;
 const DONE: u8 = PROGRESS + 8;
 const FILE: u8 = PROGRESS + 9;
 
-/// As many warnings, failures and so on are passed on, together.
-const MOST_REMARKS: usize = 50_000;
-/// As much of a path or text is, in bytes.
+/// How many remarks were not sent: they did not fit.
+const MORE: u8 = PROGRESS + 10;
+
+/// The most that all remarks (warnings, failures, notes) may take together, in bytes.
+const REMARKS_LIMIT: usize = 1 << 20;
+/// What a remark counts for beside its path and text, in bytes: about what it takes in memory.
+const REMARK_COST: usize = 64;
+/// Longer paths and texts are cut, in bytes.
 const TEXT_LIMIT: usize = 8 << 10;
 
 /// The most that the files for consumers may take together, in bytes.
-pub(super) const FILES_LIMIT: usize = 128 << 20;
-const MOST_FILES: usize = consumers::MOST * Form::ALL.len();
-/// As much of one is sent at a time, in bytes.
+pub(super) const FILES_LIMIT: usize = 32 << 20;
+/// Larger things are sent in pieces of this size, in bytes.
 const PIECE: usize = 1 << 16;
 
-/// The most that a worker has to send, in bytes: an index, files, all remarks, and its progress.
+/// The most frames that a worker has to send. An hour's progress is 72,000, an index 4,096, all remarks 16,384,
+/// and files for consumers are 4,512 at most.
+const MOST_FRAMES: u32 = 200_000;
+
+/// The most that a worker has to send, in bytes: an index, files, remarks, and what each frame takes besides.
 pub const MOST_BYTES: u64 =
-    SIZE_LIMIT + 2 * FILES_LIMIT as u64 + (MOST_REMARKS * (2 * TEXT_LIMIT + 32)) as u64;
+    SIZE_LIMIT + (FILES_LIMIT + REMARKS_LIMIT) as u64 + MOST_FRAMES as u64 * 64;
 
 /// Sends how far the work has got.
 pub(super) fn send_progress<W: Write>(to: &mut Sender<W>, progress: Progress) -> io::Result<()> {
@@ -77,35 +87,47 @@ pub(super) fn send_outcome<W: Write>(
     for (consumer, form, content) in &product.files {
         send_file(to, *consumer, *form, content)?;
     }
-    let remark = |path: &Path, number: usize, text: &str| {
-        let path = cut(path.as_os_str().as_bytes());
-        let mut payload = numbers(&[path.len(), number]);
-        payload.extend(path);
-        payload.extend(cut(text.as_bytes()));
-        payload
-    };
-    let mut left = MOST_REMARKS;
-    let mut may_send = || {
-        left = left.saturating_sub(1);
-        left > 0
-    };
-    // The gravest first: what is too much is not sent.
-    for (kind, warnings) in [(FAILURE, &product.failures), (WARNING, &product.warnings)] {
-        for Warning { path, text } in warnings.iter().take_while(|_| may_send()) {
-            to.send(kind, &remark(path, 0, text))?;
-        }
-    }
-    for (path, reason) in product.left_out.iter().take_while(|_| may_send()) {
+    send_remarks(to, &product)?;
+    to.send(DONE, b"")
+}
+
+/// Sends what there is to remark, the gravest first. Says how many remarks there was no room for.
+fn send_remarks<W: Write>(to: &mut Sender<W>, product: &Product) -> io::Result<()> {
+    let warnings = [(FAILURE, &product.failures), (WARNING, &product.warnings)];
+    let warnings = warnings.into_iter().flat_map(|(kind, warnings)| {
+        let remarks = warnings.iter();
+        remarks.map(move |it| (kind, it.path.as_path(), 0, it.text.as_str()))
+    });
+    let left_out = product.left_out.iter().map(|(path, reason)| {
         let number = match reason {
             Reason::SourceTree => 0,
             Reason::Archive => 1,
         };
-        to.send(LEFT_OUT, &remark(path, number, ""))?;
+        (LEFT_OUT, path.as_path(), number, "")
+    });
+    let notes = product.notes.iter().map(|it| {
+        let line = it.line.unwrap_or_default();
+        (NOTE, it.path.as_path(), line, it.text.as_str())
+    });
+    let (mut room, mut more) = (REMARKS_LIMIT, 0);
+    for (kind, path, number, text) in warnings.chain(left_out).chain(notes) {
+        let path = cut(path.as_os_str().as_bytes());
+        let text = cut_text(text);
+        // Once there is no room for one, none of the less grave ones is sent in its place.
+        match room.checked_sub(cost(path, text)).filter(|_| more == 0) {
+            Some(left) => room = left,
+            None => {
+                more += 1;
+                continue;
+            }
+        }
+        let head = numbers(&[path.len(), number]);
+        to.send(kind, &[&head, path, text.as_bytes()].concat())?;
     }
-    for Note { path, line, text } in product.notes.iter().take_while(|_| may_send()) {
-        to.send(NOTE, &remark(path, line.unwrap_or_default(), text))?;
+    if more > 0 {
+        to.send(MORE, &numbers(&[more]))?;
     }
-    to.send(DONE, b"")
+    Ok(())
 }
 
 /// A file in pieces, at least one.
@@ -139,14 +161,29 @@ fn cut(bytes: &[u8]) -> &[u8] {
     bytes.get(..TEXT_LIMIT).unwrap_or(bytes)
 }
 
+/// Cut between characters: half of one would become a longer one.
+fn cut_text(text: &str) -> &str {
+    let ends = (0..=TEXT_LIMIT.min(text.len())).rev();
+    ends.filter_map(|end| text.get(..end))
+        .next()
+        .unwrap_or_default()
+}
+
+fn cost(path: &[u8], text: &str) -> usize {
+    REMARK_COST + path.len() + text.len()
+}
+
 /// What has been received of an outcome.
 #[derive(Debug, Default)]
 pub struct Reception {
     product: Product,
     /// How long the index is to be, once that has been said.
     index_size: Option<usize>,
-    remarks: usize,
+    frames: u32,
+    remark_bytes: usize,
     file_bytes: usize,
+    /// The consumer and the form of the last file: each comes once, in this order.
+    last_file: Option<(usize, usize)>,
     failure: Option<String>,
 }
 
@@ -161,6 +198,10 @@ impl Reception {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<bool, String> {
         let Frame { kind, payload } = frame;
+        self.frames += 1;
+        if self.frames > MOST_FRAMES {
+            return Err("too many frames".into());
+        }
         match kind {
             PROGRESS => {
                 let [directories, distributions] = array(&payload)?;
@@ -199,6 +240,7 @@ impl Reception {
             }
             WARNING | FAILURE | NOTE | LEFT_OUT => self.remark(kind, &payload)?,
             FILE => self.file(&payload)?,
+            MORE => [self.product.unsaid] = array(&payload)?,
             FAILED => {
                 self.failure = Some(text(&payload));
                 return Ok(true);
@@ -213,30 +255,31 @@ impl Reception {
     fn file(&mut self, payload: &[u8]) -> Result<(), String> {
         let (head, piece) = payload.split_at_checked(16).ok_or("a file cut short")?;
         let [consumer, form] = array(head)?;
+        let place = (consumer, form);
         let form = *Form::ALL.get(form).ok_or("a file of no known form")?;
+        if consumer >= consumers::MOST {
+            return Err("a file for no consumer".into());
+        }
         self.file_bytes += piece.len();
         if self.file_bytes > FILES_LIMIT {
             return Err("too much in files".into());
         }
-        let files = &mut self.product.files;
-        if let Some((of, last, content)) = files.last_mut() {
-            if (*of, *last) == (consumer, form) {
-                content.extend(piece);
-                return Ok(());
+        match self.last_file.cmp(&Some(place)) {
+            Ordering::Less => {
+                self.last_file = Some(place);
+                self.product.files.push((consumer, form, piece.to_vec()));
             }
+            Ordering::Equal => {
+                if let Some((_, _, content)) = self.product.files.last_mut() {
+                    content.extend(piece);
+                }
+            }
+            Ordering::Greater => return Err("files out of order".into()),
         }
-        if files.len() == MOST_FILES {
-            return Err("too many files".into());
-        }
-        files.push((consumer, form, piece.to_vec()));
         Ok(())
     }
 
     fn remark(&mut self, kind: u8, payload: &[u8]) -> Result<(), String> {
-        self.remarks += 1;
-        if self.remarks > MOST_REMARKS {
-            return Err("too many remarks".into());
-        }
         let (head, rest) = payload.split_at_checked(16).ok_or("a remark cut short")?;
         let [path_length, number] = array(head)?;
         let (path, rest) = rest
@@ -245,8 +288,12 @@ impl Reception {
         if path.len() > TEXT_LIMIT || rest.len() > TEXT_LIMIT {
             return Err("a remark that is too long".into());
         }
-        let path = PathBuf::from(OsStr::from_bytes(path));
         let text = text(rest);
+        self.remark_bytes += cost(path, &text);
+        if self.remark_bytes > REMARKS_LIMIT {
+            return Err("too many remarks".into());
+        }
+        let path = PathBuf::from(OsStr::from_bytes(path));
         let product = &mut self.product;
         match kind {
             WARNING => product.warnings.push(Warning { path, text }),
@@ -298,162 +345,4 @@ fn array<const N: usize>(payload: &[u8]) -> Result<[usize; N], String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::privsep::frames;
-
-    fn product() -> Product {
-        let warning = |path: &str, text: &str| Warning {
-            path: path.into(),
-            text: text.into(),
-        };
-        Product {
-            index: (0..3_000_000u32).map(|number| number as u8).collect(),
-            files: vec![
-                (0, Form::Json, vec![b'x'; 3 * PIECE + 1]),
-                (0, Form::Stamp, Vec::new()),
-                (7, Form::Stamp, b"sha256:".to_vec()),
-            ],
-            directories: 1,
-            distributions: 2,
-            entry_points: 3,
-            scanned: 4,
-            reused: 5,
-            unchanged: true,
-            warnings: vec![warning("/a", "x"), warning("/b\u{fffd}", "")],
-            failures: vec![warning("", "y")],
-            notes: vec![Note {
-                path: "/c".into(),
-                line: Some(7),
-                text: "z".into(),
-            }],
-            left_out: vec![
-                ("/d".into(), Reason::Archive),
-                ("/e".into(), Reason::SourceTree),
-            ],
-        }
-    }
-
-    fn stream(outcome: Result<Product, WorkerError>) -> Vec<u8> {
-        let mut stream = Vec::new();
-        let mut sender = frames::Sender::new(&mut stream);
-        let progress = Progress {
-            directories: 8,
-            distributions: 9,
-        };
-        send_progress(&mut sender, progress).unwrap();
-        send_outcome(&mut sender, outcome).unwrap();
-        stream
-    }
-
-    fn received(stream: &[u8]) -> Result<Result<Product, String>, String> {
-        hearing(stream, &mut |_| ())
-    }
-
-    fn hearing(
-        mut stream: &[u8],
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Result<Product, String>, String> {
-        let mut reception = Reception::default();
-        while let Some(frame) = frames::read(&mut stream).map_err(|error| error.to_string())? {
-            if reception.take(frame, progress)? {
-                return Ok(reception.outcome());
-            }
-        }
-        Err("no last frame".into())
-    }
-
-    #[test]
-    fn an_outcome_arrives_as_it_was_sent() {
-        let mut heard = 0;
-        let mut progress = |progress: Progress| heard += progress.distributions;
-        let arrived = hearing(&stream(Ok(product())), &mut progress);
-        let arrived = arrived.unwrap().unwrap();
-        assert_eq!(format!("{arrived:?}"), format!("{:?}", product()));
-        assert_eq!(heard, 9);
-    }
-
-    #[test]
-    fn a_failure_arrives_as_its_text() {
-        let failure = WorkerError::Write(crate::index::write::WriteError::TooLarge);
-        let text = failure.to_string();
-        assert_eq!(received(&stream(Err(failure))).unwrap().unwrap_err(), text);
-    }
-
-    #[test]
-    fn a_stream_that_was_tampered_with_is_refused_or_is_another_text() {
-        let mut small = product();
-        small.index.truncate(10);
-        small.files.truncate(1);
-        small.files[0].2.truncate(10);
-        let good = stream(Ok(small));
-        let mut refused = 0;
-        for at in 0..good.len() {
-            for bit in 0..8 {
-                let mut bad = good.clone();
-                bad[at] ^= 1 << bit;
-                // Whatever comes of it, nothing panics and nothing large is allotted.
-                match received(&bad) {
-                    Err(_) => refused += 1,
-                    Ok(Ok(product)) => assert_eq!(product.index.len(), 10),
-                    Ok(Err(_)) => {}
-                }
-            }
-        }
-        assert!(refused > good.len());
-    }
-
-    #[test]
-    fn more_than_was_announced_is_refused() {
-        let frame = |kind, payload: Vec<u8>| Frame { kind, payload };
-        let mut quiet = |_| ();
-        let mut reception = Reception::default();
-        let over = numbers(&[0, 0, 0, 0, 0, SIZE_LIMIT as usize + 1, 0]);
-        assert!(reception.take(frame(COUNTS, over), &mut quiet).is_err());
-        let mut reception = Reception::default();
-        let ten = numbers(&[0, 0, 0, 0, 0, 10, 0]);
-        assert_eq!(
-            reception.take(frame(COUNTS, ten.clone()), &mut quiet),
-            Ok(false)
-        );
-        assert!(reception.take(frame(COUNTS, ten), &mut quiet).is_err());
-        assert!(
-            reception
-                .take(frame(INDEX, vec![0; 11]), &mut quiet)
-                .is_err()
-        );
-        assert!(reception.take(frame(DONE, Vec::new()), &mut quiet).is_err());
-        assert_eq!(
-            reception.take(frame(INDEX, vec![0; 10]), &mut quiet),
-            Ok(false)
-        );
-        assert_eq!(
-            reception.take(frame(DONE, Vec::new()), &mut quiet),
-            Ok(true)
-        );
-    }
-
-    #[test]
-    fn there_is_an_end_to_remarks() {
-        let mut many = product();
-        many.index.clear();
-        many.warnings = vec![many.warnings[0].clone(); 2 * MOST_REMARKS];
-        let arrived = received(&stream(Ok(many))).unwrap().unwrap();
-        assert!(arrived.warnings.len() < MOST_REMARKS);
-        assert_eq!(arrived.failures.len(), 1);
-        let remark = Frame {
-            kind: WARNING,
-            payload: numbers(&[0, 0]),
-        };
-        let mut reception = Reception::default();
-        let mut quiet = |_| ();
-        for _ in 0..MOST_REMARKS {
-            let again = Frame {
-                kind: WARNING,
-                payload: remark.payload.clone(),
-            };
-            assert_eq!(reception.take(again, &mut quiet), Ok(false));
-        }
-        assert!(reception.take(remark, &mut quiet).is_err());
-    }
-}
+mod tests;

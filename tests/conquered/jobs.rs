@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use epcache::commands::Work;
+use epcache::index::format::distribution_flag;
 use epcache::privsep::{self, Bounds, Job, Policy, Sender, Terms, kind};
 use epcache::rooted::Root;
 use epcache::worker::{self, Request};
@@ -24,6 +25,7 @@ use libc::SYS_mmap as SYS_MMAP;
 use libc::SYS_mmap2 as SYS_MMAP;
 
 use super::index_checks::repair;
+use super::index_support;
 use super::program::{INHERITED, LEFT_BEHIND, SETTING, Setting};
 
 /// What the kernel said to a call.
@@ -33,8 +35,10 @@ pub(crate) const PROGRESS: u8 = kind::FIRST_OF_JOB;
 const COUNTS: u8 = PROGRESS + 1;
 const INDEX: u8 = PROGRESS + 2;
 const WARNING: u8 = PROGRESS + 3;
+const NOTE: u8 = PROGRESS + 5;
 const FAILED: u8 = PROGRESS + 7;
 const DONE: u8 = PROGRESS + 8;
+const FILE: u8 = PROGRESS + 9;
 
 /// What nobody may ever see: it is written wherever it can be.
 pub(crate) const CANARY: &str = "a-dead-canary";
@@ -567,10 +571,34 @@ fn honest(root: &Root, request: &Request) -> Vec<u8> {
 }
 
 fn send_index(sender: &mut Sender<File>, index: &[u8]) {
-    let counts = [1, 1, 1, 1, 0, index.len() as u64, 0];
-    send(sender, COUNTS, &counts.map(u64::to_le_bytes).concat());
+    announce(sender, index.len());
     send(sender, INDEX, index);
     send(sender, DONE, b"");
+}
+
+fn announce(sender: &mut Sender<File>, size: usize) {
+    let counts = [1, 1, 1, 1, 0, size as u64, 0];
+    send(sender, COUNTS, &counts.map(u64::to_le_bytes).concat());
+}
+
+fn numbers(one: u64, two: u64) -> Vec<u8> {
+    [one.to_le_bytes(), two.to_le_bytes()].concat()
+}
+
+/// A sound index of about so many bytes, which takes long to verify: it has many short rows, half of them twins, and
+/// text that is not ASCII.
+fn large(size: usize) -> Vec<u8> {
+    let distribution = |number: usize| {
+        let entries = (0..20).map(|n| format!("g{n}: {number} = \u{e9}"));
+        let entries: Vec<_> = entries.collect();
+        let entries: Vec<_> = entries.iter().map(String::as_str).collect();
+        let file_name = format!("x-{number}.dist-info");
+        let mut dist = index_support::dist(&file_name, &format!("x{}", number / 2), &entries);
+        dist.flags |= (number as u32 % 2) * distribution_flag::SHADOWED;
+        dist
+    };
+    let distributions = (0..size / 1000).map(distribution).collect();
+    index_support::write(&[index_support::directory("/large", distributions)], false)
 }
 
 /// Nobody may be listening any more.
@@ -659,12 +687,65 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
         "no-index" => send_index(sender, b"#!/bin/sh\necho no index\n"),
         "nothing" => send_index(sender, b""),
         "ten-gigabytes" => {
-            let counts = [1, 1, 1, 1, 0, 256 << 20, 0];
-            send(sender, COUNTS, &counts.map(u64::to_le_bytes).concat());
+            announce(sender, 256 << 20);
             let part = vec![0; 1 << 20];
             for _ in 0..10 << 10 {
                 send(sender, INDEX, &part);
             }
+        }
+        "promise" => {
+            announce(sender, 256 << 20);
+            send(sender, DONE, b"");
+        }
+        "crumbs" => {
+            announce(sender, 256 << 20);
+            let piece = vec![0; argument.parse().expect("a size")];
+            while sender.send(INDEX, &piece).is_ok() {}
+        }
+        "files" => {
+            let piece = [numbers(0, 0), vec![b'x'; 1 << 19]].concat();
+            while sender.send(FILE, &piece).is_ok() {}
+        }
+        "many-files" => {
+            for number in 0.. {
+                let sent = sender.send(FILE, &numbers(number / 4, number % 4));
+                if sent.is_err() {
+                    break;
+                }
+            }
+        }
+        "view" => {
+            let index = honest(root, request);
+            announce(sender, index.len());
+            send(sender, INDEX, &index);
+            for _ in 0..64 {
+                send(sender, FILE, &[numbers(0, 0), vec![b'x'; 1 << 19]].concat());
+            }
+            send(sender, DONE, b"");
+        }
+        // As much of everything as there may be, as costly to show as it can be, and an index of so many bytes.
+        "everything" => {
+            let index = large(argument.parse().expect("a size"));
+            announce(sender, index.len());
+            send(sender, INDEX, &index);
+            for number in 0..4000 {
+                let piece = vec![b'x'; (32 << 20) / 4000];
+                send(
+                    sender,
+                    FILE,
+                    &[numbers(number / 4, number % 4), piece].concat(),
+                );
+            }
+            for kind in [WARNING, NOTE] {
+                for _ in 0..60 {
+                    let text = b"\x01".repeat(8 << 10);
+                    send(sender, kind, &[numbers(0, 0), text].concat());
+                }
+                for _ in 0..400 {
+                    send(sender, kind, &numbers(0, 0));
+                }
+            }
+            send(sender, DONE, b"");
         }
         "remarks" => {
             let payload = [&16u64.to_le_bytes()[..], &[0; 8], &[b'/'; 5000]].concat();

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -196,6 +198,8 @@ fn be_epcache(job: String) -> ! {
             kill(nix::unistd::getpid(), Signal::SIGKILL)
         });
     }
+    // Opened now: later on, this process can open nothing for writing.
+    let peak = setting.facts.get("peak").map(File::create);
     if let Some(status) = jobs::within_bounds(setting) {
         std::process::exit(status);
     }
@@ -207,6 +211,13 @@ fn be_epcache(job: String) -> ! {
         log::error!("{error}");
         2
     });
+    if let Some(file) = peak {
+        let said = std::fs::read_to_string("/proc/self/status").expect("/proc");
+        let peak = said.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.expect("a peak").trim().trim_end_matches(" kB");
+        let mut file = file.expect("a file");
+        file.write_all(peak.as_bytes()).expect("written");
+    }
     // Not by returning to the harness, which would have its say.
     std::process::exit(status.into())
 }
