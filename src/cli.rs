@@ -19,9 +19,6 @@ const FAILURE: u8 = 2;
 /// The other name of the program, which means `epcache refresh`.
 const REFRESH_NAME: &str = "refresh-entrypoints-cache";
 
-/// The name under which systemd starts it at boot, see [`crate::commands::generator`].
-const GENERATOR_NAME: &str = "epcache-generator";
-
 /// An index of the entry points of every installed Python distribution.
 #[derive(Debug, Parser)]
 #[command(name = "epcache", version, about, propagate_version = true)]
@@ -296,16 +293,6 @@ impl From<FreshnessArg> for Level {
 pub fn parse(arguments: Vec<OsString>) -> Result<Cli, ExitCode> {
     let arguments = renamed(arguments);
     Cli::try_parse_from(&arguments).map_err(|error| report_usage(&error, &arguments))
-}
-
-/// Where systemd wants units to be generated, if it is systemd that calls: the first of three directories.
-#[must_use]
-pub fn generator_directory(arguments: &[OsString]) -> Option<&Path> {
-    let [program, directory, ..] = arguments else {
-        return None;
-    };
-    let is_generator = Path::new(program).file_name()? == GENERATOR_NAME;
-    is_generator.then_some(Path::new(directory))
 }
 
 /// Under its other name, the program is `epcache refresh`.

@@ -9,12 +9,7 @@ use epcache::{cli, commands, terminal, worker};
 const FAILURE: u8 = 2;
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().collect();
-    if let Some(directory) = cli::generator_directory(&arguments) {
-        commands::generator::run(directory);
-        return ExitCode::SUCCESS;
-    }
-    let cli = match cli::parse(arguments) {
+    let cli = match cli::parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(status) => return status,
     };

@@ -101,7 +101,7 @@ fn furnished(test: &str) -> Option<Container> {
         "epcache-consumer@pytest-plugins.path",
     ]);
     // As a package brings it along.
-    let wants = "usr/lib/systemd/system/paths.target.wants";
+    let wants = "usr/lib/systemd/system/multi-user.target.wants";
     let wants = container.root().join(wants);
     std::fs::create_dir_all(&wants).unwrap();
     let link = wants.join("epcache-consumer@plain.path");

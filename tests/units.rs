@@ -14,13 +14,11 @@ mod container;
 mod recipes;
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use container::Container;
-use epcache::layout::{self, Origin};
-use epcache::rooted::Root;
-use support::tree;
+use support::{repository, within};
 
 const UNITS: [&str; 5] = [
     "epcache.path",
@@ -77,9 +75,7 @@ fn systemd_finds_no_fault_with_the_units() {
         let level: f64 = level.split_whitespace().nth(1).unwrap().parse().unwrap();
         assert!(level <= limit, "{unit}: {said}");
     }
-    // Where a drop-in is worth nothing, since the unit itself has no [Path] to be added to.
-    let units = ["epcache.path", "epcache.timer"];
-    container.chroot(&["systemctl", "enable", units[0], units[1]]);
+    container.chroot(&["systemctl", "enable", "epcache.path", "epcache.timer"]);
 }
 
 #[test]
@@ -89,8 +85,9 @@ fn what_no_package_manager_sees_gets_into_the_index() {
         return;
     };
     let enable = recipes::blocks("docs/administration.md", "systemd", "sh").concat();
+    container.chroot(&["sh", "-c", &enable.replace("--now ", "")]);
     let script = format!(
-        "{HELPERS}\n{enable}\n{}",
+        "{HELPERS}\necho \"after boot: $(healthy)\"\n{enable}\n{}",
         r#"
 newest=$(ls -d /usr/lib/python3.*/ | sed 's/.*python3\.\([0-9]*\).*/\1/' | sort -n | tail -n 1)
 site=/usr/local/lib/python3.$newest/dist-packages
@@ -179,6 +176,7 @@ journalctl --no-pager -o cat -u epcache.service -u epcache.path -u epcache-settl
     );
     let output = container.boot(&script);
     for line in [
+        "after boot: active active",
         "healthy: active active",
         "first: success, 0 known",
         "sandbox: the same",
@@ -257,29 +255,125 @@ umount /proc
     }
 }
 
-/// The list is layout's: whatever site directory a system has is on it.
+/// The places where pip installs for the whole system, for the Pythons of the package's list of triggers.
 #[test]
-fn every_site_directory_of_a_real_system_is_watched() {
-    for root in [Some("/".into()), tree("debian-bookworm")]
-        .into_iter()
-        .flatten()
-    {
-        let root = Root::at(Path::new(&root)).unwrap();
-        let extra = [PathBuf::from("/opt/some tool/site-packages")];
-        let watched = layout::to_watch(&root, &extra);
-        let found = layout::system(&root, &extra).directories;
-        let sites: Vec<_> = found
-            .iter()
-            .filter(|found| matches!(found.origin, Origin::Site | Origin::Config))
-            .collect();
-        assert!(sites.len() > 1, "{found:?}");
-        for site in sites {
-            let mut names = std::iter::once(&site.path).chain(&site.aliases);
-            assert!(
-                names.any(|name| watched.contains(name)),
-                "{}: {watched:?}",
-                site.path.display()
-            );
+fn the_path_unit_watches_where_pip_installs_for_each_python_of_the_trigger_list() {
+    let triggers = fs::read_to_string(repository().join("debian/epcache.triggers")).unwrap();
+    let interests = |prefix: &str| -> BTreeSet<String> {
+        let words = triggers.lines().filter_map(|line| line.split(' ').nth(1));
+        let names = words.filter_map(|path| path.strip_prefix(prefix));
+        names.map(str::to_owned).collect()
+    };
+    let mut pythons = interests("/usr/lib/python");
+    assert!(pythons.remove("3/dist-packages"), "{pythons:?}");
+    let mut expected = BTreeSet::new();
+    for python in &pythons {
+        for lib in ["lib", "lib64"] {
+            expected.insert(format!("/usr/local/{lib}/python{python}/site-packages"));
         }
+    }
+    // Debian's directories of other people's packages: both lists have the same.
+    let debian: BTreeSet<_> = pythons.iter().filter(|name| !name.ends_with('t')).collect();
+    let debian = debian.iter().map(|name| format!("{name}/dist-packages"));
+    let debian: BTreeSet<_> = debian.collect();
+    assert_eq!(interests("/usr/local/lib/python"), debian);
+    expected.extend(debian.iter().map(|it| format!("/usr/local/lib/python{it}")));
+    assert!(pythons.len() > 8, "{pythons:?}");
+    let fixed = [
+        "/etc/epcache.conf",
+        "/etc/epcache.conf.d",
+        "/etc/epcache/consumers.d",
+        "/usr/lib/epcache/consumers.d",
+    ];
+    expected.extend(fixed.map(str::to_owned));
+    let unit = fs::read_to_string(repository().join("packaging/systemd/epcache.path")).unwrap();
+    let lines = unit
+        .lines()
+        .filter_map(|it| it.strip_prefix("PathChanged="));
+    let watched: Vec<_> = lines.map(str::to_owned).collect();
+    // Each is an inotify instance of process 1, which has 128 for all of the machine's units.
+    assert!(watched.len() <= 40, "{}", watched.len());
+    assert_eq!(watched.len(), expected.len(), "a path is there twice");
+    assert_eq!(watched.into_iter().collect::<BTreeSet<_>>(), expected);
+}
+
+/// What `systemd-analyze verify` says of a boot in which one directory is a mount on the network.
+fn boot_with_network_mount(directory: &str, change: impl Fn(&str) -> String) -> String {
+    let tree = support::public_directory();
+    let root = tree.path();
+    let system = root.join("usr/lib/systemd/system");
+    let site = root.join("etc/systemd/system");
+    fs::create_dir_all(root.join("usr/lib/systemd")).unwrap();
+    fs::create_dir_all(&site).unwrap();
+    let mut copy = within(30, "cp");
+    copy.args(["-a", "/usr/lib/systemd/system"]).arg(&system);
+    assert!(support::run(&mut copy).status.success());
+    for unit in fs::read_dir(repository().join("packaging/systemd")).unwrap() {
+        let unit = unit.unwrap();
+        let text = fs::read_to_string(unit.path()).unwrap();
+        fs::write(system.join(unit.file_name()), change(&text)).unwrap();
+    }
+    // As fstab's generator writes it for `server:/tool DIRECTORY nfs _netdev`, and a service for the network.
+    let name = directory.trim_start_matches('/').replace('/', "-");
+    let network = "After=network-online.target\nWants=network-online.target\n";
+    fs::write(
+        site.join(format!("{name}.mount")),
+        format!(
+            "[Unit]\nBefore=remote-fs.target\n{network}\
+             [Mount]\nWhat=server:/tool\nWhere={directory}\nType=nfs\nOptions=_netdev\n"
+        ),
+    )
+    .unwrap();
+    fs::write(
+        site.join("net.service"),
+        "[Unit]\nBefore=network.target network-online.target\n[Service]\nExecStart=/bin/true\n\
+         [Install]\nWantedBy=multi-user.target network-online.target\n",
+    )
+    .unwrap();
+    // Each consumer has its own drop-in: without one its service cannot be started.
+    let drop_in = site.join("epcache-consumer@some.service.d");
+    fs::create_dir(&drop_in).unwrap();
+    fs::write(drop_in.join("x.conf"), "[Service]\nExecStart=/bin/true\n").unwrap();
+    for program in [
+        "bin/true",
+        "usr/bin/sleep",
+        "usr/bin/epcache",
+        "bin/sh",
+        "bin/mv",
+    ] {
+        let path = root.join(program);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::copy("/bin/true", path).unwrap();
+    }
+    let mut enable = within(30, "systemctl");
+    enable.arg(format!("--root={}", root.display()));
+    enable.args(["enable", "net.service", "epcache.path", "epcache.timer"]);
+    let done = support::run(enable.arg("epcache-consumer@some.path"));
+    assert!(done.status.success(), "{}", support::text(&done.stderr));
+    let mut verify = within(60, "systemd-analyze");
+    verify.arg(format!("--root={}", root.display()));
+    verify.args(["--man=no", "verify", "multi-user.target"]);
+    let done = support::run(&mut verify);
+    support::text(&done.stdout) + &support::text(&done.stderr)
+}
+
+#[test]
+fn a_network_mount_makes_no_ordering_cycle_at_boot() {
+    let test = "a_network_mount_makes_no_ordering_cycle_at_boot";
+    if fs::metadata("/usr/lib/systemd/system/basic.target").is_err() {
+        return support::skip(test, "there is no systemd in /usr/lib");
+    }
+    for directory in ["/usr", "/usr/local", "/opt", "/var/cache"] {
+        let said = boot_with_network_mount(directory, str::to_owned);
+        assert_eq!(said, "", "{directory}");
+    }
+    // The check sees what it is here for: path units with default dependencies.
+    let usual = |text: &str| {
+        text.replace("DefaultDependencies=no\n", "")
+            .replace("WantedBy=multi-user.target", "WantedBy=paths.target")
+    };
+    for directory in ["/usr", "/usr/local", "/var/cache"] {
+        let said = boot_with_network_mount(directory, usual);
+        assert!(said.contains("ordering cycle"), "{directory}: {said}");
     }
 }

@@ -2,7 +2,6 @@
 
 mod consumers;
 mod export;
-pub mod generator;
 mod hook;
 mod prometheus;
 mod query;

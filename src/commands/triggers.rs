@@ -28,7 +28,7 @@ const RPM_MARKER: &str = "/usr/lib/epcache/triggers.d/rpm";
 
 /// What sees what no package manager does, and the link that enables it.
 const UNITS: [(&str, &str); 2] = [
-    ("epcache.path", "paths.target.wants/epcache.path"),
+    ("epcache.path", "multi-user.target.wants/epcache.path"),
     ("epcache.timer", "timers.target.wants/epcache.timer"),
 ];
 /// Where systemd looks for units, and for such links.

@@ -21,7 +21,6 @@ mod rules;
 mod site;
 mod sys_path;
 mod system;
-mod watch;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -34,7 +33,6 @@ pub use interpreter::{Interpreter, Venv, interpreters, interpreters_in};
 pub use rules::{Flavour, SiteRules};
 pub use sys_path::{Mode, SysPath, sys_path, sys_path_as};
 pub use system::{absolute, given, system, user, venv};
-pub use watch::to_watch;
 
 use crate::freshness::Names;
 #[cfg(doc)]

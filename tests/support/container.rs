@@ -55,7 +55,9 @@ impl Container {
             skip(test, &text(&done.stderr));
             return None;
         }
-        for directory in ["usr/lib/epcache", "var/cache/epcache"] {
+        // What this machine starts at boot is of no use here.
+        let wanted = "etc/systemd/system/multi-user.target.wants";
+        for directory in ["usr/lib/epcache", "var/cache/epcache", wanted] {
             let _ = fs::remove_dir_all(root.join(directory));
         }
         let mut install = within(60, repository().join("packaging/install"));
@@ -84,7 +86,7 @@ impl Container {
     /// Which of `epcache.path` and `epcache.timer` are enabled.
     pub(crate) fn enabled(&self) -> [bool; 2] {
         [
-            "paths.target.wants/epcache.path",
+            "multi-user.target.wants/epcache.path",
             "timers.target.wants/epcache.timer",
         ]
         .map(|link| self.root().join("etc/systemd/system").join(link))
@@ -114,14 +116,13 @@ impl Container {
         self.write("/script", &format!("set -u\n{script}\necho done\n"));
         self.write(
             "/etc/systemd/system/script.service",
-            "[Unit]\nAfter=basic.target\nSuccessAction=exit-force\nFailureAction=exit-force\n\
+            "[Unit]\nAfter=multi-user.target\nSuccessAction=exit-force\nFailureAction=exit-force\n\
              [Service]\nType=oneshot\nExecStart=/bin/bash /script\n\
              StandardOutput=file:/output\nStandardError=inherit\nTimeoutStartSec=240\n",
         );
-        // What a machine has as well, and no more: not what this machine starts besides.
         self.write(
             "/etc/systemd/system/script.target",
-            "[Unit]\nRequires=basic.target script.service\nAfter=basic.target\n",
+            "[Unit]\nRequires=multi-user.target script.service\nAfter=multi-user.target\n",
         );
         // One at a time on this machine: where they share one tree of control groups, one systemd would end what
         // another has started.
