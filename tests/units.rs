@@ -105,6 +105,13 @@ epcache refresh --system --full --json >/run/on-its-own
 sandbox() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["sandbox"])' "$1"; }
 [ "$(sandbox /run/in-unit)" = "$(sandbox /run/on-its-own)" ] && echo "sandbox: the same"
 sandbox /run/in-unit; sandbox /run/on-its-own
+
+# A file system of the machine does not look like one that anybody has made.
+printf '[Service]\nExecStart=\nExecStart=/usr/bin/cat /proc/self/mountinfo\nExecPaths=/usr/bin\nStandardOutput=file:/run/mounts\n' \
+    >/run/systemd/system/epcache.service.d/json.conf
+systemctl daemon-reload; systemctl start epcache.service
+echo "mounts: $(awk '$5 == "/" || $5 ~ /^\/(usr|var)/ {all++; if ($6 ~ /nosuid/) nosuid++}
+    END {print (all > 3), nosuid + 0}' /run/mounts)"
 rm -r /run/systemd/system/epcache.service.d
 systemctl daemon-reload
 
@@ -180,6 +187,7 @@ journalctl --no-pager -o cat -u epcache.service -u epcache.path -u epcache-settl
         "healthy: active active",
         "first: success, 0 known",
         "sandbox: the same",
+        "mounts: 1 0",
         "flood: active active, 1 more than five",
         "meanwhile: activating",
         "behind: 1 known, active active",
