@@ -18,7 +18,7 @@
 //! - [`scan`]: one search directory becomes one record;
 //! - [`freshness`]: is a record still true;
 //! - [`metadata`]: the grammars; [`index`]: the format; [`publish`]: one file in place of another;
-//! - [`rooted`]: the file tree, below a root.
+//! - [`rooted`]: the file tree, below a root; [`waiting`]: patience that ends.
 
 pub mod cli;
 pub mod commands;
@@ -42,4 +42,5 @@ pub mod scan;
 pub mod state;
 pub mod terminal;
 pub mod trigger;
+mod waiting;
 pub mod worker;

@@ -1,32 +1,78 @@
 //! Whose a file is, as far as this process can tell.
 //!
 //! In a user namespace the kernel shows every owner that has no number there as one and the same: the
-//! overflow user, 65534. Outside of namespaces that is somebody, `nobody`.
+//! overflow user, 65534. Outside of namespaces that is a user like others, `nobody`.
 
 use std::fs;
 
-/// Whom the kernel shows in place of an owner that this namespace has no number for.
-const OVERFLOW_USER: u32 = 65_534;
+/// The user that the kernel shows in place of an owner that this namespace has no number for.
+pub(crate) const OVERFLOW_USER: u32 = 65_534;
 
-/// Users in all: the map of a namespace that has a number for everybody is so long.
+/// Users in all: the map of a namespace that has a number for everybody covers so many.
 const ALL_USERS: u64 = u32::MAX as u64;
 
-/// Whether an owner may be somebody outside of this process's user namespace. Where that has a user
-/// 65534 of its own, the two cannot be told apart.
+/// Whether an owner is certainly a user from outside of this process's user namespace: then it is out of
+/// the power of those inside, as the system's root is. Where the namespace has a user 65534 itself, the
+/// two cannot be told apart.
 #[must_use]
 pub(crate) fn is_unmapped(owner: u32) -> bool {
     // Hardly ever: nothing should belong to nobody.
     owner == OVERFLOW_USER
-        && fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !is_complete(&map))
+        && uid_map().is_some_and(|map| !map.is_empty() && !has(&map, OVERFLOW_USER))
 }
 
-/// Lines of `/proc/PID/uid_map`: first number inside, first number outside, how many.
-fn is_complete(map: &str) -> bool {
-    let counts = map.lines().filter_map(|line| {
-        let count = line.split_whitespace().nth(2)?;
-        count.parse::<u64>().ok()
-    });
-    counts.sum::<u64>() >= ALL_USERS
+/// Whether an owner may be a user from outside of this process's user namespace: then nobody can tell
+/// who it is.
+#[must_use]
+pub(crate) fn may_be_unmapped(owner: u32) -> bool {
+    owner == OVERFLOW_USER && uid_map().is_some_and(|map| !is_complete(&map))
+}
+
+/// The map of users of this process's user namespace; None where /proc is missing.
+#[must_use]
+pub(crate) fn uid_map() -> Option<Vec<Range>> {
+    let map = fs::read_to_string("/proc/self/uid_map").ok()?;
+    Some(parse(&map))
+}
+
+fn parse(map: &str) -> Vec<Range> {
+    map.lines().filter_map(Range::of_line).collect()
+}
+
+fn is_complete(map: &[Range]) -> bool {
+    map.iter().map(|range| u64::from(range.count)).sum::<u64>() >= ALL_USERS
+}
+
+fn has(map: &[Range], user: u32) -> bool {
+    let is_in = |range: &Range| {
+        let step = user.checked_sub(range.inside);
+        step.is_some_and(|step| step < range.count)
+    };
+    map.iter().any(is_in)
+}
+
+/// Users that have a number in a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Range {
+    /// The first number inside.
+    pub(crate) inside: u32,
+    /// The first number outside.
+    pub(crate) outside: u32,
+    /// How many.
+    pub(crate) count: u32,
+}
+
+impl Range {
+    /// A line of `/proc/PID/uid_map`.
+    fn of_line(line: &str) -> Option<Self> {
+        let mut numbers = line.split_whitespace().map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        Some(Self {
+            inside: next()?,
+            outside: next()?,
+            count: next()?,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -34,12 +80,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_namespace_without_a_number_for_everybody_has_unmapped_owners() {
-        assert!(is_complete("         0          0 4294967295\n"));
-        assert!(is_complete("0 0 1000\n1000 100000 4294966295\n"));
-        assert!(!is_complete("0 1000 1\n1 100000 65536\n"));
-        assert!(!is_complete(""));
-        assert!(!is_unmapped(0));
-        assert!(!is_unmapped(1000));
+    fn only_an_owner_without_a_number_in_this_namespace_is_unmapped() {
+        for (map, has_nobody, complete) in [
+            ("         0          0 4294967295\n", true, true),
+            ("0 0 1000\n1000 100000 4294966295\n", true, true),
+            ("0 1000 1\n1 100000 65536\n", true, false),
+            ("0 1000 1\n1 100000 65533\n", false, false),
+            ("0 1000 1\n65534 5 1\n", true, false),
+            ("0 1000 1\n", false, false),
+            ("0 0\nx\n", false, false),
+        ] {
+            let ranges = parse(map);
+            assert_eq!(has(&ranges, OVERFLOW_USER), has_nobody, "{map}");
+            assert_eq!(is_complete(&ranges), complete, "{map}");
+        }
+        assert!(!is_unmapped(0) && !is_unmapped(1000));
+        assert!(!may_be_unmapped(0) && !may_be_unmapped(1000));
     }
 }

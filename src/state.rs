@@ -5,12 +5,12 @@
 //! on it, and that it cannot be written or understood is nobody's failure.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::publish::Folder;
+use crate::publish::{Destination, Folder};
 use crate::rooted::Root;
 use crate::terminal::escape;
 
@@ -88,7 +88,7 @@ impl Run {
 pub type State = BTreeMap<Caller, Run>;
 
 /// Adds a run to the state beside the first of these indexes below `root` where that is possible.
-pub fn record(root: &Root, indexes: &[PathBuf], caller: Caller, run: &Run) {
+pub fn record(root: &Root, indexes: &[Destination], caller: Caller, run: &Run) {
     for index in indexes {
         let written = Folder::of(root, index).and_then(|folder| {
             // A link is not followed: it may lead anywhere.
@@ -236,6 +236,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let index = dir.path().join("index");
         let places = [dir.path().join("gone/index"), index.clone()];
+        let places = places.map(|path| Destination::of_file(&path));
         let failed = run(Outcome::Failed, "a = b; [rpm]\n[refresh]\x1b[2J # x", 5);
         let root = Root::system();
         record(&root, &places, Caller::Dpkg, &failed);
@@ -274,7 +275,7 @@ mod tests {
             fs::create_dir(index.parent().unwrap()).unwrap();
             record(
                 &Root::system(),
-                std::slice::from_ref(index),
+                &[Destination::of_file(index)],
                 Caller::Rpm,
                 &run(Outcome::Ok, "", time),
             );
@@ -295,7 +296,7 @@ mod tests {
         let ours = run(Outcome::Skipped, "", 2);
         record(
             &Root::system(),
-            std::slice::from_ref(&inside),
+            &[Destination::of_file(&inside)],
             Caller::Rpm,
             &ours,
         );

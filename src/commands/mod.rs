@@ -139,10 +139,11 @@ fn mending(index: &OpenIndex, root: &Root, environment: &Environment) -> String 
     let folder = path.parent().filter(|folder| folder.ends_with(".epcache"));
     let venv = folder.and_then(Path::parent);
     let venv = venv.filter(|venv| root.is_file(&venv.join("pyvenv.cfg")));
-    let mut command = String::from("epcache refresh");
     if SYSTEM_INDEXES.into_iter().any(is_system) {
-        command.push_str(" --system");
-    } else if let Some(venv) = venv {
+        return system_mending(root);
+    }
+    let mut command = String::from("epcache refresh");
+    if let Some(venv) = venv {
         let venv = if venv.as_os_str().is_empty() {
             Path::new(".")
         } else {
@@ -167,6 +168,14 @@ fn mending(index: &OpenIndex, root: &Root, environment: &Environment) -> String 
         command = format!("{command} --root {}", shell_word(root.path()));
     }
     command
+}
+
+/// The command that brings the system index below a root up to date.
+fn system_mending(root: &Root) -> String {
+    match root.is_system() {
+        true => "epcache refresh --system".into(),
+        false => format!("epcache refresh --root {}", shell_word(root.path())),
+    }
 }
 
 /// Where the virtual environment lay when its index was made, if that was elsewhere: then none of its search

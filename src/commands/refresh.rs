@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::renewal::{
-    Patience, Renewed, Work, incomplete, keep_open, old_index, registered, renew, system_places,
+    Patience, Renewed, Work, incomplete, old_index, registered, renew, system_places,
 };
 use super::{CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural};
 use crate::cli::RefreshArgs;
@@ -15,7 +15,7 @@ use crate::environment::Environment;
 use crate::json::JsonText;
 use crate::layout::{self, LayoutError};
 use crate::privsep::{self, Sandbox};
-use crate::publish::{self, LOCK_PATIENCE, Outcome, Place, PublishError, lock_first};
+use crate::publish::{Destination, LOCK_PATIENCE, Outcome, Place, PublishError, lock_first};
 use crate::rooted::Root;
 use crate::scan::Purpose;
 use crate::state::{self, Caller, Run};
@@ -34,12 +34,11 @@ const PATIENCE: Patience = Patience {
 
 pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     let started = Instant::now();
-    let mut root = open_root(arguments.root.as_deref())?;
+    let root = open_root(arguments.root.as_deref())?;
     let environment = Environment::of_process();
     let scope = scope(arguments, &root, &environment)?;
-    become_owner(&root, &scope)?;
-    keep_open(&mut root, scope.named());
-    let places = destinations(arguments, &scope, &environment)?;
+    let mut places = destinations(arguments, &scope, &environment)?;
+    become_owner(&root, &scope, &mut places)?;
     let purpose = if arguments.image {
         Purpose::Image {
             epoch: environment.source_date_epoch,
@@ -77,20 +76,26 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     })
 }
 
-/// What somebody else owns is refreshed as that somebody, publishing included: they choose what lies there,
-/// and what a link there leads to.
-fn become_owner(root: &Root, scope: &Scope) -> Result<(), CommandError> {
+/// Another user's tree is refreshed as that user, publishing included: they choose what lies there, and
+/// what a link there leads to. The file system may lie about who that is, so the places to write to are
+/// opened before.
+fn become_owner(
+    root: &Root,
+    scope: &Scope,
+    places: &mut [Destination],
+) -> Result<(), CommandError> {
     let (Scope::Venv(dir) | Scope::User { home: dir, .. }) = scope else {
         return Ok(());
     };
     if !root.is_system() || !nix::unistd::geteuid().is_root() {
         return Ok(());
     }
-    let owner = root
-        .stat(dir)
-        .map_err(|error| failed(format!("{}: {error}", dir.display())))?;
+    let owner = Destination::new(dir, "").hold().map_err(failed)?;
     if owner.st_uid == 0 {
         return Ok(());
+    }
+    for place in places {
+        place.hold().map_err(failed)?;
     }
     log::info!(
         "{}: refreshed as its owner, user {}",
@@ -105,7 +110,7 @@ fn refresh(
     arguments: &RefreshArgs,
     root: &Root,
     request: &mut Request,
-    places: &[PathBuf],
+    places: &[Destination],
     work: Work,
 ) -> Result<(PathBuf, Renewed), CommandError> {
     // What is given on the command line is a path of the caller's, whatever the root.
@@ -122,7 +127,7 @@ fn refresh(
     };
     let path = match (&place, places.first()) {
         (Some(place), _) => place.path().to_owned(),
-        (None, Some(path)) => publish::shown(base, path),
+        (None, Some(place)) => place.shown(base),
         (None, None) => PathBuf::new(),
     };
 
@@ -204,23 +209,24 @@ fn destinations(
     arguments: &RefreshArgs,
     scope: &Scope,
     environment: &Environment,
-) -> Result<Vec<PathBuf>, CommandError> {
+) -> Result<Vec<Destination>, CommandError> {
     if let Some(output) = &arguments.output {
-        return Ok(vec![output.clone()]);
+        return Ok(vec![Destination::of_file(output)]);
     }
     let inside = match scope {
         Scope::System { .. } => return Ok(system_places()),
-        Scope::Venv(dir) => dir.join(".epcache/index"),
-        Scope::User { .. } => environment
-            .user_index()
-            .ok_or_else(|| failed("--user: HOME is not set"))?,
+        Scope::Venv(dir) => Destination::new(dir, ".epcache/index"),
+        Scope::User { home, .. } => match &environment.cache_home {
+            Some(cache) => Destination::new(cache, "epcache/index"),
+            None => Destination::new(home, ".cache/epcache/index"),
+        },
         Scope::Paths(_) => return Err(failed("--path needs --output FILE")),
     };
     Ok(vec![inside])
 }
 
-fn lock(base: &Root, places: &[PathBuf], scope: &Scope) -> Result<Place, CommandError> {
-    lock_first(places, |path| lock_patiently(base, path)).map_err(|error| {
+fn lock(base: &Root, places: &[Destination], scope: &Scope) -> Result<Place, CommandError> {
+    lock_first(places, |place| lock_patiently(base, place)).map_err(|error| {
         if error.is_forbidden() && matches!(scope, Scope::System { .. }) {
             failed(format!(
                 "{error}; --system is for root, --user and --venv are for everybody"
@@ -232,15 +238,15 @@ fn lock(base: &Root, places: &[PathBuf], scope: &Scope) -> Result<Place, Command
 }
 
 /// Says so when there is something to wait for.
-fn lock_patiently(base: &Root, path: &Path) -> Result<Place, PublishError> {
-    match Place::lock(base, path, SHOW_PROGRESS_AFTER) {
+fn lock_patiently(base: &Root, place: &Destination) -> Result<Place, PublishError> {
+    match Place::lock(base, place, SHOW_PROGRESS_AFTER) {
         Err(error) if error.is_busy() => {
             log::warn!(
                 "{}: another refresh is at work, waiting for it for up to {} s",
-                publish::shown(base, path).display(),
+                place.shown(base).display(),
                 LOCK_PATIENCE.as_secs()
             );
-            Place::lock(base, path, LOCK_PATIENCE)
+            Place::lock(base, place, LOCK_PATIENCE)
         }
         done => done,
     }

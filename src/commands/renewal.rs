@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::{CommandError, configuration, failed, plural};
@@ -13,7 +13,7 @@ use crate::index::format::SUSPECT_AT;
 use crate::index::{self, Index};
 use crate::lookup::SYSTEM_INDEXES;
 use crate::privsep::{self, Bounds, Job, Sandbox, Sender, Terms};
-use crate::publish::{self, Folder, Outcome, Place};
+use crate::publish::{Destination, Folder, Outcome, Place};
 use crate::rooted::Root;
 use crate::scan::Warning;
 use crate::worker::{self, Product, Progress, Reception, Request};
@@ -62,8 +62,8 @@ pub(super) fn renew(
         .chain(&later)
         .map(Folder::directory)
         .collect();
-    let mut kept = root.descriptors();
-    kept.extend(request.old.as_ref().map(AsFd::as_fd));
+    let old = request.old.as_ref().map(AsFd::as_fd);
+    let kept: Vec<_> = root.descriptor().into_iter().chain(old).collect();
     let terms = Terms {
         policy: &policy,
         bounds: Bounds {
@@ -75,6 +75,7 @@ pub(super) fn renew(
         writable: &writable,
     };
     let job = Job {
+        enter: Box::new(|| root.open_named(request.scope.named())),
         prepare: Box::new(|| worker::prepare(root, request)),
         work: Box::new(|sender| work(root, request, sender)),
     };
@@ -136,9 +137,9 @@ fn tell(place: &Place, consumers: &[Consumer], files: &[(usize, Form, Vec<u8>)])
 fn later_places(root: &Root, place: &Place) -> Vec<Folder> {
     system_places()
         .iter()
-        .skip_while(|path| publish::shown(root, path) != place.path())
+        .skip_while(|destination| destination.shown(root) != place.path())
         .skip(1)
-        .filter_map(|path| Folder::of(root, path).ok())
+        .filter_map(|destination| Folder::of(root, destination).ok())
         .collect()
 }
 
@@ -159,24 +160,6 @@ pub(super) fn registered(root: &Root) -> Vec<Consumer> {
         log::info!("{remark}");
     }
     consumers
-}
-
-/// Opens directories that somebody has named, for a worker that may not be able to go there by itself:
-/// they may lie below one that only root may enter. Where others could have led the way elsewhere,
-/// the worker goes by itself, and gets as far as everybody does.
-pub(super) fn keep_open<'p>(root: &mut Root, directories: impl Iterator<Item = &'p Path>) {
-    for path in directories.filter(|path| path.is_absolute()) {
-        // What is not there, or is an archive, is seen to be that from the directory that it would be in.
-        let nearest = if path.is_dir() {
-            path
-        } else {
-            path.parent().unwrap_or(path)
-        };
-        match publish::safe_directory(root, nearest) {
-            Ok(directory) => root.keep_open(nearest, directory),
-            Err(error) => log::debug!("not held open: {error}"),
-        }
-    }
 }
 
 /// The index at a place, for the next one to start from: if only this user could have written it, if it is
@@ -213,7 +196,14 @@ pub(super) fn incomplete(product: &Product) -> Option<String> {
     Some(format!("{first}{others}"))
 }
 
-/// Where the system index may go, in order of preference.
-pub(super) fn system_places() -> Vec<PathBuf> {
-    SYSTEM_INDEXES.map(PathBuf::from).to_vec()
+/// Where the system index may go, in order of preference. The folder itself is none of the links that root
+/// follows.
+pub(super) fn system_places() -> Vec<Destination> {
+    let destination = |path: &str| {
+        let path = Path::new(path);
+        let named = path.ancestors().nth(2).unwrap_or(path);
+        let below = path.strip_prefix(named).unwrap_or(path);
+        Destination::new(named, below)
+    };
+    SYSTEM_INDEXES.map(destination).to_vec()
 }

@@ -12,6 +12,7 @@ use super::prometheus;
 use super::triggers::Triggers;
 use super::{
     Done, STALE, SUCCESS, configuration, duration, failed, mending, moved_from, open_root, plural,
+    system_mending,
 };
 use crate::cli::{StatusArgs, StatusFormat};
 use crate::environment::Environment;
@@ -57,11 +58,7 @@ pub(crate) fn run(arguments: &StatusArgs) -> Done {
     }
     let extra = config.directories;
     let system = search_directories(&root, &Scope::System { extra }).map_err(failed)?;
-    let mut mending = String::from("epcache refresh --system");
-    if !root.is_system() {
-        mending = format!("{mending} --root {}", shell_word(root.path()));
-    }
-    report.add_wanted(system, &mending);
+    report.add_wanted(system, &system_mending(&root));
     let mut output = Output::stdout();
     match arguments.format {
         _ if arguments.json => output.json(&report)?,

@@ -6,14 +6,14 @@
 //! error, one in the state file, one in the journal, and an index that readers suspect.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::renewal::{
-    Patience, Renewed, Work, incomplete, keep_open, old_index, registered, renew, system_places,
+    Patience, Renewed, Work, incomplete, old_index, registered, renew, system_places,
 };
-use super::{CommandError, Done, SUCCESS, configuration, failed, open_root};
+use super::{CommandError, Done, SUCCESS, configuration, failed, open_root, system_mending};
 use crate::cli::{PackageManager, TriggerArgs};
 use crate::config::Config;
 use crate::environment::Environment;
@@ -21,7 +21,7 @@ use crate::index::format::SUSPECT_AT;
 use crate::journal;
 use crate::lookup::SYSTEM_INDEXES;
 use crate::privsep::Sandbox;
-use crate::publish::{Folder, Place, PublishError, lock_first};
+use crate::publish::{Destination, Folder, Place, PublishError, lock_first};
 use crate::rooted::Root;
 use crate::scan::Purpose;
 use crate::state::{self, Caller, Outcome, Run};
@@ -87,9 +87,8 @@ fn serve(
     if touched == Touched::Nothing {
         return Ok(());
     }
-    let mut root = open_root(arguments.root.as_deref().or(default_root))?;
+    let root = open_root(arguments.root.as_deref().or(default_root))?;
     let config = configuration(&root);
-    keep_open(&mut root, config.directories.iter().map(PathBuf::as_path));
     let places = system_places();
     let record = |result, message: &str, sandbox: Option<Sandbox>| {
         let epoch = environment.source_date_epoch;
@@ -128,9 +127,9 @@ fn serve(
     if root.is_system() {
         journal::error(&format!("{} trigger: {}", caller.word(), run.message));
     }
+    let mending = system_mending(&root);
     Err(failed(format!(
-        "{} trigger: {failure}; until `epcache refresh --system` mends it, lookups check for \
-         themselves",
+        "{} trigger: {failure}; until `{mending}` mends it, lookups check for themselves",
         caller.word()
     )))
 }
@@ -162,23 +161,24 @@ pub(super) fn switched_off(config: &Config, environment: &Environment) -> Option
 fn refresh(
     root: &Root,
     mut request: Request,
-    places: &[PathBuf],
+    places: &[Destination],
     work: impl FnOnce(&Root, &Request, &Place) -> Result<Renewed, CommandError>,
 ) -> Result<Renewed, CommandError> {
     let locked = lock_first(places, |path| Place::lock(root, path, PATIENCE));
     let place = locked.map_err(|error| {
         for path in places {
-            said(Folder::of(root, path).and_then(|folder| mark(&folder, SUSPECT)));
+            let folder = Folder::of(root, path);
+            said(folder.and_then(|folder| folder.overwrite_byte(SUSPECT_AT, SUSPECT)));
         }
         failed(error)
     })?;
     // What others suspect is not started from; but what only this trigger does, is.
     request.old = old_index(&place);
     // Before the work and not after it has failed: whoever is killed marks nothing any more.
-    said(mark(place.folder(), SUSPECT));
+    said(place.overwrite_byte(SUSPECT_AT, SUSPECT));
     let renewed = work(root, &request, &place)?;
     if renewed.product.unchanged {
-        said(mark(place.folder(), RIGHT));
+        said(place.overwrite_byte(SUSPECT_AT, RIGHT));
     }
     // One's own package manager is no place for what is wrong with others' packages: `status` says it.
     for warning in &renewed.product.warnings {
@@ -191,10 +191,6 @@ fn refresh(
 const SUSPECT: u8 = 1;
 /// It has turned out to be right.
 const RIGHT: u8 = 0;
-
-fn mark(folder: &Folder, suspect: u8) -> Result<(), PublishError> {
-    folder.overwrite_byte(SUSPECT_AT, suspect)
-}
 
 /// Where no index is, there is none to be marked.
 fn said(marked: Result<(), PublishError>) {

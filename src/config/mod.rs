@@ -195,7 +195,10 @@ impl Config {
                             Level::Auto
                         });
                     }
-                    "user" => self.policy.user = value.trim().to_owned(),
+                    "user" => {
+                        let user = value.trim();
+                        self.policy.user = (!user.is_empty()).then(|| user.to_owned());
+                    }
                     "auto-update" | "privilege-drop" | "require-sandbox" => {
                         let on = switch(value).unwrap_or_else(|| {
                             let text = "is neither yes nor no, taken for yes";

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::environment::Environment;
 use crate::freshness::Circumstances;
 use crate::index::{Damage, Index, Record};
-use crate::owner::is_unmapped;
+use crate::owner::may_be_unmapped;
 use crate::rooted::{Directory, Root, read_only_device};
 
 /// The system's own indexes, in the order in which they are asked.
@@ -163,7 +163,7 @@ impl OpenIndex {
         } = find(root, path).map_err(missing_or)?;
         let folder_stat = folder.stat().map_err(missing_or)?;
         // Nobody can tell whose it is.
-        if is_unmapped(stat.st_uid) {
+        if may_be_unmapped(stat.st_uid) {
             return Err(Unusable::Missing);
         }
         let folder = folder.path();

@@ -1,13 +1,14 @@
 //! Who the worker is to be, and becoming it for good.
 //!
-//! The rule: a root that cannot be given up reads nothing. Where the kernel does not know the user at all
-//! (EINVAL), this is a user namespace in which there is nobody else to be, and its root can no more than the
-//! user who made it.
+//! The rule: a root that cannot be given up reads nothing. Without a user of its own the worker becomes
+//! `nobody`, a user that it shares with others, and then only in a sandbox. Only in a user namespace that
+//! maps a single user there is nobody else to become: its root can do no more than the user who made it.
 
 use nix::errno::Errno;
 
-use super::kernel;
 use super::passwd::{self, Ids};
+use super::{Policy, USER, kernel};
+use crate::owner::{OVERFLOW_USER as NOBODY, uid_map};
 use crate::rooted::Root;
 
 /// What became of root's privileges.
@@ -43,44 +44,77 @@ impl Privileges {
             _ => None,
         }
     }
+
+    /// Whether the worker shares its user with others, which may end it or stop it.
+    pub(super) fn is_shared(self) -> bool {
+        self.uid() == Some(NOBODY)
+    }
 }
 
 /// Why nothing is read.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// There is nobody to become.
-    #[error("there is no user '{0}' to read packages as (sysusers.d/epcache.conf creates it)")]
+    /// The configured user does not exist.
+    #[error(
+        "the configuration says user = {0}, and there is no such user in {files}: packages are not read \
+         as another one", files = passwd::FILES.join(" or ")
+    )]
     NoUser(String),
-    /// A user that others share, or root.
-    #[error("packages cannot be read as the user '{0}', which {1}")]
-    UnsuitableUser(String, &'static str),
+    /// Root.
+    #[error("packages cannot be read as the user '{0}', which has root's user or group")]
+    UnsuitableUser(String),
     /// The kernel, or a filter in front of it, does not let go of root.
     #[error("root's privileges cannot be dropped ({0})")]
     NotDropped(String),
+    /// fakeroot and the like.
+    #[error(
+        "this process only seems to be root (fakeroot, fakechroot or proot?), which packages cannot be read \
+         under: run `epcache refresh --root DIR` on the tree from outside; lookups work as they are"
+    )]
+    Pretended,
 }
-
-/// The uid that unmapped users show as, and that squashed NFS files and other daemons share.
-const NOBODY: u32 = 65534;
 
 /// Whom to become: decided before the fork, from files that root believes.
 ///
 /// # Errors
 /// Where root would have to be given up, and there is nobody to become.
-pub(super) fn target(root: &Root, user: &str, drop: bool) -> Result<Privileges, Refusal> {
+pub(super) fn target(root: &Root, policy: &Policy) -> Result<Privileges, Refusal> {
     let users = kernel::users().map_err(|error| not_dropped("getresuid", error))?;
+    if is_pretended(users) {
+        return Err(Refusal::Pretended);
+    }
     if !users.contains(&0) {
         return Ok(Privileges::Unprivileged);
     }
-    if !drop {
+    if !policy.drop_privileges {
         return Ok(Privileges::Kept);
     }
-    let ids = passwd::find(root, user).ok_or_else(|| Refusal::NoUser(user.to_owned()))?;
-    let unsuitable = |why| Err(Refusal::UnsuitableUser(user.to_owned(), why));
-    match ids {
-        Ids { uid: 0, .. } | Ids { gid: 0, .. } => unsuitable("has root's user or group"),
-        Ids { uid: NOBODY, .. } => unsuitable("others share"),
-        ids => Ok(Privileges::Dropped(ids)),
+    let name = policy.user.as_deref().unwrap_or(USER);
+    match (passwd::find(root, name), &policy.user) {
+        (Some(Ids { uid: 0, .. } | Ids { gid: 0, .. }), _) => {
+            Err(Refusal::UnsuitableUser(name.to_owned()))
+        }
+        (Some(ids), _) => Ok(Privileges::Dropped(ids)),
+        (None, Some(user)) => Err(Refusal::NoUser(user.clone())),
+        (None, None) => {
+            let files = passwd::FILES.join(" or ");
+            log::info!("there is no user {USER} in {files}: packages are read as nobody");
+            Ok(Privileges::Dropped(Ids {
+                uid: NOBODY,
+                gid: NOBODY,
+            }))
+        }
     }
+}
+
+/// Whether a library, or a process that traces this one, only pretends that this is root. The one does not
+/// reach raw system calls, the other does not reach what the kernel says in /proc.
+fn is_pretended(users: [u32; 3]) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let shown = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u32>().ok());
+    let [_, effective, _] = users;
+    nix::unistd::geteuid().is_root() && (effective != 0 || shown.is_some_and(|user| user != 0))
 }
 
 /// Becomes that user, with no groups, no capability, and no way back. Says what came of it.
@@ -104,8 +138,8 @@ pub(super) fn assume(target: Privileges) -> Result<Privileges, Refusal> {
     }
 }
 
-/// Becomes the owner of something, for good: for a process that goes on as somebody else altogether. In a
-/// namespace where the owner is nobody, it goes on as it is.
+/// Becomes the owner of something, for good: for a process that goes on as another user altogether. In a
+/// namespace that has no such user, it goes on as it is.
 ///
 /// # Errors
 /// Where anything of root is left.
@@ -137,52 +171,20 @@ fn change(ids: Ids) -> Result<Privileges, Refusal> {
     Ok(Privileges::Dropped(ids))
 }
 
-/// That the root of this user namespace is an ordinary user outside of it, as far as one can see from here.
-/// Where the system's own root has made the namespace, its root is still the one who owns root's files.
+/// That this is the only user of its user namespace, and an ordinary user outside of it. Where the system's
+/// own root has made the namespace, its root is still the one who owns root's files.
 fn only_user_of_namespace() -> Result<(), Refusal> {
-    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    match outside(&map, 0) {
-        Some(0) => Err(Refusal::NotDropped(
-            "this user namespace has nobody but root, and that is root outside as well".into(),
-        )),
-        Some(_) => Ok(()),
-        None => Err(Refusal::NotDropped(
-            "setresuid: Invalid argument, and /proc does not say why".into(),
-        )),
+    let refused = |why: &str| Err(Refusal::NotDropped(why.into()));
+    match uid_map().unwrap_or_default().as_slice() {
+        [only] if only.inside == 0 && only.count == 1 && only.outside != 0 => Ok(()),
+        [only] if only.inside == 0 && only.count == 1 => {
+            refused("this user namespace has nobody but root, and that is root outside as well")
+        }
+        [] => refused("setresuid: Invalid argument, and /proc does not say why"),
+        _ => refused("this user namespace has users, but not the one to read packages as"),
     }
-}
-
-/// Who a user of this namespace is outside. Lines of `/proc/PID/uid_map`: first number inside, first number
-/// outside, how many.
-fn outside(map: &str, user: u32) -> Option<u32> {
-    map.lines().find_map(|line| {
-        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
-        let (inside, outside, count) = (
-            numbers.next()?.ok()?,
-            numbers.next()?.ok()?,
-            numbers.next()?.ok()?,
-        );
-        let step = user.checked_sub(inside).filter(|&step| step < count)?;
-        outside.checked_add(step)
-    })
 }
 
 fn not_dropped(call: &str, error: Errno) -> Refusal {
     Refusal::NotDropped(format!("{call}: {}", error.desc()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_user_of_a_namespace_is_somebody_outside() {
-        assert_eq!(outside("         0          0 4294967295\n", 0), Some(0));
-        assert_eq!(outside("0 1000 1\n1 100000 65536\n", 0), Some(1000));
-        assert_eq!(outside("0 1000 1\n1 100000 65536\n", 999), Some(100_998));
-        assert_eq!(outside("0 1000 1\n", 1), None);
-        assert_eq!(outside("1000 0 1\n", 0), None);
-        assert_eq!(outside("", 0), None);
-        assert_eq!(outside("0 0\nx\n", 0), None);
-    }
 }

@@ -9,8 +9,9 @@
 //! to say; whoever receives them is to take them for hostile.
 //!
 //! The order of what the child gives up is that of `worker::confine`: descriptors, session, directory,
-//! environment; groups, group, user, capabilities; new privileges, being looked into; Landlock; then its threads
-//! are made, then come limits and the filter of system calls, since after them there is no making threads.
+//! environment; new privileges; Landlock (no writing, no network). Then it opens the directories that somebody has
+//! named. Then it gives up groups, group, user, capabilities, and being looked into; then its threads are made, then
+//! come limits and the filter of system calls, since after them there is no making threads.
 
 pub mod frames;
 mod identity;
@@ -56,8 +57,9 @@ pub const USER: &str = "_epcache";
 /// How the administrator wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Whom root reads packages as.
-    pub user: String,
+    /// The user that root reads packages as, where one is configured; else [`USER`], or where that
+    /// does not exist, `nobody`.
+    pub user: Option<String>,
     /// Whether root gives its privileges up for that.
     pub drop_privileges: bool,
     /// Whether a kernel without Landlock or seccomp filters is not good enough.
@@ -67,7 +69,7 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            user: USER.into(),
+            user: None,
             drop_privileges: true,
             require_sandbox: false,
         }
@@ -88,13 +90,15 @@ pub struct Bounds {
 /// What is to be done in the child: it sends what comes of it.
 pub type Work<'w> = Box<dyn FnOnce(&mut Sender<File>) + 'w>;
 
-/// What is to be done in the child once it may only read, and may still make threads.
-pub type Prepare<'p> = Box<dyn FnOnce() + 'p>;
+/// What is to be done in the child before the work.
+pub type Step<'s> = Box<dyn FnOnce() + 's>;
 
 /// A job for the child.
 pub struct Job<'j> {
+    /// Opens what somebody has named: with this process's own rights, but already unable to write.
+    pub enter: Step<'j>,
     /// Makes the threads that the work wants: the last moment at which that can be done.
-    pub prepare: Prepare<'j>,
+    pub prepare: Step<'j>,
     /// The work.
     pub work: Work<'j>,
 }
@@ -150,6 +154,7 @@ impl Sandbox {
     #[must_use]
     pub fn describe(&self) -> String {
         let who = match self.privileges {
+            privileges if privileges.is_shared() => "as nobody".into(),
             Privileges::Dropped(ids) => format!("as user {}", ids.uid),
             Privileges::Namespace => "as the only user of this namespace".into(),
             Privileges::Unprivileged => "as the caller".into(),
@@ -241,12 +246,7 @@ pub fn run(
     job: Job<'_>,
     receive: &mut dyn FnMut(Frame) -> Result<bool, String>,
 ) -> Result<(Sandbox, Worker), Trouble> {
-    let Policy {
-        user,
-        drop_privileges,
-        require_sandbox,
-    } = terms.policy;
-    let target = identity::target(&Root::system(), user, *drop_privileges)?;
+    let target = identity::target(&Root::system(), terms.policy)?;
     let (output, input) = pipe2(OFlag::O_CLOEXEC)?;
     fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     // Fewer turns between the two processes. Who may not have it does with less.
@@ -255,7 +255,7 @@ pub fn run(
         parent: getpid(),
         target,
         kept: terms.kept,
-        require_sandbox: *require_sandbox,
+        require_sandbox: terms.policy.require_sandbox,
     };
     kernel::keep_ended_children();
     match kernel::split()? {

@@ -3,7 +3,7 @@
 use std::io::{self, BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,10 +14,18 @@ use nix::unistd::{Pid, read};
 use super::frames::{self, Frame};
 use super::identity::Privileges;
 use super::{Bounds, Sandbox, Trouble, kernel, kind, landlock};
+use crate::waiting::Waiting;
 
 /// How long a worker that has been killed is waited for. One that sleeps in the kernel (on a dead network
 /// mount) stays until that lets it go.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How long a wait lasts before the clock is looked at again.
+const ROUND: Duration = Duration::from_millis(100);
+/// How long a wait is where nothing tells when to stop.
+const NAP: Duration = Duration::from_micros(200);
+/// What a wait that ended early counts for, where the clock stands still.
+const SHORT_ROUND: Duration = Duration::from_millis(1);
 
 /// What is larger than this goes right to where it belongs.
 const SMALL: usize = 8 << 10;
@@ -117,24 +125,27 @@ impl Worker {
     }
 
     fn wait(&mut self, patience: Duration) {
-        let started = Instant::now();
+        let mut waiting = Waiting::begin();
         let mut watch = None;
         while self.ended.is_none() {
             match waitpid(self.process, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::StillAlive) => {
-                    let rest = patience.saturating_sub(started.elapsed());
+                    let rest = patience.saturating_sub(waiting.passed());
                     if rest.is_zero() {
                         return;
                     }
                     match watch.get_or_insert_with(|| kernel::watch(self.process)) {
                         Ok(end) => {
-                            _ = poll(
-                                &mut [PollFd::new(end.as_fd(), PollFlags::POLLIN)],
-                                timeout(rest),
-                            )
+                            let round = rest.min(ROUND);
+                            let mut watched = [PollFd::new(end.as_fd(), PollFlags::POLLIN)];
+                            let _ = poll(&mut watched, timeout(round));
+                            waiting.count(round);
                         }
                         // Linux before 5.3, or a filter that does not know the call.
-                        Err(_) => sleep(Duration::from_micros(200)),
+                        Err(_) => {
+                            sleep(NAP);
+                            waiting.count(NAP);
+                        }
                     }
                 }
                 Err(Errno::EINTR) => {}
@@ -191,7 +202,7 @@ impl From<GivenUp> for Trouble {
 struct PatientPipe {
     pipe: OwnedFd,
     bounds: Bounds,
-    started: Instant,
+    waiting: Waiting,
     left: u64,
     given_up: Option<GivenUp>,
 }
@@ -201,7 +212,7 @@ impl PatientPipe {
         Self {
             pipe,
             bounds,
-            started: Instant::now(),
+            waiting: Waiting::begin(),
             left: bounds.size,
             given_up: None,
         }
@@ -220,9 +231,9 @@ impl Read for PatientPipe {
             time,
             size,
         } = self.bounds;
+        let mut silent = Waiting::begin();
         let count = loop {
-            let rest = time.saturating_sub(self.started.elapsed());
-            if rest.is_zero() {
+            if self.waiting.passed() >= time {
                 return Err(self.give_up(GivenUp::Time(time.as_secs())));
             }
             match read(self.pipe.as_fd(), buffer) {
@@ -230,14 +241,17 @@ impl Read for PatientPipe {
                 Err(Errno::EINTR) => continue,
                 count => break count?,
             }
-            let mut watched = [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut watched, timeout(rest.min(silence))) {
-                Ok(0) if rest > silence => {
-                    return Err(self.give_up(GivenUp::Silence(silence.as_secs())));
-                }
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(error) => return Err(error.into()),
+            if silent.passed() >= silence {
+                return Err(self.give_up(GivenUp::Silence(silence.as_secs())));
             }
+            let mut watched = [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)];
+            let waited = match poll(&mut watched, timeout(ROUND)) {
+                Ok(0) => ROUND,
+                Ok(_) | Err(Errno::EINTR) => SHORT_ROUND,
+                Err(error) => return Err(error.into()),
+            };
+            silent.count(waited);
+            self.waiting.count(waited);
         };
         match self.left.checked_sub(count as u64) {
             Some(left) => self.left = left,

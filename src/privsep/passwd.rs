@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::rooted::Root;
 
 /// The second is where systems with an image of /usr keep those that it needs.
-const FILES: [&str; 2] = ["/etc/passwd", "/usr/lib/passwd"];
+pub(super) const FILES: [&str; 2] = ["/etc/passwd", "/usr/lib/passwd"];
 /// A file that is larger is not read, in bytes.
 const SIZE_LIMIT: usize = 16 << 20;
 

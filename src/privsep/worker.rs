@@ -12,7 +12,7 @@ use nix::unistd::{Pid, chdir, getppid, pipe2, setsid};
 use super::frames::Sender;
 use super::identity::{self, Privileges};
 use super::landlock::Landlock;
-use super::{Job, Prepare, Sandbox, kernel, kind, landlock, limits, seccomp};
+use super::{Job, Sandbox, Step, kernel, kind, landlock, limits, seccomp};
 
 /// What the child is to keep and to be.
 pub(super) struct Orders<'o> {
@@ -34,8 +34,12 @@ pub(super) fn live(pipe: OwnedFd, orders: &Orders<'_>, job: Job<'_>) -> ! {
     }));
     let mut sender = Sender::new(File::from(pipe));
     let worked = panic::catch_unwind(AssertUnwindSafe(|| {
-        let Job { prepare, work } = job;
-        match confine(sender.pipe(), orders, prepare) {
+        let Job {
+            enter,
+            prepare,
+            work,
+        } = job;
+        match confine(sender.pipe(), orders, enter, prepare) {
             Ok(sandbox) => {
                 let sent = sender.send(kind::IN_FORCE, &sandbox.to_bytes());
                 if sent.is_ok() {
@@ -56,35 +60,46 @@ pub(super) fn live(pipe: OwnedFd, orders: &Orders<'_>, job: Job<'_>) -> ! {
 fn confine(
     pipe: BorrowedFd<'_>,
     orders: &Orders<'_>,
-    prepare: Prepare<'_>,
+    enter: Step<'_>,
+    prepare: Step<'_>,
 ) -> Result<Sandbox, String> {
     isolate(pipe, orders.kept).map_err(|error| format!("the worker is not isolated: {error}"))?;
-    let privileges = identity::assume(orders.target).map_err(|refusal| refusal.to_string())?;
-    let set = || -> nix::Result<()> {
-        kernel::set_no_new_privileges()?;
-        kernel::set_undumpable()?;
-        // After the change of users, which takes it back.
-        kernel::end_with_parent()
-    };
-    set().map_err(|error| format!("prctl: {error}"))?;
+    let failed = |error| format!("prctl: {error}");
+    kernel::end_with_parent().map_err(failed)?;
     if getppid() != orders.parent {
         return Err("the parent has gone".into());
     }
+    kernel::set_no_new_privileges().map_err(failed)?;
     let landlock = landlock::restrict_to_reading();
+    enter();
+    let privileges = identity::assume(orders.target).map_err(|refusal| refusal.to_string())?;
+    kernel::set_undumpable().map_err(failed)?;
+    // Once more: the change of users takes it back.
+    kernel::end_with_parent().map_err(failed)?;
+    if getppid() != orders.parent {
+        return Err("the parent has gone".into());
+    }
     // Threads are confined as the one that makes them is, so they are made now, before that ends, too.
     prepare();
     limits::set().map_err(|error| format!("setrlimit: {error}"))?;
     // Older kernels know nothing of it.
     let _ = kernel::refuse_new_code();
     let seccomp = seccomp::restrict(pipe).is_ok();
-    if orders.require_sandbox && (landlock == Landlock::Missing || !seccomp) {
-        let text = "the configuration says require-sandbox = yes, and this kernel has no";
+    let is_lacking = landlock == Landlock::Missing || !seccomp;
+    let why = if orders.require_sandbox {
+        Some("the configuration says require-sandbox = yes")
+    } else if privileges.is_shared() {
+        Some("there is no user _epcache, packages are read as nobody in a sandbox alone")
+    } else {
+        None
+    };
+    if let Some(why) = why.filter(|_| is_lacking) {
         let what = if seccomp {
             "Landlock"
         } else {
             "seccomp filters"
         };
-        return Err(format!("{text} {what}"));
+        return Err(format!("{why}, and this kernel has no {what}"));
     }
     Ok(Sandbox {
         privileges,

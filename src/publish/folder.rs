@@ -8,7 +8,7 @@ use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
@@ -18,7 +18,7 @@ use nix::sys::stat::{FileStat, Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use super::PublishError;
-use super::way::{Missing, folder_of};
+use super::way::{Destination, Missing};
 use crate::rooted::{FileType, Root, file_type, open_at, read_bounded, regular_file};
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
@@ -42,24 +42,24 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// The folder of the file at a path as seen from inside a root; of a relative one below the system's
-    /// own root, as seen from the current directory.
+    /// The folder of a destination below a root.
     ///
     /// # Errors
     /// [`PublishError`], also where the way there is not safe.
-    pub fn of(root: &Root, path: &Path) -> Result<Self, PublishError> {
-        Self::open(root, path, Missing::Report)
+    pub fn of(root: &Root, destination: &Destination) -> Result<Self, PublishError> {
+        Self::open(root, destination, Missing::Report)
     }
 
-    pub(super) fn open(root: &Root, path: &Path, missing: Missing) -> Result<Self, PublishError> {
-        let shown = shown(root, path);
+    pub(super) fn open(
+        root: &Root,
+        destination: &Destination,
+        missing: Missing,
+    ) -> Result<Self, PublishError> {
+        let shown = destination.shown(root);
         let no_file = || PublishError::at("write", &shown)(Errno::EISDIR.into());
-        let name = path
-            .file_name()
-            .filter(|_| !path.as_os_str().as_bytes().ends_with(b"/"))
-            .ok_or_else(no_file)?;
+        let name = destination.file_name().ok_or_else(no_file)?;
         let folder = Self {
-            held: folder_of(root, path, &shown, missing)?.into(),
+            held: destination.folder(root, missing)?.into(),
             name: name.to_owned(),
             path: shown.clone(),
         };
@@ -126,15 +126,40 @@ impl Folder {
     }
 
     /// Overwrites one byte of the published file in place. It needs no space and no second file: it
-    /// works on a full disk.
+    /// works on a full disk. A file that has a second name is left as it is: it belongs to a snapshot or to
+    /// an object store as well.
     ///
     /// # Errors
-    /// [`PublishError`].
+    /// [`PublishError`], and [`io::ErrorKind::TooManyLinks`] in it for a file that has a second name.
     pub fn overwrite_byte(&self, offset: u64, byte: u8) -> Result<(), PublishError> {
         let opened = self.open_file(&self.name, OFlag::O_WRONLY);
         opened
-            .and_then(|file| file.write_all_at(&[byte], offset))
+            .and_then(|file| match file.metadata()?.nlink() {
+                0 | 1 => file.write_all_at(&[byte], offset),
+                _ => Err(io::ErrorKind::TooManyLinks.into()),
+            })
             .map_err(PublishError::at("write", &self.path))
+    }
+
+    /// Puts a copy with one other byte in place of the published file, with its owner and mode.
+    pub(super) fn replace_byte(&self, offset: u64, byte: u8) -> Result<(), PublishError> {
+        let replaced = || -> io::Result<()> {
+            let mut old = self.open_file(&self.name, OFlag::O_RDONLY)?;
+            let metadata = old.metadata()?;
+            let mut temporary = self.temporary(&[])?;
+            io::copy(&mut old, &mut temporary.file)?;
+            temporary.file.write_all_at(&[byte], offset)?;
+            let [user, group] = [metadata.uid(), metadata.gid()];
+            let made = temporary.file.metadata()?;
+            if [user, group] != [made.uid(), made.gid()] {
+                fchown(&temporary.file, Some(user), Some(group))?;
+            }
+            let mode = Permissions::from_mode(metadata.mode() & 0o7777);
+            temporary.file.set_permissions(mode)?;
+            temporary.file.sync_all()?;
+            temporary.rename(&self.name)
+        };
+        replaced().map_err(PublishError::at("write", &self.path))
     }
 
     /// The content of a file beside the published one, of at most `limit` bytes.
@@ -237,18 +262,8 @@ impl Folder {
         }
     }
 
-    fn remove(&self, name: &OsStr) {
+    pub(super) fn remove(&self, name: &OsStr) {
         let _ = unlinkat(&self.held, name, UnlinkatFlags::NoRemoveDir);
-    }
-}
-
-/// The path of something below a root as it is outside of it.
-#[must_use]
-pub fn shown(root: &Root, path: &Path) -> PathBuf {
-    if root.is_system() {
-        path.to_owned()
-    } else {
-        root.outside(path)
     }
 }
 

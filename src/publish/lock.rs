@@ -8,7 +8,7 @@ use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -17,6 +17,10 @@ use nix::unistd::geteuid;
 
 use super::PublishError;
 use super::folder::Folder;
+use crate::waiting::Waiting;
+
+/// How long it waits before it asks again.
+const ROUND: Duration = Duration::from_millis(10);
 
 /// A lock, until this is dropped.
 #[derive(Debug)]
@@ -46,7 +50,7 @@ pub(super) fn lock(folder: &Folder, patience: Duration) -> Result<Lock, PublishE
 }
 
 fn lock_file(folder: &Folder, name: &OsString, patience: Duration) -> io::Result<Lock> {
-    let started = Instant::now();
+    let mut waiting = Waiting::begin();
     loop {
         let mut file = folder.open_file(name, OFlag::O_RDWR | OFlag::O_CREAT)?;
         let metadata = file.metadata()?;
@@ -56,6 +60,11 @@ fn lock_file(folder: &Folder, name: &OsString, patience: Duration) -> io::Result
         }
         // It may have come from an archive, or from a hand that did not know.
         if metadata.mode() & 0o077 != 0 {
+            if metadata.nlink() > 1 {
+                // Its other name is not ours to change: a new one takes its place.
+                folder.remove(name);
+                continue;
+            }
             file.set_permissions(Permissions::from_mode(0o600))?;
         }
         loop {
@@ -73,11 +82,12 @@ fn lock_file(folder: &Folder, name: &OsString, patience: Duration) -> io::Result
                 Err((back, Errno::EAGAIN | Errno::EINTR)) => file = back,
                 Err((_, errno)) => return Err(errno.into()),
             }
-            if started.elapsed() >= patience {
+            if waiting.passed() >= patience {
                 let text = format!("another refresh has held it for {} s", patience.as_secs());
                 return Err(io::Error::new(io::ErrorKind::TimedOut, text));
             }
-            sleep(Duration::from_millis(10));
+            sleep(ROUND);
+            waiting.count(ROUND);
         }
     }
 }

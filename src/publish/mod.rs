@@ -1,8 +1,8 @@
 //! Publishing: one file in place of another, at once or not at all.
 //!
-//! In come bytes and a path below a root, out goes a published file, or an error and the old file as it
-//! was. The way to the file's folder is gone once, each step checked (`way.rs`); from then on the folder
-//! is held open, and everything happens in it (`folder.rs`). The bytes go into a temporary file, are
+//! In come bytes and a destination below a root, out goes a published file, or an error and the old file
+//! as it was. The way to the file's folder is gone once, each step checked (`way.rs`); from then on the
+//! folder is held open, and everything happens in it (`folder.rs`). The bytes go into a temporary file, are
 //! synced, and renamed over the old file; then the folder is synced. A reader sees the old file or the
 //! new one, over NFS too. A lock (`lock.rs`) keeps writers apart; readers need none.
 //!
@@ -15,14 +15,14 @@ mod way;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::rooted::Root;
+use crate::rooted::{Root, Untrusted};
 use way::{Missing, Objection};
 
-pub use folder::{Folder, shown};
+pub use folder::Folder;
+pub use way::Destination;
 
 /// How long a writer waits for another one.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(30);
@@ -94,7 +94,7 @@ impl PublishError {
         matches!(
             &self.0,
             Trouble::Refused {
-                objection: Objection::Nowhere { .. },
+                objection: Objection::Way(Untrusted::Nowhere { .. }),
                 ..
             }
         )
@@ -117,23 +117,18 @@ pub enum Outcome {
     Unchanged,
 }
 
-/// Opens a directory (by O_PATH) whose path nobody but root and this user can lead elsewhere.
-///
-/// # Errors
-/// [`PublishError`], also where the way there is not safe.
-pub fn safe_directory(root: &Root, path: &Path) -> Result<OwnedFd, PublishError> {
-    way::directory(root, path)
-}
-
 impl Place {
-    /// Takes the place at a path as [`Folder::of`] has it: makes its folder (0755, whatever the umask) if
-    /// need be, waits up to `patience` for other writers, and clears away what a writer that crashed has
-    /// left.
+    /// Takes the place at a destination below `root`: makes its folder (0755, whatever the umask) if need
+    /// be, waits up to `patience` for other writers, and clears away what a writer that crashed has left.
     ///
     /// # Errors
     /// [`PublishError`], also where the way there is not safe.
-    pub fn lock(root: &Root, path: &Path, patience: Duration) -> Result<Self, PublishError> {
-        let folder = Folder::open(root, path, Missing::Make)?;
+    pub fn lock(
+        root: &Root,
+        destination: &Destination,
+        patience: Duration,
+    ) -> Result<Self, PublishError> {
+        let folder = Folder::open(root, destination, Missing::Make)?;
         let lock = lock::lock(&folder, patience)?;
         folder.clear_leftovers();
         Ok(Self {
@@ -160,6 +155,20 @@ impl Place {
         self.folder.published()
     }
 
+    /// Overwrites one byte of the published file; where it has a second name, in a copy that takes its
+    /// place.
+    ///
+    /// # Errors
+    /// [`PublishError`]; the old file is in place then.
+    pub fn overwrite_byte(&self, offset: u64, byte: u8) -> Result<(), PublishError> {
+        match self.folder.overwrite_byte(offset, byte) {
+            Err(error) if error.kind() == Some(io::ErrorKind::TooManyLinks) => {
+                self.folder.replace_byte(offset, byte)
+            }
+            done => done,
+        }
+    }
+
     /// Puts `bytes` in place, readable by everybody, writable by the owner.
     ///
     /// # Errors
@@ -173,17 +182,18 @@ impl Place {
     }
 }
 
-/// Takes the first of `paths` that there is and that is not on a read-only file system, as `lock` does it.
+/// Takes the first of these destinations that there is and that is not on a read-only file system, as
+/// `lock` does it.
 ///
 /// # Errors
 /// [`PublishError`]; where there is none, that of the first.
 pub fn lock_first(
-    paths: &[PathBuf],
-    lock: impl Fn(&Path) -> Result<Place, PublishError>,
+    destinations: &[Destination],
+    lock: impl Fn(&Destination) -> Result<Place, PublishError>,
 ) -> Result<Place, PublishError> {
     let mut refusal = None;
-    for path in paths {
-        match lock(path) {
+    for destination in destinations {
+        match lock(destination) {
             Ok(place) => return Ok(place),
             Err(error) if error.is_read_only() || error.leads_nowhere() => {
                 refusal.get_or_insert(error);

@@ -9,11 +9,11 @@ use super::*;
 const SOON: Duration = Duration::from_millis(50);
 
 fn take(path: &Path) -> Result<Place, PublishError> {
-    Place::lock(&Root::system(), path, SOON)
+    Place::lock(&Root::system(), &Destination::of_file(path), SOON)
 }
 
 fn folder(path: &Path) -> Folder {
-    Folder::of(&Root::system(), path).unwrap()
+    Folder::of(&Root::system(), &Destination::of_file(path)).unwrap()
 }
 
 fn mode(path: &Path) -> u32 {
@@ -244,11 +244,13 @@ fn a_file_beside_is_replaced_at_once_and_its_leftovers_are_cleared_with_the_inde
 fn the_first_place_that_is_not_read_only_is_taken() {
     let dir = tempfile::tempdir().unwrap();
     let paths = ["a", "b", "c"].map(|name| dir.path().join(name));
+    let places = paths.each_ref().map(|path| Destination::of_file(path));
     let first = |refused: &'static [(&str, Errno)]| {
-        lock_first(&paths, |path| {
+        lock_first(&places, |place| {
+            let path = place.path();
             match refused.iter().find(|(name, _)| path.ends_with(name)) {
-                Some((_, errno)) => Err(PublishError::at("lock", path)((*errno).into())),
-                None => take(path),
+                Some((_, errno)) => Err(PublishError::at("lock", &path)((*errno).into())),
+                None => take(&path),
             }
         })
     };
@@ -354,7 +356,8 @@ fn nothing_is_made_behind_a_link_that_leads_nowhere() {
     let error = take(&first).unwrap_err();
     assert!(error.leads_nowhere(), "{error}");
     assert!(error.to_string().contains("link is a link"), "{error}");
-    let place = lock_first(&[first, second.clone()], take).unwrap();
+    let places = [&first, &second].map(|path| Destination::of_file(path));
+    let place = lock_first(&places, |place| take(&place.path())).unwrap();
     assert_eq!(place.path(), second);
     assert!(!dir.path().join("gone").exists());
 }
@@ -370,7 +373,7 @@ fn below_a_root_it_stays_there_while_the_folder_is_swapped_for_a_link() {
     symlink(&outside, at("root/absolute")).unwrap();
     symlink("../outside", at("root/relative")).unwrap();
     let root = Root::at(&at("root")).unwrap();
-    let path = Path::new("/lib/sub/index");
+    let path = &Destination::of_file(Path::new("/lib/sub/index"));
     let done = std::sync::atomic::AtomicBool::new(false);
     let order = std::sync::atomic::Ordering::Relaxed;
     let (mut written, mut refused) = (0, 0);
@@ -420,7 +423,12 @@ fn a_root_is_the_one_that_was_opened_whatever_takes_its_place() {
     let root = Root::at(&given).unwrap();
     fs::rename(&given, &moved).unwrap();
     symlink(&outside, &given).unwrap();
-    let place = Place::lock(&root, Path::new("/usr/lib/index"), SOON).unwrap();
+    let place = Place::lock(
+        &root,
+        &Destination::of_file(Path::new("/usr/lib/index")),
+        SOON,
+    )
+    .unwrap();
     place.publish(b"new").unwrap();
     assert!(moved.join("usr/lib/index").is_file());
     assert!(below(&outside).is_empty());
@@ -444,7 +452,7 @@ fn contents(folder: &Path) -> Vec<(String, String)> {
 #[test]
 fn a_folder_beside_has_the_files_it_is_to_have_and_no_others() {
     let dir = tempfile::tempdir().unwrap();
-    let place = Place::lock(&Root::system(), &dir.path().join("index"), SOON).unwrap();
+    let place = take(&dir.path().join("index")).unwrap();
     let views = dir.path().join("views");
     let keep = |files: &[(&str, &str)]| {
         let files: Vec<_> = files
@@ -480,7 +488,7 @@ fn a_folder_beside_that_is_a_link_is_not_written_through() {
     let elsewhere = dir.path().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     fs::write(elsewhere.join("kept"), "").unwrap();
-    let place = Place::lock(&Root::system(), &dir.path().join("own/index"), SOON).unwrap();
+    let place = take(&dir.path().join("own/index")).unwrap();
     symlink(&elsewhere, dir.path().join("own/views")).unwrap();
     let files = [("a".to_owned(), b"1".as_slice())];
     assert!(place.folder().keep_beside("views", &files).is_err());

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::walk;
+use super::walk::{WithinRoot, walk};
 
 #[derive(Debug)]
 pub(super) struct Door {
@@ -22,12 +22,9 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(path: &Path, fd: OwnedFd) -> io::Result<Self> {
-        Ok(Self {
-            path: path.to_owned(),
-            real: std::fs::canonicalize(path)?,
-            fd,
-        })
+    pub(super) fn new(path: &Path, real: PathBuf, fd: OwnedFd) -> Self {
+        let path = path.to_owned();
+        Self { path, real, fd }
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -49,7 +46,7 @@ impl Door {
 
     /// The path without links of what is behind the door, if no link leads out again.
     pub(super) fn real_path(&self, rest: &Path) -> io::Result<PathBuf> {
-        let walked = walk(&self.fd, rest)?;
+        let walked = walk(self.fd(), rest, &WithinRoot)?;
         if walked.has_left {
             return Err(Errno::EACCES.into());
         }

@@ -11,30 +11,30 @@
 mod directory;
 mod door;
 mod late;
+mod trust;
+mod walk;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::NixPath;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
+use nix::unistd::geteuid;
 
 pub use directory::{DanglingLink, Directory};
 use door::Door;
-
-/// What a path walk gives up at, as the kernel's `MAXSYMLINKS`.
-const MAX_LINKS: usize = 40;
-
-/// How deep a path below a root may lead. A walk holds a descriptor for each directory on its way, and
-/// several go on at once: one bad link must not use up all that the process may have.
-const MOST_DIRECTORIES: usize = 128;
+pub(crate) use trust::{TrustedLinks, Untrusted, is_root_s};
+use walk::WithinRoot;
+pub(crate) use walk::{Guide, STEP, Walked, walk};
 
 /// Flags that every open of ours carries: never inherited, never a controlling terminal, and never
 /// waiting for the other end of a FIFO.
@@ -51,7 +51,7 @@ pub struct Root {
     path: PathBuf,
     /// Where paths begin that this process may not be able to go from the start later on; only in the
     /// system's own root.
-    doors: Vec<Door>,
+    doors: OnceLock<Vec<Door>>,
 }
 
 impl Root {
@@ -61,40 +61,65 @@ impl Root {
         Self {
             anchor: None,
             path: PathBuf::from("/"),
-            doors: Vec::new(),
+            doors: OnceLock::new(),
         }
     }
 
-    /// A tree below `dir` (a chroot, an image being built).
+    /// A tree below `dir` (a chroot, an image being built). Root goes there through no link that others
+    /// could have made.
     ///
     /// # Errors
     /// Those of opening `dir` as a directory.
     pub fn at(dir: &Path) -> io::Result<Self> {
-        let path = std::fs::canonicalize(dir)?;
-        if path == Path::new("/") {
-            return Ok(Self::system());
+        let (path, anchor) = if geteuid().is_root() {
+            TrustedLinks { make: None }.open(&std::path::absolute(dir)?)?
+        } else {
+            let path = std::fs::canonicalize(dir)?;
+            let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+            let anchor = open_at(AT_FDCWD, &path, flags, Mode::empty())?;
+            (path, anchor)
+        };
+        if file_type(&fstat(&anchor)?) != FileType::Directory {
+            return Err(Errno::ENOTDIR.into());
         }
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let anchor = open_at(AT_FDCWD, &path, flags, Mode::empty())?;
         Ok(Self {
-            anchor: Some(anchor),
+            anchor: Some(anchor).filter(|_| path != Path::new("/")),
             path,
-            doors: Vec::new(),
+            doors: OnceLock::new(),
         })
     }
 
-    /// Keeps an open directory for later: whatever this process may enter then, what lies below this path is
-    /// reached from here. Below a root of its own, that goes for everything anyway.
-    pub fn keep_open(&mut self, path: &Path, directory: OwnedFd) {
-        if let (None, Ok(door)) = (&self.anchor, Door::new(path, directory)) {
-            self.doors.push(door);
+    /// Opens directories that somebody has named, for a process that is about to give up root's rights:
+    /// they may lie below one that only root may enter. What lies below them is reached from there later.
+    /// Where a link on the way could have been made by others, the process goes by the path alone, and gets
+    /// as far as everybody does. Below a root of its own, that goes for everything anyway.
+    ///
+    /// To be called once.
+    pub fn open_named<'p>(&self, paths: impl Iterator<Item = &'p Path>) {
+        if !self.is_system() {
+            return;
         }
+        let trusted = TrustedLinks { make: None };
+        let open = |path: &Path| {
+            let (real, fd) = trusted.open(path).ok()?;
+            let is_directory = file_type(&fstat(&fd).ok()?) == FileType::Directory;
+            is_directory.then(|| Door::new(path, real, fd))
+        };
+        // What is not there, or is an archive, is seen to be that from the directory around it.
+        let doors = paths
+            .filter(|path| path.is_absolute())
+            .filter_map(|path| open(path).or_else(|| open(path.parent()?)));
+        let _ = self.doors.set(doors.collect());
+    }
+
+    fn doors(&self) -> &[Door] {
+        self.doors.get().map_or(&[], Vec::as_slice)
     }
 
     /// In the system's own root: where a path begins, and the rest of it.
     fn start<'p>(&self, path: &'p Path) -> (BorrowedFd<'_>, &'p Path) {
         // The nearest, so that as little as possible is left to go.
-        let found = self.doors.iter().filter_map(|door| {
+        let found = self.doors().iter().filter_map(|door| {
             let rest = door.behind(path)?;
             Some((door.fd(), rest))
         });
@@ -109,11 +134,6 @@ impl Root {
         self.anchor.is_none()
     }
 
-    /// The directory itself, of a root of its own.
-    pub(crate) fn anchor(&self) -> Option<BorrowedFd<'_>> {
-        self.anchor.as_ref().map(AsFd::as_fd)
-    }
-
     /// Where the root lies, for messages.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -126,11 +146,11 @@ impl Root {
         self.path.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// The descriptors that paths are resolved with: a process that closes all others keeps these.
+    /// The descriptor that paths are resolved with, if there is one: a process that closes all others keeps
+    /// it.
     #[must_use]
-    pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        let doors = self.doors.iter().map(Door::fd);
-        self.anchor.iter().map(AsFd::as_fd).chain(doors).collect()
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.anchor.as_ref().map(AsFd::as_fd)
     }
 
     /// Whether what lies there is on a file system of which each question takes a while, so that it is worth
@@ -178,7 +198,7 @@ impl Root {
                 let (start, path) = self.start(path);
                 Ok(fstatat(start, path, AtFlags::empty())?)
             }
-            Some(anchor) => Ok(fstat(walk(anchor, path)?.fd())?),
+            Some(anchor) => Ok(fstat(walk(anchor.as_fd(), path, &WithinRoot)?.fd())?),
         }
     }
 
@@ -211,9 +231,9 @@ impl Root {
         match &self.anchor {
             None => std::fs::canonicalize(path).or_else(|error| {
                 let through = |door: &Door| door.real_path(door.behind(path)?).ok();
-                self.doors.iter().find_map(through).ok_or(error)
+                self.doors().iter().find_map(through).ok_or(error)
             }),
-            Some(anchor) => Ok(walk(anchor, path)?.real_path()),
+            Some(anchor) => Ok(walk(anchor.as_fd(), path, &WithinRoot)?.path()),
         }
     }
 
@@ -226,7 +246,11 @@ impl Root {
             let (start, path) = self.start(path);
             return Ok(PathBuf::from(readlinkat(start, path)?));
         };
-        let parent = walk(anchor, path.parent().unwrap_or(Path::new("/")))?;
+        let parent = walk(
+            anchor.as_fd(),
+            path.parent().unwrap_or(Path::new("/")),
+            &WithinRoot,
+        )?;
         Ok(PathBuf::from(readlinkat(parent.fd(), name)?))
     }
 
@@ -257,7 +281,7 @@ impl Root {
                 let (start, path) = self.start(path);
                 Ok(open_at(start, path, flags, Mode::empty())?)
             }
-            Some(anchor) => walk(anchor, path)?.open(flags),
+            Some(anchor) => walk(anchor.as_fd(), path, &WithinRoot)?.open(flags),
         }
     }
 }
@@ -391,102 +415,6 @@ pub fn regular_file(file: File) -> io::Result<(File, FileStat)> {
 
 fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
-}
-
-/// Where a walk from a root has got to: the descriptors of every directory on the way, so that `..`
-/// is a step back on this very way and never a question to the file system.
-struct Walked<'r> {
-    anchor: &'r OwnedFd,
-    way: Vec<(OsString, OwnedFd)>,
-    /// Whether the anchor was all that kept it from going elsewhere.
-    has_left: bool,
-}
-
-impl Walked<'_> {
-    fn fd(&self) -> BorrowedFd<'_> {
-        self.way
-            .last()
-            .map_or(self.anchor.as_fd(), |(_, fd)| fd.as_fd())
-    }
-
-    fn names(&self) -> impl Iterator<Item = &OsString> {
-        self.way.iter().map(|(name, _)| name)
-    }
-
-    fn real_path(&self) -> PathBuf {
-        let mut path = PathBuf::from("/");
-        path.extend(self.names());
-        path
-    }
-
-    /// Opens for real what the walk found. A link that has taken its place meanwhile is refused.
-    fn open(mut self, flags: OFlag) -> io::Result<OwnedFd> {
-        let last = self.way.pop();
-        let name = last.as_ref().map_or(OsStr::new("."), |(name, _)| name);
-        Ok(open_at(
-            self.fd(),
-            name,
-            flags | OFlag::O_NOFOLLOW,
-            Mode::empty(),
-        )?)
-    }
-}
-
-fn walk<'r>(anchor: &'r OwnedFd, path: &Path) -> io::Result<Walked<'r>> {
-    let mut walked = Walked {
-        anchor,
-        way: Vec::new(),
-        has_left: false,
-    };
-    let mut ahead: Vec<OsString> = reversed_components(path);
-    let mut links = 0;
-    while let Some(name) = ahead.pop() {
-        if name == ".." {
-            walked.has_left |= walked.way.pop().is_none();
-            continue;
-        }
-        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = open_at(walked.fd(), name.as_os_str(), flags, Mode::empty())?;
-        if name == "." {
-            continue;
-        }
-        if file_type(&fstat(fd.as_fd())?) != FileType::Link {
-            if walked.way.len() == MOST_DIRECTORIES {
-                return Err(Errno::ENAMETOOLONG.into());
-            }
-            walked.way.push((name, fd));
-            continue;
-        }
-        links += 1;
-        if links > MAX_LINKS {
-            return Err(Errno::ELOOP.into());
-        }
-        let target = PathBuf::from(readlinkat(fd.as_fd(), "")?);
-        if target.is_absolute() {
-            walked.way.clear();
-            walked.has_left = true;
-        }
-        ahead.extend(reversed_components(&target));
-    }
-    Ok(walked)
-}
-
-fn reversed_components(path: &Path) -> Vec<OsString> {
-    let mut names: Vec<OsString> = path
-        .components()
-        .filter_map(|component| match component {
-            Component::Normal(name) => Some(name.to_owned()),
-            Component::ParentDir => Some(OsString::from("..")),
-            _ => None,
-        })
-        .collect();
-    // `x/` and `x/.` ask for a directory; Path drops both, so say it again in a way that fails the
-    // same on a file: opening a component below it.
-    if path.as_os_str().as_bytes().ends_with(b"/") && !names.is_empty() {
-        names.push(OsString::from("."));
-    }
-    names.reverse();
-    names
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use std::os::unix::fs::symlink;
 
+use super::walk::MOST_DIRECTORIES;
 use super::*;
 
 /// A root with a file `etc/name` ("inside") and, outside of it, a file `name` ("outside").

@@ -847,6 +847,7 @@ pub(crate) fn within_bounds(setting: &Setting) -> Option<i32> {
         epcache::scan::Purpose::Running,
     );
     let job = Job {
+        enter: Box::new(|| ()),
         prepare: Box::new(|| worker::prepare(&root, &request)),
         work: Box::new(|sender| HOSTILE(&root, &request, sender)),
     };

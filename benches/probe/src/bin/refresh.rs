@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use epcache::index::{self, Index};
 use epcache::privsep::{self, Bounds, Job, Policy, Terms, Worker};
-use epcache::publish::{self, Place};
+use epcache::publish::{Destination, Place};
 use epcache::rooted::Root;
 use epcache::scan::Purpose;
 use epcache::worker::{self, Product, Reception, Request, Scope};
@@ -31,8 +31,8 @@ fn separated(
     request: &Request,
     place: &Place,
 ) -> Result<(Product, Worker), Box<dyn Error>> {
-    let mut kept = root.descriptors();
-    kept.extend(request.old.as_ref().map(File::as_fd));
+    let old = request.old.as_ref().map(File::as_fd);
+    let kept: Vec<_> = root.descriptor().into_iter().chain(old).collect();
     let terms = Terms {
         policy: &Policy::default(),
         bounds: Bounds {
@@ -44,6 +44,7 @@ fn separated(
         writable: &[place.folder().directory()],
     };
     let job = Job {
+        enter: Box::new(|| root.open_named(request.scope.named())),
         prepare: Box::new(|| worker::prepare(root, request)),
         work: Box::new(|sender| worker::job(root, request, sender)),
     };
@@ -57,13 +58,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [how, start, directory, output] = arguments.as_slice() else {
         return Err("refresh separated|unseparated full|old DIRECTORY OUTPUT".into());
     };
-    let mut root = Root::system();
+    let root = Root::system();
     let directory = Path::new(directory);
-    // Readable to the child although it may lie below a closed folder: as `epcache refresh` does it.
-    if let Ok(held) = publish::safe_directory(&root, directory) {
-        root.keep_open(directory, held);
-    }
-    let place = Place::lock(&Root::system(), Path::new(output), PATIENCE)?;
+    let place = Destination::of_file(Path::new(output));
+    let place = Place::lock(&Root::system(), &place, PATIENCE)?;
     let scope = Scope::Paths(vec![PathBuf::from(directory)]);
     let mut request = Request::full(scope, Purpose::Running);
     if start == "old" {
