@@ -8,7 +8,7 @@
 //! What is checked is what is open: the folder is the one that was found, also if its path leads to
 //! another one meanwhile.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -125,13 +125,14 @@ impl Destination {
     /// Opens the folder that the file is to be in.
     pub(super) fn folder(&self, root: &Root, missing: Missing) -> Result<OwnedFd, PublishError> {
         let folder = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
+        let shown = self.shown(root);
         let walk_from = |start: BorrowedFd<'_>, named: &Path, below: &Path| {
             let guide = NoLinks {
                 named,
-                below,
+                shown: &shown,
                 missing,
             };
-            guide.open(start)
+            guide.open(start, below)
         };
         let folder = match (root.descriptor(), &self.held) {
             (Some(anchor), _) => walk_from(anchor, root.path(), &folder(&self.path()))?,
@@ -144,7 +145,7 @@ impl Destination {
         };
         // Open for real: a descriptor that was opened by O_PATH cannot be listed or synced.
         open_at(&folder, ".", FOLDER, Mode::empty())
-            .map_err(|errno| PublishError::at("open", &self.shown(root))(errno.into()))
+            .map_err(|errno| PublishError::at("open", &shown)(errno.into()))
     }
 }
 
@@ -198,13 +199,14 @@ fn directory(opened: OwnedFd, path: &Path) -> Result<OwnedFd, PublishError> {
 /// The walk below a named directory. Where root writes, each directory has to be root's alone.
 struct NoLinks<'a> {
     named: &'a Path,
-    below: &'a Path,
+    /// The file that is to be written, for people.
+    shown: &'a Path,
     missing: Missing,
 }
 
 impl NoLinks<'_> {
-    fn open(&self, start: BorrowedFd<'_>) -> Result<OwnedFd, PublishError> {
-        let walked = walk(start, self.below, self)?;
+    fn open(&self, start: BorrowedFd<'_>, below: &Path) -> Result<OwnedFd, PublishError> {
+        let walked = walk(start, below, self)?;
         self.check(&walked)?;
         let fd = walked.fd().try_clone_to_owned();
         fd.map_err(PublishError::at("open", self.named))
@@ -218,11 +220,14 @@ impl NoLinks<'_> {
         if !geteuid().is_root() {
             return Ok(());
         }
-        let names: Vec<OsString> = walked.names().cloned().collect();
         for (depth, directory) in walked.directories().enumerate() {
             let path = || {
-                self.named
-                    .join(names.iter().take(depth).collect::<PathBuf>())
+                let mut path = self.named.to_owned();
+                path.extend(walked.names().take(depth));
+                match path.as_os_str().is_empty() {
+                    true => PathBuf::from("."),
+                    false => path,
+                }
             };
             let stat = fstat(directory)
                 .map_err(|errno| PublishError::at("open", &path())(errno.into()))?;
@@ -241,7 +246,7 @@ impl NoLinks<'_> {
     }
 
     fn refuse(&self, objection: Objection) -> PublishError {
-        PublishError::refused(&self.named.join(self.below), objection)
+        PublishError::refused(self.shown, objection)
     }
 }
 
