@@ -34,6 +34,7 @@ const PATIENCE: Patience = Patience {
 
 pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     let started = Instant::now();
+    privsep::refuse_pretended_root().map_err(failed)?;
     let root = open_root(arguments.root.as_deref())?;
     let environment = Environment::of_process();
     let scope = scope(arguments, &root, &environment)?;

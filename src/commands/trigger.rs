@@ -20,7 +20,7 @@ use crate::environment::Environment;
 use crate::index::format::SUSPECT_AT;
 use crate::journal;
 use crate::lookup::SYSTEM_INDEXES;
-use crate::privsep::Sandbox;
+use crate::privsep::{self, Sandbox};
 use crate::publish::{Destination, Folder, Place, PublishError, lock_first};
 use crate::rooted::Root;
 use crate::scan::Purpose;
@@ -87,6 +87,7 @@ fn serve(
     if touched == Touched::Nothing {
         return Ok(());
     }
+    privsep::refuse_pretended_root().map_err(failed)?;
     let root = open_root(arguments.root.as_deref().or(default_root))?;
     let config = configuration(&root);
     let places = system_places();

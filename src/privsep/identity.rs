@@ -68,10 +68,31 @@ pub enum Refusal {
     NotDropped(String),
     /// fakeroot and the like.
     #[error(
-        "this process only seems to be root (fakeroot, fakechroot or proot?), which packages cannot be read \
-         under: run `epcache refresh --root DIR` on the tree from outside; lookups work as they are"
+        "this process is root in appearance only (fakeroot, fakechroot or proot): packages are not read. \
+         Once the tree is complete, run `epcache refresh --root DIR` on it as root; lookups work as they are"
     )]
     Pretended,
+}
+
+/// That root is root. A library or a tracing process may only pretend it: the one does not reach raw system
+/// calls, the other does not reach what the kernel says in /proc. What would be read and written under them is
+/// not what is there.
+///
+/// # Errors
+/// [`Refusal::Pretended`].
+pub fn refuse_pretended_root() -> Result<(), Refusal> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let shown = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u32>().ok());
+    let called = kernel::users().map(|[_, effective, _]| effective);
+    let is_root = nix::unistd::geteuid().is_root();
+    let differs = is_root && (called != Ok(0) || shown.is_some_and(|user| user != 0));
+    // Set by fakechroot, of which the worker would lose half: it keeps no variables.
+    let is_fake_tree = std::env::var_os("FAKECHROOT").is_some();
+    if differs || is_fake_tree {
+        return Err(Refusal::Pretended);
+    }
+    Ok(())
 }
 
 /// Whom to become: decided before the fork, from files that root believes.
@@ -80,9 +101,6 @@ pub enum Refusal {
 /// Where root would have to be given up, and there is nobody to become.
 pub(super) fn target(root: &Root, policy: &Policy) -> Result<Privileges, Refusal> {
     let users = kernel::users().map_err(|error| not_dropped("getresuid", error))?;
-    if is_pretended(users) {
-        return Err(Refusal::Pretended);
-    }
     if !users.contains(&0) {
         return Ok(Privileges::Unprivileged);
     }
@@ -105,16 +123,6 @@ pub(super) fn target(root: &Root, policy: &Policy) -> Result<Privileges, Refusal
             }))
         }
     }
-}
-
-/// Whether a library, or a process that traces this one, only pretends that this is root. The one does not
-/// reach raw system calls, the other does not reach what the kernel says in /proc.
-fn is_pretended(users: [u32; 3]) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-    let shown = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u32>().ok());
-    let [_, effective, _] = users;
-    nix::unistd::geteuid().is_root() && (effective != 0 || shown.is_some_and(|user| user != 0))
 }
 
 /// Becomes that user, with no groups, no capability, and no way back. Says what came of it.
