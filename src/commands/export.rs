@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{CommandError, Done, SUCCESS, configuration, failed};
+use super::{CommandError, Done, SUCCESS, configuration, failed, say_what_hangs};
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::environment::Environment;
 use crate::index::format::distribution_flag;
@@ -17,6 +17,7 @@ use crate::terminal::{Output, escape};
 
 pub(crate) fn run(arguments: &ExportArgs) -> Done {
     let root = Root::system();
+    let watched = say_what_hangs();
     let path = match &arguments.index {
         Some(path) => path.clone(),
         None => usual_index(&root)?,
@@ -28,6 +29,7 @@ pub(crate) fn run(arguments: &ExportArgs) -> Done {
         .map(|number| Directory::of(&index, number))
         .collect::<Result<Vec<_>, _>>()
         .map_err(named)?;
+    drop(watched);
     let mut output = Output::stdout();
     match arguments.format {
         ExportFormat::Json => {

@@ -16,6 +16,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use renewal::Work;
 
@@ -24,7 +25,7 @@ use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::index::Damage;
 use crate::lookup::{OpenIndex, PlaceKind, SYSTEM_INDEXES, Unusable, places};
-use crate::rooted::Root;
+use crate::rooted::{Root, Watched, watch};
 use crate::terminal::shell_word;
 
 /// Does what the command line asks for, and returns the exit status. `work` is what is done where nothing
@@ -67,6 +68,7 @@ impl CommandError {
 type Done = Result<u8, CommandError>;
 
 const SUCCESS: u8 = 0;
+const FAILURE: u8 = 2;
 const NONE_FOUND: u8 = 1;
 const DAMAGED: u8 = 1;
 const INCOMPLETE: u8 = 1;
@@ -74,6 +76,22 @@ const STALE: u8 = 3;
 
 fn failed(error: impl std::fmt::Display) -> CommandError {
     CommandError::Failed(error.to_string())
+}
+
+/// Says so where a file system does not answer, and gives up in the end.
+fn say_what_hangs() -> Watched {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const END: Duration = Duration::from_secs(30);
+    watch(|path, silent| {
+        let path = path.display();
+        if silent == PATIENCE {
+            let seconds = silent.as_secs();
+            log::warn!("{path}: no answer for {seconds} s (a network mount that has gone?)");
+        } else if silent == END {
+            log::error!("{path}: no answer for {} s, given up", silent.as_secs());
+            std::process::exit(FAILURE.into());
+        }
+    })
 }
 
 fn open_root(dir: Option<&Path>) -> Result<Root, CommandError> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     CommandError, Done, NONE_FOUND, SUCCESS, configuration, failed, mending, moved_from,
-    open_indexes, open_root, plural,
+    open_indexes, open_root, plural, say_what_hangs,
 };
 use crate::cli::QueryArgs;
 use crate::environment::Environment;
@@ -23,6 +23,7 @@ use crate::scan::Difference;
 use crate::terminal::{DIM, HEADING, NAME, Output, escape, escape_bytes};
 
 pub(crate) fn run(arguments: &QueryArgs) -> Done {
+    let watched = say_what_hangs();
     let root = open_root(arguments.root.as_deref())?;
     refuse_swallowed_group(arguments, &root)?;
     let environment = Environment::of_process();
@@ -74,6 +75,7 @@ pub(crate) fn run(arguments: &QueryArgs) -> Done {
             );
         }
     }
+    drop(watched);
     let mut output = Output::stdout();
     if arguments.json {
         print_json(&mut output, &found)?;

@@ -12,7 +12,7 @@ use super::prometheus;
 use super::triggers::Triggers;
 use super::{
     Done, STALE, SUCCESS, configuration, duration, failed, mending, moved_from, open_root, plural,
-    system_mending,
+    say_what_hangs, system_mending,
 };
 use crate::cli::{StatusArgs, StatusFormat};
 use crate::environment::Environment;
@@ -29,6 +29,7 @@ use crate::terminal::{BAD, DIM, GOOD, HEADING, Output, escape, shell_word};
 use crate::worker::{Scope, search_directories};
 
 pub(crate) fn run(arguments: &StatusArgs) -> Done {
+    let watched = say_what_hangs();
     let root = open_root(arguments.root.as_deref())?;
     let environment = Environment::of_process();
     let venv = environment.venv.clone().filter(|_| root.is_system());
@@ -59,6 +60,7 @@ pub(crate) fn run(arguments: &StatusArgs) -> Done {
     let extra = config.directories;
     let system = search_directories(&root, &Scope::System { extra }).map_err(failed)?;
     report.add_wanted(system, &system_mending(&root));
+    drop(watched);
     let mut output = Output::stdout();
     match arguments.format {
         _ if arguments.json => output.json(&report)?,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DAMAGED, Done, SUCCESS, configuration, failed, plural};
+use super::{DAMAGED, Done, SUCCESS, configuration, failed, plural, say_what_hangs};
 use crate::cli::VerifyArgs;
 use crate::environment::Environment;
 use crate::index::{Damage, Index, verify};
@@ -12,6 +12,7 @@ use crate::terminal::say;
 
 pub(crate) fn run(arguments: &VerifyArgs) -> Done {
     let root = Root::system();
+    let _watched = say_what_hangs();
     let files: Vec<PathBuf> = match &arguments.file {
         Some(file) => vec![file.clone()],
         None => {

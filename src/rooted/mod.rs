@@ -13,6 +13,7 @@ mod door;
 mod late;
 mod trust;
 mod walk;
+mod watch;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -35,6 +36,7 @@ use door::Door;
 pub(crate) use trust::{TrustedLinks, Untrusted, is_root_s};
 use walk::WithinRoot;
 pub(crate) use walk::{Guide, STEP, Walked, walk};
+pub use watch::{Watched, watch};
 
 /// Flags that every open of ours carries: never inherited, never a controlling terminal, and never
 /// waiting for the other end of a FIFO.
@@ -193,6 +195,7 @@ impl Root {
     /// # Errors
     /// Those of `stat(2)`.
     pub fn stat(&self, path: &Path) -> io::Result<FileStat> {
+        watch::asked(path);
         match &self.anchor {
             None => {
                 let (start, path) = self.start(path);
@@ -228,6 +231,7 @@ impl Root {
     /// # Errors
     /// Those of `stat(2)`.
     pub fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        watch::asked(path);
         match &self.anchor {
             None => std::fs::canonicalize(path).or_else(|error| {
                 let through = |door: &Door| door.real_path(door.behind(path)?).ok();
@@ -242,6 +246,7 @@ impl Root {
     /// # Errors
     /// Those of `readlink(2)`: `EINVAL` for what is not a link.
     pub fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        watch::asked(path);
         let (Some(anchor), Some(name)) = (&self.anchor, path.file_name()) else {
             let (start, path) = self.start(path);
             return Ok(PathBuf::from(readlinkat(start, path)?));
@@ -276,6 +281,7 @@ impl Root {
     }
 
     fn open(&self, path: &Path, flags: OFlag) -> io::Result<OwnedFd> {
+        watch::asked(path);
         match &self.anchor {
             None => {
                 let (start, path) = self.start(path);
