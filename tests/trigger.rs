@@ -476,7 +476,7 @@ fn failed_without_harm(tree: &Tree, ran: &Ran, why: &str) {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.complaint().contains(why), "{ran:?}");
     assert!(
-        ran.complaint().contains("epcache refresh --system"),
+        ran.complaint().contains("epcache refresh --system --root "),
         "{ran:?}"
     );
     assert_eq!(indexed(tree), ["sys"], "the old index is there");

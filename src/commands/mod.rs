@@ -192,7 +192,10 @@ fn mending(index: &OpenIndex, root: &Root, environment: &Environment) -> String 
 fn system_mending(root: &Root) -> String {
     match root.is_system() {
         true => "epcache refresh --system".into(),
-        false => format!("epcache refresh --root {}", shell_word(root.path())),
+        false => format!(
+            "epcache refresh --system --root {}",
+            shell_word(root.path())
+        ),
     }
 }
 

@@ -164,7 +164,7 @@ fn open_named(path: &Path, missing: Missing) -> Result<OwnedFd, PublishError> {
         };
         let absolute = std::path::absolute(path).map_err(at("open"))?;
         return match trusted.open(&absolute) {
-            Ok((_, opened)) => directory(opened, path),
+            Ok(opened) => directory(opened.fd, path),
             Err(Untrusted::Io { path, error }) => Err(PublishError::at("open", &path)(error)),
             Err(untrusted) => Err(PublishError::refused(path, Objection::Way(untrusted))),
         };

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use super::trust::Opened;
 use super::walk::{WithinRoot, walk};
 
 #[derive(Debug)]
@@ -22,8 +23,9 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(path: &Path, real: PathBuf, fd: OwnedFd) -> Self {
+    pub(super) fn new(path: &Path, opened: Opened) -> Self {
         let path = path.to_owned();
+        let Opened { real, fd, .. } = opened;
         Self { path, real, fd }
     }
 

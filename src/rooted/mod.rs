@@ -74,7 +74,8 @@ impl Root {
     /// Those of opening `dir` as a directory.
     pub fn at(dir: &Path) -> io::Result<Self> {
         let (path, anchor) = if geteuid().is_root() {
-            TrustedLinks { make: None }.open(&std::path::absolute(dir)?)?
+            let opened = TrustedLinks { make: None }.open(&std::path::absolute(dir)?)?;
+            (opened.real, opened.fd)
         } else {
             let path = std::fs::canonicalize(dir)?;
             let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
@@ -93,8 +94,8 @@ impl Root {
 
     /// Opens directories that somebody has named, for a process that is about to give up root's rights:
     /// they may lie below one that only root may enter. What lies below them is reached from there later.
-    /// Where a link on the way could have been made by others, the process goes by the path alone, and gets
-    /// as far as everybody does. Below a root of its own, that goes for everything anyway.
+    /// Where others could have led the way elsewhere, or own a directory on it, the process goes by the path
+    /// alone, and gets as far as everybody does. Below a root of its own, that goes for everything anyway.
     ///
     /// To be called once.
     pub fn open_named<'p>(&self, paths: impl Iterator<Item = &'p Path>) {
@@ -103,9 +104,9 @@ impl Root {
         }
         let trusted = TrustedLinks { make: None };
         let open = |path: &Path| {
-            let (real, fd) = trusted.open(path).ok()?;
-            let is_directory = file_type(&fstat(&fd).ok()?) == FileType::Directory;
-            is_directory.then(|| Door::new(path, real, fd))
+            let opened = trusted.open(path).ok().filter(|opened| opened.is_root_s)?;
+            let is_directory = file_type(&fstat(&opened.fd).ok()?) == FileType::Directory;
+            is_directory.then(|| Door::new(path, opened))
         };
         // What is not there, or is an archive, is seen to be that from the directory around it.
         let doors = paths

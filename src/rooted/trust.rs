@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{FileStat, Mode, fstat, stat};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
@@ -54,18 +55,32 @@ pub(crate) struct TrustedLinks {
 }
 
 impl TrustedLinks {
-    /// Opens (by O_PATH) what an absolute path of the running system leads to. Says its path without
-    /// links as well.
+    /// Opens (by O_PATH) what an absolute path of the running system leads to.
     ///
     /// # Errors
     /// [`Untrusted`].
-    pub(crate) fn open(&self, path: &Path) -> Result<(PathBuf, OwnedFd), Untrusted> {
+    pub(crate) fn open(&self, path: &Path) -> Result<Opened, Untrusted> {
         let failed = |error: io::Error| self.failed(path.to_owned(), error);
         let top = open_at(AT_FDCWD, "/", STEP, Mode::empty()).map_err(|it| failed(it.into()))?;
         let walked = walk(top.as_fd(), path, self)?;
         let fd = walked.fd().try_clone_to_owned().map_err(failed)?;
-        Ok((walked.path(), fd))
+        let mut directories = walked.directories();
+        Ok(Opened {
+            is_root_s: directories.all(|it| fstat(it).is_ok_and(|stat| !is_changeable(&stat))),
+            real: walked.path(),
+            fd,
+        })
     }
+}
+
+/// What was opened on a way that root goes.
+pub(crate) struct Opened {
+    /// Its path without links.
+    pub(crate) real: PathBuf,
+    /// Opened by O_PATH.
+    pub(crate) fd: OwnedFd,
+    /// Whether only root could put something else in its place.
+    pub(crate) is_root_s: bool,
 }
 
 impl From<Untrusted> for io::Error {
@@ -103,7 +118,7 @@ impl Guide for TrustedLinks {
         match (link, self.make) {
             (Some(link), _) => Err(Untrusted::Nowhere { path: link.into() }),
             (None, Some(make)) => make(here, name).map_err(|error| self.failed(path, error)),
-            (None, None) => Err(self.failed(path, io::ErrorKind::NotFound.into())),
+            (None, None) => Err(self.failed(path, Errno::ENOENT.into())),
         }
     }
 }
