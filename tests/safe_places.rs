@@ -1,5 +1,5 @@
-//! Who may be on the way to where an index is written: nobody who could lead the writer elsewhere. And
-//! whose index is believed.
+//! Where an index is written: only where it was said, through no link that others than the writer could
+//! have made. And whose index is believed.
 
 #![allow(
     clippy::unwrap_used,
@@ -53,14 +53,16 @@ fn link_to_elsewhere(tree: &Tree, owner: u32) {
     own(tree, "way/folder", owner);
 }
 
-/// That nothing was written, for this reason.
-fn refused(tree: &Tree, ran: &Ran, reason: &str) {
-    assert_eq!(ran.code, 2, "{ran:?}");
-    let expected = format!("cannot write way/folder/index: {reason}");
-    assert!(ran.complaint().ends_with(&expected), "{expected}: {ran:?}");
+/// That nothing was written, for this reason, which names `what` was to be written or opened.
+fn refused(tree: &Tree, ran: &Ran, what: &str, reason: &str) {
+    assert_eq!(ran.code, 2, "{reason}: {ran:?}");
+    let expected = format!("cannot write {what}: ");
+    let said = ran.complaint();
+    assert!(said.contains(&expected), "{expected}: {ran:?}");
+    assert!(said.contains(reason), "{reason}: {ran:?}");
     for made in ["way/folder", "elsewhere"] {
         for made in ["index", "index.lock"].map(|name| tree.path(made).join(name)) {
-            assert!(!made.exists(), "{}", made.display());
+            assert!(!made.exists(), "{reason}: {}", made.display());
         }
     }
 }
@@ -70,94 +72,175 @@ fn written(tree: &Tree, ran: &Ran) {
     assert_eq!(names(tree.path("way/folder")), ["index", "index.lock"]);
 }
 
-#[test]
-fn root_writes_only_where_nobody_else_could_lead_it_elsewhere() {
-    if !root_for("the way to where root writes") {
-        return;
-    }
-    let others_way = Some("others than root can write to way");
-    let others_folder = Some("others than root can write to way/folder");
-    type Case<'a> = (&'a dyn Fn(&Tree), Option<&'a str>);
-    let cases: [Case<'_>; 12] = [
-        (
-            &|tree| own(tree, "way", STRANGER),
-            Some("way belongs to user 1, not to root"),
-        ),
-        (
-            &|tree| own(tree, "way/folder", NOBODY),
-            Some("way/folder belongs to user 65534, not to root"),
-        ),
-        (&|tree| set_mode(tree.path("way"), 0o775), others_way),
-        (&|tree| set_mode(tree.path("way"), 0o757), others_way),
-        (
-            &|tree| set_mode(tree.path("way/folder"), 0o775),
-            others_folder,
-        ),
-        (
-            &|tree| set_mode(tree.path("way/folder"), 0o1777),
-            others_folder,
-        ),
-        (
-            &|tree| link_to_elsewhere(tree, STRANGER),
-            Some("way/folder is a link of user 1's, not to root"),
-        ),
-        (
-            &|tree| {
-                fs::remove_dir(tree.path("way/folder")).unwrap();
-                tree.link(".", "way/folder");
-                set_mode(tree.path("way"), 0o1777);
-            },
-            others_way,
-        ),
-        // What a link leads to is held against the same rule.
-        (
-            &|tree| {
-                link_to_elsewhere(tree, 0);
-                own(tree, "elsewhere", STRANGER);
-            },
-            Some("elsewhere belongs to user 1, not to root"),
-        ),
-        (&|_| (), None),
-        (&|tree| set_mode(tree.path("way"), 0o1777), None),
-        (&|tree| link_to_elsewhere(tree, 0), None),
-    ];
+/// What is done to a [`tree`], and why nothing is written then; None where it is.
+type Case<'a> = (&'a dyn Fn(&Tree), Option<&'a str>);
+
+fn check(cases: &[Case<'_>], command: impl Fn(&Tree) -> Command, what: impl Fn(&Tree) -> String) {
     for (prepare, reason) in cases {
         let tree = tree();
         prepare(&tree);
-        let ran = run(&mut tree.epcache(&REFRESH));
+        let ran = run(&mut command(&tree));
         match reason {
             None => written(&tree, &ran),
-            Some(reason) if reason.starts_with("elsewhere") => {
-                refused(&tree, &ran, &format!("{}/{reason}", tree.text("")));
-            }
-            Some(reason) => refused(&tree, &ran, reason),
+            Some(reason) => refused(&tree, &ran, &what(&tree), reason),
         }
     }
 }
 
 #[test]
-fn where_root_stands_counts_too() {
+fn root_writes_only_into_a_folder_that_is_root_s_alone() {
+    if !root_for("the folder that root writes to") {
+        return;
+    }
+    let writable = Some("others than root can write to way/folder: `chmod go-w way/folder` mends");
+    let cases: [Case<'_>; 8] = [
+        (
+            &|tree| own(tree, "way/folder", NOBODY),
+            Some("way/folder belongs to user 65534, not to root"),
+        ),
+        (&|tree| set_mode(tree.path("way/folder"), 0o775), writable),
+        (&|tree| set_mode(tree.path("way/folder"), 0o757), writable),
+        (&|tree| set_mode(tree.path("way/folder"), 0o1777), writable),
+        // The folder that a link of root's leads to is held against the same rule.
+        (
+            &|tree| {
+                link_to_elsewhere(tree, 0);
+                own(tree, "elsewhere", STRANGER);
+            },
+            Some("way/folder belongs to user 1, not to root"),
+        ),
+        (&|_| (), None),
+        // Directories on the way lead nowhere else, whoever they belong to.
+        (&|tree| own(tree, "way", STRANGER), None),
+        (&|tree| set_mode(tree.path("way"), 0o777), None),
+    ];
+    check(
+        &cases,
+        |tree| tree.epcache(&REFRESH),
+        |_| "way/folder/index".into(),
+    );
+}
+
+#[test]
+fn root_follows_a_link_only_if_nobody_else_could_have_made_it() {
+    if !root_for("links on the way to where root writes") {
+        return;
+    }
+    let changeable = Some("is a link, and others can change the directory that it is in: name the");
+    let above = Some("is a link, and others can change a directory above it: name the");
+    /// The folder with the link in it one directory further down, below `way/top`.
+    fn deep(tree: &Tree) {
+        link_to_elsewhere(tree, 0);
+        tree.dir("top");
+        fs::rename(tree.path("way"), tree.path("top/way")).unwrap();
+        // Root's as well, and nobody else can change what it says.
+        tree.link("top/way", "way");
+    }
+    let cases: [Case<'_>; 10] = [
+        (
+            &|tree| link_to_elsewhere(tree, STRANGER),
+            Some("is a link, and it belongs to user 1: name the directory that is meant"),
+        ),
+        (
+            &|tree| {
+                link_to_elsewhere(tree, 0);
+                set_mode(tree.path("way"), 0o775);
+            },
+            changeable,
+        ),
+        // Others could have made a second name there for one of root's links.
+        (
+            &|tree| {
+                link_to_elsewhere(tree, 0);
+                set_mode(tree.path("way"), 0o1777);
+            },
+            changeable,
+        ),
+        (
+            &|tree| {
+                link_to_elsewhere(tree, 0);
+                own(tree, "way", STRANGER);
+            },
+            changeable,
+        ),
+        (
+            &|tree| {
+                deep(tree);
+                own(tree, "top", STRANGER);
+            },
+            above,
+        ),
+        (
+            &|tree| {
+                deep(tree);
+                set_mode(tree.path("top"), 0o775);
+            },
+            above,
+        ),
+        // Root's directory stays where it is in a sticky one.
+        (
+            &|tree| {
+                deep(tree);
+                set_mode(tree.path("top"), 0o1777);
+            },
+            None,
+        ),
+        (&|tree| deep(tree), None),
+        (&|tree| link_to_elsewhere(tree, 0), None),
+        // Relative, and several.
+        (
+            &|tree| {
+                fs::remove_dir(tree.path("way/folder")).unwrap();
+                tree.dir("elsewhere");
+                tree.link("../elsewhere", "way/one");
+                tree.link("./one", "way/folder");
+            },
+            None,
+        ),
+    ];
+    let command = |tree: &Tree| tree.epcache(&REFRESH);
+    check(&cases, command, |_| "way/folder".into());
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_not_what_root_makes_a_folder_for() {
+    if !root_for("a link that leads nowhere") {
+        return;
+    }
+    let tree = tree();
+    fs::remove_dir(tree.path("way/folder")).unwrap();
+    tree.link(tree.path("nowhere"), "way/folder");
+    let ran = run(&mut tree.epcache(&REFRESH));
+    let reason = format!("{} is a link that leads nowhere", tree.text("way/folder"));
+    refused(&tree, &ran, "way/folder", &reason);
+    assert!(!tree.path("nowhere").exists());
+    // What is missing, and no link's, is made.
+    fs::remove_file(tree.path("way/folder")).unwrap();
+    written(&tree, &run(&mut tree.epcache(&REFRESH)));
+}
+
+#[test]
+fn where_root_stands_is_a_folder_that_was_named() {
     if !root_for("the current directory of root") {
         return;
     }
     let tree = tree();
     own(&tree, "way", STRANGER);
-    for output in ["index", "folder/../index"] {
+    for (output, folder) in [("index", "."), ("folder/../index", "folder/..")] {
         let mut command = tree.epcache(&["refresh", "-q", "--path", "../site", "--output", output]);
         let ran = run(command.current_dir(tree.path("way")));
         assert_eq!(ran.code, 2, "{ran:?}");
-        assert!(ran.complaint().contains("way belongs to user 1"), "{ran:?}");
+        let said = format!("cannot write {output}: {folder} belongs to user 1, not to root");
+        assert!(ran.complaint().contains(&said), "{said}: {ran:?}");
     }
-    // From a folder of root's own within it, no more than that folder is on the way.
-    let mut command = tree.epcache(&["refresh", "-q", "--path", "../../site"]);
-    let ran = run(command
-        .args(["--output", "index"])
-        .current_dir(tree.path("way/folder")));
-    written(&tree, &ran);
-    let mut command = tree.epcache(&["refresh", "-q", "--path", "../../site"]);
-    let ran = run(command
-        .args(["--output", "../index"])
-        .current_dir(tree.path("way/folder")));
+    // A folder of root's own within it.
+    let refresh = |output| {
+        let mut command = tree.epcache(&["refresh", "-q", "--path", "../../site"]);
+        command.args(["--output", output]);
+        run(command.current_dir(tree.path("way/folder")))
+    };
+    written(&tree, &refresh("index"));
+    let ran = refresh("../index");
     assert!(
         ran.complaint().contains(": .. belongs to user 1"),
         "{ran:?}"
@@ -165,35 +248,18 @@ fn where_root_stands_counts_too() {
 }
 
 #[test]
-fn others_write_where_root_or_they_alone_decide() {
+fn who_is_not_root_goes_where_the_kernel_leads() {
     if !root_for("folders of several users") {
         return;
     }
-    let reason = |what: &str| format!("{what}, neither to root nor to this user, 65534");
-    let [way, folder, link] = [
-        "way belongs to user 1",
-        "way/folder belongs to user 1",
-        "way/folder is a link of user 1's",
-    ]
-    .map(reason);
-    type Case<'a> = (&'a dyn Fn(&Tree), Option<&'a str>);
-    let cases: [Case<'_>; 7] = [
-        (&|tree| own(tree, "way", STRANGER), Some(&way)),
+    let cases: [Case<'_>; 5] = [
         (
             &|tree| {
-                own(tree, "way/folder", STRANGER);
-                set_mode(tree.path("way/folder"), 0o777);
+                own(tree, "way", STRANGER);
+                tree.give("way/folder");
             },
-            Some(&folder),
+            None,
         ),
-        (
-            &|tree| {
-                link_to_elsewhere(tree, STRANGER);
-                tree.give("elsewhere");
-            },
-            Some(&link),
-        ),
-        (&|tree| tree.give("way/folder"), None),
         // Who shares what is theirs with a group, or writes to /tmp, has chosen so.
         (
             &|tree| {
@@ -212,16 +278,34 @@ fn others_write_where_root_or_they_alone_decide() {
             },
             None,
         ),
+        (
+            &|tree| {
+                link_to_elsewhere(tree, STRANGER);
+                tree.give("elsewhere");
+            },
+            None,
+        ),
     ];
-    for (prepare, reason) in cases {
-        let tree = tree();
-        prepare(&tree);
-        let ran = run(&mut tree.as_user(&REFRESH));
-        match reason {
-            None => written(&tree, &ran),
-            Some(reason) => refused(&tree, &ran, reason),
-        }
+    check(&cases, |tree| tree.as_user(&REFRESH), |_| String::new());
+
+    // A home that is a link, a cache that is one: both are theirs.
+    let tree = Tree::new();
+    tree.system("python");
+    tree.dist(&Tree::user_site("data/home"), "a", "[g]\na = a:main\n");
+    tree.dir("data/cache");
+    tree.link("data/home", "home");
+    tree.link(tree.path("data/cache"), "data/home/.cache");
+    for name in ["data/home", "data/cache"] {
+        tree.give(name);
     }
+    let ran = run(tree
+        .as_user(&["refresh", "-q", "--user"])
+        .env("HOME", tree.path("home")));
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert_eq!(
+        names(tree.path("data/cache/epcache")),
+        ["index", "index.lock"]
+    );
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn confine(
     let why = if orders.require_sandbox {
         Some("the configuration says require-sandbox = yes")
     } else if privileges.is_shared() {
-        Some("there is no user _epcache, packages are read as nobody in a sandbox alone")
+        Some("packages are read as nobody only in a sandbox (as a user _epcache also without one)")
     } else {
         None
     };
