@@ -29,75 +29,50 @@ pub const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why nothing was published. The file that was there before is still there, untouched.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct PublishError(#[from] Trouble);
-
-#[derive(Debug, thiserror::Error)]
-enum Trouble {
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
-    #[error("cannot write {}: {objection}", path.display())]
-    Refused { path: PathBuf, objection: Objection },
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct PublishError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
 }
 
 impl PublishError {
     fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
-        move |source| {
-            Self(Trouble::Io {
-                action,
-                path,
-                source,
-            })
+        move |source| Self {
+            action,
+            path,
+            source,
         }
     }
 
     fn refused(path: &Path, objection: Objection) -> Self {
-        Self(Trouble::Refused {
-            path: path.to_owned(),
-            objection,
-        })
-    }
-
-    fn kind(&self) -> Option<io::ErrorKind> {
-        match &self.0 {
-            Trouble::Io { source, .. } => Some(source.kind()),
-            Trouble::Refused { .. } => None,
-        }
+        Self::at("write", path)(io::Error::other(objection))
     }
 
     /// Whether the place cannot be written by anyone: mounted read-only.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
-        self.kind() == Some(io::ErrorKind::ReadOnlyFilesystem)
+        self.source.kind() == io::ErrorKind::ReadOnlyFilesystem
     }
 
     /// Whether the place may not be written by this user.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
-        self.kind() == Some(io::ErrorKind::PermissionDenied)
+        self.source.kind() == io::ErrorKind::PermissionDenied
     }
 
     /// Whether another writer held the lock all the time.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.kind() == Some(io::ErrorKind::TimedOut)
+        self.source.kind() == io::ErrorKind::TimedOut
     }
 
     /// Whether there is no such place: a link on the way leads nowhere.
     #[must_use]
     pub fn leads_nowhere(&self) -> bool {
-        matches!(
-            &self.0,
-            Trouble::Refused {
-                objection: Objection::Way(Untrusted::Nowhere { .. }),
-                ..
-            }
-        )
+        let objection = self.source.get_ref().and_then(|it| it.downcast_ref());
+        matches!(objection, Some(Objection::Way(Untrusted::Nowhere { .. })))
     }
 }
 
@@ -162,7 +137,7 @@ impl Place {
     /// [`PublishError`]; the old file is in place then.
     pub fn overwrite_byte(&self, offset: u64, byte: u8) -> Result<(), PublishError> {
         match self.folder.overwrite_byte(offset, byte) {
-            Err(error) if error.kind() == Some(io::ErrorKind::TooManyLinks) => {
+            Err(error) if error.source.kind() == io::ErrorKind::TooManyLinks => {
                 self.folder.replace_byte(offset, byte)
             }
             done => done,

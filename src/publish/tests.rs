@@ -257,9 +257,7 @@ fn the_first_place_that_is_not_read_only_is_taken() {
     let taken = |refused| {
         first(refused)
             .map(|place| place.path().to_owned())
-            .map_err(|error| match error.0 {
-                Trouble::Io { path, .. } | Trouble::Refused { path, .. } => path,
-            })
+            .map_err(|error| error.path)
     };
     assert_eq!(taken(&[]), Ok(paths[0].clone()));
     assert_eq!(
