@@ -6,20 +6,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::dir::{Dir, Type};
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::stat::{Mode, fchmod, fstat, mkdirat};
+use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use super::PublishError;
 use super::folder::Folder;
+use super::way::{FOLDER, FOLDER_MODE, make};
 use crate::rooted::open_at;
-
-const FOLDER: OFlag = OFlag::O_RDONLY
-    .union(OFlag::O_DIRECTORY)
-    .union(OFlag::O_NOFOLLOW)
-    .union(OFlag::O_CLOEXEC);
-const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o755);
 
 impl Folder {
     /// Sees to it that the folder `name` beside the published file has these files, each put in place at once
@@ -59,20 +52,17 @@ impl Folder {
         first.and(cleared)
     }
 
-    fn open_beside(&self, name: &str, make: bool) -> io::Result<OwnedFd> {
-        if make {
-            match mkdirat(self.directory(), name, FOLDER_MODE) {
-                Ok(()) | Err(Errno::EEXIST) => {}
-                Err(errno) => return Err(errno.into()),
-            }
+    fn open_beside(&self, name: &str, make_it: bool) -> io::Result<OwnedFd> {
+        if make_it {
+            make(self.directory(), name.as_ref())?;
         }
         let folder = open_at(self.directory(), name, FOLDER, Mode::empty())?;
         let stat = fstat(&folder)?;
         if stat.st_uid != geteuid().as_raw() {
-            return Err(io::Error::other("it belongs to somebody else"));
+            return Err(io::Error::other("it belongs to another user"));
         }
-        // Whatever the umask was, and whatever hand was here.
-        if make && stat.st_mode & 0o7777 != 0o755 {
+        // Whatever was done to it since it was made.
+        if make_it && stat.st_mode & 0o7777 != 0o755 {
             fchmod(&folder, FOLDER_MODE)?;
         }
         Ok(folder)

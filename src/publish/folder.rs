@@ -18,7 +18,7 @@ use nix::sys::stat::{FileStat, Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use super::PublishError;
-use super::way::{Destination, Missing};
+use super::way::{Destination, FOLDER, Missing};
 use crate::rooted::{FileType, Root, file_type, open_at, read_bounded, regular_file};
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
@@ -199,16 +199,27 @@ impl Folder {
         Ok(fstatat(&self.held, name, AtFlags::AT_SYMLINK_NOFOLLOW)?)
     }
 
-    /// Opens an entry that is a regular file, or makes it, as `flags` say, for its owner alone.
+    /// Opens an entry that is a regular file. Anything else is not opened: to open a device can set it
+    /// off.
     pub(super) fn open_file(&self, name: &OsStr, flags: OFlag) -> io::Result<File> {
+        match file_type(&self.stat(name)?) {
+            FileType::Regular => {
+                let opened = open_at(&self.held, name, flags | CAREFUL, Mode::empty())?;
+                Ok(regular_file(opened.into())?.0)
+            }
+            _ => Err(io::Error::other("not a regular file, remove it")),
+        }
+    }
+
+    /// Makes a file that is not there yet, for its owner alone.
+    pub(super) fn make_file(&self, name: &OsStr) -> io::Result<File> {
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | CAREFUL;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
-        let opened = open_at(&self.held, name, flags | CAREFUL, mode)?;
-        Ok(regular_file(opened.into())?.0)
+        Ok(open_at(&self.held, name, flags, mode)?.into())
     }
 
     /// `bytes` in a new file, readable by everybody, that a later writer will know as a leftover.
     pub(super) fn temporary(&self, bytes: &[u8]) -> io::Result<Temporary<'_>> {
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
         // For the name alone, and another one where that is taken; from the third on it is the kernel's
         // randomness. Only a name in a directory that others can write to could be taken on purpose.
         let (file, path) = tempfile::Builder::new()
@@ -216,7 +227,7 @@ impl Folder {
             .rand_bytes(UNIQUE_LENGTH)
             .suffix(TEMPORARY_SUFFIX)
             .make_in("/", |path| {
-                self.open_file(path.file_name().unwrap_or_default(), flags)
+                self.make_file(path.file_name().unwrap_or_default())
             })?
             .keep()
             .map_err(|failed| failed.error)?;
@@ -241,9 +252,8 @@ impl Folder {
     /// Where no other writer is, a temporary file is a leftover. What cannot be cleared away is in
     /// nobody's way.
     pub(super) fn clear_leftovers(&self) {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let Ok(mut entries) =
-            open_at(self.held.as_fd(), ".", flags, Mode::empty()).and_then(Dir::from_fd)
+            open_at(self.held.as_fd(), ".", FOLDER, Mode::empty()).and_then(Dir::from_fd)
         else {
             return;
         };

@@ -3,7 +3,7 @@
 //! Whoever can open a file can lock it for ever: so only a file is locked that nobody but this user can
 //! open.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
-use nix::sys::stat::fstat;
 use nix::unistd::geteuid;
 
 use super::PublishError;
@@ -49,45 +48,54 @@ pub(super) fn lock(folder: &Folder, patience: Duration) -> Result<Lock, PublishE
     lock_file(folder, &name, patience).map_err(PublishError::at("lock", &path))
 }
 
-fn lock_file(folder: &Folder, name: &OsString, patience: Duration) -> io::Result<Lock> {
+fn lock_file(folder: &Folder, name: &OsStr, patience: Duration) -> io::Result<Lock> {
     let mut waiting = Waiting::begin();
     loop {
-        let mut file = folder.open_file(name, OFlag::O_RDWR | OFlag::O_CREAT)?;
-        let metadata = file.metadata()?;
-        if metadata.uid() != geteuid().as_raw() {
-            let text = format!("it belongs to user {}, remove it", metadata.uid());
-            return Err(io::Error::other(text));
+        if let Some(lock) = try_lock(folder, name)? {
+            return Ok(lock);
         }
-        // It may have come from an archive, or from a hand that did not know.
-        if metadata.mode() & 0o077 != 0 {
-            if metadata.nlink() > 1 {
-                // Its other name is not ours to change: a new one takes its place.
-                folder.remove(name);
-                continue;
-            }
-            file.set_permissions(Permissions::from_mode(0o600))?;
+        if waiting.passed() >= patience {
+            let text = format!("another refresh has held it for {} s", patience.as_secs());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
         }
-        loop {
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(locked) => {
-                    let inode = fstat(&*locked).map(|stat| stat.st_ino);
-                    let lock = Lock(Some(locked));
-                    // Somebody may have removed the file between opening and locking.
-                    let here = folder.stat(name).map(|stat| stat.st_ino).ok();
-                    if here == Some(inode?) {
-                        return Ok(lock);
-                    }
-                    break;
-                }
-                Err((back, Errno::EAGAIN | Errno::EINTR)) => file = back,
-                Err((_, errno)) => return Err(errno.into()),
-            }
-            if waiting.passed() >= patience {
-                let text = format!("another refresh has held it for {} s", patience.as_secs());
-                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
-            }
-            sleep(ROUND);
-            waiting.count(ROUND);
+        sleep(ROUND);
+        waiting.count(ROUND);
+    }
+}
+
+/// None where another writer has the lock, or has made or removed the file just now.
+fn try_lock(folder: &Folder, name: &OsStr) -> io::Result<Option<Lock>> {
+    let opened = match folder.open_file(name, OFlag::O_RDWR) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => folder.make_file(name),
+        opened => opened,
+    };
+    let file = match opened {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+        opened => opened?,
+    };
+    let metadata = file.metadata()?;
+    if metadata.uid() != geteuid().as_raw() {
+        let text = format!("it belongs to user {}, remove it", metadata.uid());
+        return Err(io::Error::other(text));
+    }
+    // It may have come from an archive, or from a hand that did not know.
+    if metadata.mode() & 0o077 != 0 {
+        if metadata.nlink() > 1 {
+            // Its other name is not ours to change: a new file takes its place.
+            folder.remove(name);
+            return Ok(None);
         }
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(locked) => {
+            let lock = Lock(Some(locked));
+            // Somebody may have removed the file between opening and locking.
+            #[allow(clippy::useless_conversion)] // its type differs between architectures
+            let here = folder.stat(name).map(|stat| u64::from(stat.st_ino)).ok();
+            Ok(Some(lock).filter(|_| here == Some(metadata.ino())))
+        }
+        Err((_, Errno::EAGAIN | Errno::EINTR)) => Ok(None),
+        Err((_, errno)) => Err(errno.into()),
     }
 }

@@ -26,10 +26,11 @@ use crate::rooted::{
     walk,
 };
 
-const FOLDER: OFlag = OFlag::O_RDONLY
+pub(super) const FOLDER: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_DIRECTORY)
+    .union(OFlag::O_NOFOLLOW)
     .union(OFlag::O_CLOEXEC);
-const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o755);
+pub(super) const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o755);
 
 /// Why a way is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -278,7 +279,7 @@ impl Guide for NoLinks<'_> {
 }
 
 /// Makes a directory, open to all, or takes the one that somebody else has made meanwhile.
-fn make(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+pub(super) fn make(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
     let is_made = match mkdirat(directory, name, FOLDER_MODE) {
         Ok(()) => true,
         Err(Errno::EEXIST) => false,
