@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, renameat};
-use nix::sys::stat::{FileStat, Mode, fstatat};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use super::PublishError;
 use super::way::{Missing, folder_of};
-use crate::rooted::{FileType, Root, file_type, open_at, read_bounded, regular_file};
+use crate::rooted::{FileType, Root, file_type, look_at_regular, open_at, read_bounded, regular};
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
 /// How many letters and digits make the name of a temporary file its own.
@@ -142,7 +142,8 @@ impl Folder {
     /// # Errors
     /// Those of opening and reading it; [`io::ErrorKind::FileTooLarge`] beyond `limit`.
     pub fn read_beside(&self, name: &str, limit: usize) -> io::Result<Vec<u8>> {
-        let (file, stat) = regular_file(self.open_file(name.as_ref(), OFlag::O_RDONLY)?)?;
+        let file = self.open_file(name.as_ref(), OFlag::O_RDONLY)?;
+        let stat = fstat(&file)?;
         Ok(read_bounded(&file, &stat, limit, &mut Vec::new())?.to_vec())
     }
 
@@ -174,11 +175,19 @@ impl Folder {
         Ok(fstatat(&self.held, name, AtFlags::AT_SYMLINK_NOFOLLOW)?)
     }
 
-    /// Opens an entry that is a regular file, or makes it, as `flags` say, for its owner alone.
+    /// Opens an entry that is a regular file, or makes it, as `flags` say, for its owner alone. What is there
+    /// is looked at first, so that no device and no FIFO is opened.
     pub(super) fn open_file(&self, name: &OsStr, flags: OFlag) -> io::Result<File> {
+        match look_at_regular(&self.held, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            // O_EXCL opens nothing that is there.
+            Err(_) if flags.contains(OFlag::O_EXCL) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            seen => drop(seen?),
+        }
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
         let opened = open_at(&self.held, name, flags | CAREFUL, mode)?;
-        Ok(regular_file(opened.into())?.0)
+        regular(fstat(&opened)?)?;
+        Ok(opened.into())
     }
 
     /// `bytes` in a new file, readable by everybody, that a later writer will know as a leftover.
