@@ -111,9 +111,10 @@ class First(Case):
         for flags, left in ((0, False), (1, True)):
             names = "getuid geteuid getegid getgid environ access open close fstat pread fsencode F_OK O_NOFOLLOW"
             system = types.SimpleNamespace(**{name: getattr(os, name) for name in names.split()})
-            system.stat = lambda _: types.SimpleNamespace(
+            site = types.SimpleNamespace(
                 st_mtime_ns=stat.st_mtime_ns, st_ctime_ns=whole, st_ino=1, st_dev=1
             )
+            system.stat = lambda path, **how: site if path == sys.path[0] else os.stat(path, **how)
             system.statvfs = lambda _: types.SimpleNamespace(f_flag=flags)
             with mock.patch.object(epcache, "os", system):
                 found = look_first("g")

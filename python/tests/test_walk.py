@@ -51,6 +51,38 @@ class Walk(Case):
             if metadata != "EGG-INFO":
                 self.assertEqual((found["z"].dist.name, found["z"].dist.version), ("zipped", "3"))
 
+    def test_no_fifo_is_opened(self):
+        self.dist("site", "tool", "[g]\nt = m:a\n")
+        bad = self.dist("site", "bad", "[g]\nb = m:b\n")
+        files = [os.path.join(bad, name) for name in ("entry_points.txt", "METADATA")]
+        for path in files:
+            os.remove(path)
+        for path in files + [self.path(name) for name in ("index", "epcache.conf", "fifo")]:
+            os.mkfifo(path)
+        os.symlink("fifo", self.path("link"))
+        sys.path[:] = [self.path("site")]
+        os.environ["EPCACHE_INDEX"] = self.path("index") + ":" + self.path("link")
+        opened = []
+        opener = os.open
+
+        def noted(path, *args, **kwargs):
+            opened.append(os.fsdecode(path))
+            return opener(path, *args, **kwargs)
+
+        os.open = noted
+        try:
+            found = [(ep.name, ep.dist.version) for ep in epcache.entry_points(group="g")]
+            self.assertTrue(epcache.says_something(self.path("epcache.conf")))
+            self.assertEqual(epcache._configuration._content(self.path("epcache.conf")), "")
+        finally:
+            os.open = opener
+        self.assertEqual(found, [("t", "1")])
+        names = [os.path.basename(path) for path in opened if "bad-1" not in path]
+        self.assertIn("entry_points.txt", names)
+        self.assertEqual([path for path in opened if "bad-1" in path], [])
+        for name in ("index", "epcache.conf", "fifo"):
+            self.assertNotIn(name, names)
+
     def test_an_unpacked_egg_is_read(self):
         self.file("tool-1.egg/EGG-INFO/PKG-INFO", "Name: tool\nVersion: 1\n")
         self.file("tool-1.egg/EGG-INFO/entry_points.txt", "[g]\negg = m:e\n")

@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, renameat};
-use nix::sys::stat::{FileStat, Mode, fstatat};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use super::PublishError;
 use super::way::{Destination, FOLDER, Missing};
-use crate::rooted::{FileType, Root, file_type, open_at, read_bounded, regular_file};
+use crate::rooted::{FileType, Root, file_type, look_at_regular, open_at, read_bounded, regular};
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
 /// How many letters and digits make the name of a temporary file its own.
@@ -167,7 +167,8 @@ impl Folder {
     /// # Errors
     /// Those of opening and reading it; [`io::ErrorKind::FileTooLarge`] beyond `limit`.
     pub fn read_beside(&self, name: &str, limit: usize) -> io::Result<Vec<u8>> {
-        let (file, stat) = regular_file(self.open_file(name.as_ref(), OFlag::O_RDONLY)?)?;
+        let file = self.open_file(name.as_ref(), OFlag::O_RDONLY)?;
+        let stat = fstat(&file)?;
         Ok(read_bounded(&file, &stat, limit, &mut Vec::new())?.to_vec())
     }
 
@@ -199,16 +200,13 @@ impl Folder {
         Ok(fstatat(&self.held, name, AtFlags::AT_SYMLINK_NOFOLLOW)?)
     }
 
-    /// Opens an entry that is a regular file. Anything else is not opened: to open a device can set it
-    /// off.
+    /// Opens an entry that is a regular file. What is there is looked at first, so that no device and no FIFO
+    /// is opened.
     pub(super) fn open_file(&self, name: &OsStr, flags: OFlag) -> io::Result<File> {
-        match file_type(&self.stat(name)?) {
-            FileType::Regular => {
-                let opened = open_at(&self.held, name, flags | CAREFUL, Mode::empty())?;
-                Ok(regular_file(opened.into())?.0)
-            }
-            _ => Err(io::Error::other("not a regular file, remove it")),
-        }
+        look_at_regular(&self.held, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        let opened = open_at(&self.held, name, flags | CAREFUL, Mode::empty())?;
+        regular(fstat(&opened)?)?;
+        Ok(opened.into())
     }
 
     /// Makes a file that is not there yet, for its owner alone.

@@ -12,7 +12,7 @@ use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
 use super::{
-    FileType, OPEN_FLAGS, Root, file_type, not_regular, open_at, read_only_device, regular_file,
+    FileType, OPEN_FLAGS, Root, file_type, open_at, open_regular, read_only_device, regular, watch,
 };
 
 /// An open directory below a [`Root`].
@@ -67,6 +67,7 @@ impl<'r> Directory<'r> {
         let flags = OPEN_FLAGS | OFlag::O_DIRECTORY;
         for entry in Dir::from_fd(open_at(&self.fd, ".", flags, Mode::empty())?)?.iter() {
             let entry = entry?;
+            watch::asked_inside();
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
                 visit(
@@ -83,6 +84,7 @@ impl<'r> Directory<'r> {
     /// # Errors
     /// Those of `stat(2)`.
     pub fn stat_entry(&self, name: &[u8]) -> io::Result<FileStat> {
+        watch::asked_inside();
         if self.root.is_system() {
             return Ok(fstatat(self.fd.as_fd(), name, AtFlags::empty())?);
         }
@@ -98,6 +100,7 @@ impl<'r> Directory<'r> {
     /// # Errors
     /// Those of `stat(2)`.
     pub fn stat_file(&self, entry: &[u8], file: &str) -> io::Result<FileStat> {
+        watch::asked_inside();
         if self.root.is_system() {
             return Ok(fstatat(
                 self.fd.as_fd(),
@@ -117,30 +120,13 @@ impl<'r> Directory<'r> {
     }
 
     /// Opens a regular file by the path `entry/file` below this directory: `entry` one name, `file`
-    /// one name or empty (then it is the entry itself that is opened).
+    /// one name or empty (then it is the entry itself that is opened). The `stat` is from before it was opened.
     ///
     /// # Errors
-    /// Those of [`Root::open_file`].
+    /// Those of [`Root::open_file`]; for a dangling link [`DanglingLink`] in an [`io::ErrorKind::NotFound`].
     pub fn open_file(&self, entry: &[u8], file: &str) -> io::Result<(File, FileStat)> {
-        regular_file(self.open_any(entry, file)?)
-    }
-
-    /// Opens a regular file that lies in this very directory: no link to one.
-    ///
-    /// # Errors
-    /// Those of [`Root::open_file`]; `ELOOP` for a link.
-    pub fn open_own_file(&self, name: &OsStr) -> io::Result<(File, FileStat)> {
-        let flags = OPEN_FLAGS | OFlag::O_NOFOLLOW;
-        regular_file(open_at(&self.fd, name, flags, Mode::empty())?.into())
-    }
-
-    /// Opens whatever lies at `entry/file`, for who finds out from reading what it is: `pread(2)`
-    /// says EISDIR for a directory and ESPIPE for a FIFO.
-    ///
-    /// # Errors
-    /// Those of `open(2)`; for a dangling link [`DanglingLink`] in an [`io::ErrorKind::NotFound`].
-    pub fn open_any(&self, entry: &[u8], file: &str) -> io::Result<File> {
-        // O_NOFOLLOW tells a link from what is not there at no price. Only where there is one, a
+        watch::asked_inside();
+        // Not to follow links tells a link from what is not there, at no price. Only where there is one, a
         // second, more careful call is made.
         match self.open_plain(entry, file) {
             Err(error) if leads_elsewhere(&error) => {
@@ -152,47 +138,38 @@ impl<'r> Directory<'r> {
                         _ => error,
                     })
             }
-            opened => Ok(File::from(opened?)),
+            opened => opened,
         }
     }
 
-    /// Opens what a link leads to. A link may lead to any device there is, and to open some is to set
-    /// them off (a watchdog, a tape): only what is a file, or a directory, is opened.
-    fn open_linked(&self, entry: &[u8], file: &str) -> io::Result<File> {
-        let path = self.path_of(entry);
-        let path = if file.is_empty() {
-            path
-        } else {
-            path.join(file)
-        };
-        let relative = joined(entry, file);
-        let stat = if self.root.is_system() {
-            fstatat(self.fd.as_fd(), relative.as_slice(), AtFlags::empty())?
-        } else {
-            self.root.stat(&path)?
-        };
-        if !matches!(file_type(&stat), FileType::Regular | FileType::Directory) {
-            return Err(not_regular());
-        }
-        let opened = if self.root.is_system() {
-            let relative = relative.as_slice();
-            open_at(&self.fd, relative, OPEN_FLAGS, Mode::empty())?
-        } else {
-            self.root.open(&path, OPEN_FLAGS)?
-        };
-        Ok(File::from(opened))
+    /// Opens a regular file that lies in this very directory: no link to one. The `stat` is that of the open
+    /// file, for decisions about whom to trust.
+    ///
+    /// # Errors
+    /// Those of [`Root::open_file`]; `ELOOP` for a link.
+    pub fn open_own_file(&self, name: &OsStr) -> io::Result<(File, FileStat)> {
+        let (file, _) = open_regular(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        let stat = regular(fstat(file.as_fd())?)?;
+        Ok((file, stat))
     }
 
-    fn open_plain(&self, entry: &[u8], file: &str) -> io::Result<OwnedFd> {
-        let flags = OPEN_FLAGS | OFlag::O_NOFOLLOW;
+    fn open_linked(&self, entry: &[u8], file: &str) -> io::Result<(File, FileStat)> {
+        let path = joined(entry, file);
+        if self.root.is_system() {
+            return open_regular(&self.fd, path.as_slice(), AtFlags::empty());
+        }
+        self.root.open_file(&self.path_of(&path))
+    }
+
+    fn open_plain(&self, entry: &[u8], file: &str) -> io::Result<(File, FileStat)> {
+        let links = AtFlags::AT_SYMLINK_NOFOLLOW;
         if self.root.is_system() || file.is_empty() {
             // The kernel may follow a link to the entry: only the file's own name is looked at.
-            let path = joined(entry, file);
-            return Ok(open_at(&self.fd, path.as_slice(), flags, Mode::empty())?);
+            return open_regular(&self.fd, joined(entry, file).as_slice(), links);
         }
-        let directory = flags | OFlag::O_DIRECTORY;
-        let inner = open_at(&self.fd, entry, directory, Mode::empty())?;
-        Ok(open_at(inner.as_fd(), file, flags, Mode::empty())?)
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let inner = open_at(&self.fd, entry, flags, Mode::empty())?;
+        open_regular(inner, file, links)
     }
 
     fn path_of(&self, name: &[u8]) -> PathBuf {
@@ -210,7 +187,7 @@ fn joined(entry: &[u8], file: &str) -> Vec<u8> {
     path
 }
 
-/// ELOOP is O_NOFOLLOW's answer to a link, ENOTDIR that of O_NOFOLLOW together with O_DIRECTORY.
+/// ELOOP stands for a link, and ENOTDIR is the answer of O_NOFOLLOW together with O_DIRECTORY to one.
 fn leads_elsewhere(error: &io::Error) -> bool {
     use nix::errno::Errno;
     let errno = error.raw_os_error();

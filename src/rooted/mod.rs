@@ -188,7 +188,14 @@ impl Root {
     /// Those of `open(2)`; [`io::ErrorKind::IsADirectory`] and [`io::ErrorKind::InvalidInput`] for
     /// what is not a regular file.
     pub fn open_file(&self, path: &Path) -> io::Result<(File, FileStat)> {
-        regular_file(self.open(path, OPEN_FLAGS)?.into())
+        watch::asked(path);
+        let Some(anchor) = &self.anchor else {
+            let (start, path) = self.start(path);
+            return open_regular(start, path, AtFlags::empty());
+        };
+        let walked = walk(anchor.as_fd(), path, &WithinRoot)?;
+        let stat = regular(fstat(walked.fd())?)?;
+        Ok((walked.open(OPEN_FLAGS)?.into(), stat))
     }
 
     /// `stat(2)`, links followed.
@@ -407,21 +414,55 @@ pub fn read_only_device(fd: impl AsFd) -> io::Result<Option<u64>> {
     })
 }
 
-/// The open file and its `stat`, if it is a regular file.
+/// Opens a regular file for reading. `links` says whether a link at the end of the path is followed.
+///
+/// What is there is looked at first: opening a device can set it off (a tape, a watchdog), and opening a FIFO
+/// wakes its writer. The `stat` is from before the file was opened, so the content may be newer, but not older.
 ///
 /// # Errors
-/// As [`Root::open_file`].
-pub fn regular_file(file: File) -> io::Result<(File, FileStat)> {
-    let stat = fstat(file.as_fd())?;
-    match file_type(&stat) {
-        FileType::Regular => Ok((file, stat)),
-        FileType::Directory => Err(io::Error::from(Errno::EISDIR)),
-        _ => Err(not_regular()),
-    }
+/// Those of `stat(2)` and `open(2)`; ELOOP for a link that is not followed, [`io::ErrorKind::IsADirectory`]
+/// and [`io::ErrorKind::InvalidInput`] for what is not a regular file.
+fn open_regular<P: NixPath + ?Sized>(
+    directory: impl AsFd,
+    path: &P,
+    links: AtFlags,
+) -> io::Result<(File, FileStat)> {
+    let stat = look_at_regular(&directory, path, links)?;
+    let flags = if links.contains(AtFlags::AT_SYMLINK_NOFOLLOW) {
+        OPEN_FLAGS | OFlag::O_NOFOLLOW
+    } else {
+        OPEN_FLAGS
+    };
+    let fd = open_at(&directory, path, flags, Mode::empty())?;
+    Ok((fd.into(), stat))
 }
 
-fn not_regular() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
+/// The `stat` of a regular file that is about to be opened.
+///
+/// # Errors
+/// As [`open_regular`].
+pub(crate) fn look_at_regular<P: NixPath + ?Sized>(
+    directory: impl AsFd,
+    path: &P,
+    links: AtFlags,
+) -> io::Result<FileStat> {
+    regular(fstatat(directory, path, links)?)
+}
+
+/// A `stat`, if it is that of a regular file.
+///
+/// # Errors
+/// As [`open_regular`].
+pub(crate) fn regular(stat: FileStat) -> io::Result<FileStat> {
+    match file_type(&stat) {
+        FileType::Regular => Ok(stat),
+        FileType::Directory => Err(Errno::EISDIR.into()),
+        FileType::Link => Err(Errno::ELOOP.into()),
+        FileType::Other => {
+            let text = "not a regular file";
+            Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+        }
+    }
 }
 
 #[cfg(test)]

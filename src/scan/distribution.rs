@@ -19,7 +19,7 @@ use crate::index::write::{DistributionDraft, EntryArena, EntryRange, FileFingerp
 use crate::metadata::core_metadata::{self, Headers, Parsed};
 use crate::metadata::directory_name::{Kind, recognise};
 use crate::metadata::entry_points::{self, SIZE_LIMIT};
-use crate::rooted::{DanglingLink, Directory, FileType, read_bounded, read_part, regular_file};
+use crate::rooted::{DanglingLink, Directory, FileType, read_bounded, read_part};
 
 /// How much of METADATA is read at first: the headers that count are nearly always in it.
 const HEAD: usize = 4096;
@@ -66,7 +66,6 @@ impl From<io::Error> for Unusable {
             io::ErrorKind::FileTooLarge => {
                 Self::Broken(format!("larger than {} KiB", SIZE_LIMIT >> 10))
             }
-            io::ErrorKind::NotSeekable => Self::Broken("not a regular file".into()),
             _ if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
                 Self::Broken("too many levels of symbolic links".into())
             }
@@ -259,12 +258,20 @@ fn headers_of(
     buffer: &mut Vec<u8>,
     report: &mut Report,
 ) -> Option<Headers> {
-    let opened = directory.open_any(&draft.file_name, file);
-    if opened.is_ok() || exists_unreadable(directory, &opened, draft, file) {
+    let opened = directory.open_file(&draft.file_name, file);
+    let exists = match &opened {
+        Ok(_) => true,
+        Err(error) => match error.kind() {
+            io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => true,
+            io::ErrorKind::PermissionDenied => directory.stat_file(&draft.file_name, file).is_ok(),
+            _ => false,
+        },
+    };
+    if exists {
         draft.flags |= distribution_flag::HAS_METADATA;
     }
     match opened
-        .and_then(|open| read_headers(open, buffer))
+        .and_then(|(open, _)| read_headers(&open, buffer))
         .map_err(Unusable::from)
     {
         Ok(headers) => headers,
@@ -290,37 +297,19 @@ fn headers_of(
     }
 }
 
-fn exists_unreadable(
-    directory: &Directory<'_>,
-    opened: &io::Result<File>,
-    draft: &DistributionDraft,
-    file: &str,
-) -> bool {
-    opened
-        .as_ref()
-        .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
-        && directory.stat_file(&draft.file_name, file).is_ok()
-}
-
 /// Reads as much of a file as it takes to know both headers; None for an empty file.
-fn read_headers(file: File, buffer: &mut Vec<u8>) -> io::Result<Option<Headers>> {
+fn read_headers(file: &File, buffer: &mut Vec<u8>) -> io::Result<Option<Headers>> {
     let (mut filled, mut wanted) = (0, HEAD);
     loop {
         if buffer.len() < wanted {
             buffer.resize(wanted, 0);
         }
         let rest = buffer.get_mut(filled..wanted).unwrap_or_default();
-        filled += read_part(&file, rest, filled as u64)?;
+        filled += read_part(file, rest, filled as u64)?;
         let end = filled < wanted || wanted == HEADERS_LIMIT;
         let content = buffer.get(..filled).unwrap_or_default();
         match core_metadata::parse(content, end) {
-            // Who has a name is a file of core metadata. What else there is, a device perhaps, is
-            // worth a look.
-            Parsed::Complete(headers) if headers.name.is_some() => return Ok(Some(headers)),
-            Parsed::Complete(headers) => {
-                regular_file(file)?;
-                return Ok((!content.is_empty()).then_some(headers));
-            }
+            Parsed::Complete(headers) => return Ok((!content.is_empty()).then_some(headers)),
             Parsed::NeedMore => wanted = (wanted * 4).min(HEADERS_LIMIT),
         }
     }

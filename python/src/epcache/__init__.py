@@ -246,6 +246,9 @@ def says_something(path):  # type: (str) -> bool
     if not os.access(path, os.F_OK):
         return False
     try:
+        # A folder may say something. So it and anything else that is no file, a device, say, stay unopened.
+        if os.stat(path).st_mode & 0o170000 != 0o100000:
+            return True
         fd = os.open(path, FILE)
         try:
             text = os.read(fd, 8192)
@@ -370,6 +373,9 @@ def _open(path, level, files):  # type: (str, str, List[int]) -> Opened
     folder, slash, name = path.rpartition("/")
     above = os.open(folder or slash or ".", FOLDER)
     files.append(above)
+    # No device and no FIFO is opened.
+    if os.stat(name, dir_fd=above, follow_symlinks=False).st_mode & 0o170000 != 0o100000:
+        raise ValueError
     fd = os.open(name, FILE | os.O_NOFOLLOW, dir_fd=above)
     files.append(fd)
     stat, around = os.fstat(fd), os.fstat(above)

@@ -5,6 +5,7 @@ fatal, and nothing is said of it: `epcache status` does.
 """
 
 import os
+from stat import S_ISREG
 
 from . import CONFIGURATION
 
@@ -58,6 +59,8 @@ def _listed(folder: str) -> "List[str]":
 
 def _content(path: str) -> str:
     try:
+        if not S_ISREG(os.stat(path).st_mode):
+            return ""
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return ""

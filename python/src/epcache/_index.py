@@ -6,7 +6,7 @@ raised, and no more is made of it than it is long.
 
 import os
 from binascii import crc32
-from stat import S_ISREG
+from stat import S_ISLNK, S_ISREG
 
 from . import STRING_LIMIT, i64s, u32s
 
@@ -66,6 +66,10 @@ class Index:
         folder, slash, name = path.rpartition("/")
         above = os.open(folder or slash or ".", _FOLDER)
         try:
+            mode = os.stat(name, dir_fd=above, follow_symlinks=False).st_mode
+            # No device and no FIFO is opened. Of a link, opening says that it is one.
+            if not S_ISREG(mode) and not S_ISLNK(mode):
+                raise ValueError("not a regular file")
             self.fd = os.open(name, _FILE, dir_fd=above)
             return os.fstat(self.fd), os.fstat(above)
         finally:

@@ -143,7 +143,11 @@ class Found:
 
     # What a file of it says. Raises OSError.
     def _open(self, file: str) -> int:
-        return os.open(self._where(file), _OPEN)
+        where = self._where(file)
+        # No device and no FIFO is opened.
+        if not S_ISREG(os.stat(where).st_mode):
+            raise OSError("not a regular file")
+        return os.open(where, _OPEN)
 
     def _where(self, file: str) -> bytes:
         where = os.path.join(os.fsencode(self.sighting.path), self.sighting.raw)
@@ -181,7 +185,7 @@ class Found:
             return
         try:
             stat = os.fstat(fd)
-            if not S_ISREG(stat.st_mode) or stat.st_size > SIZE_LIMIT:
+            if stat.st_size > SIZE_LIMIT:
                 self.flags |= PROBLEM
                 return
             content = _read_up_to(fd, SIZE_LIMIT + 1)
@@ -244,9 +248,6 @@ class Found:
             self.flags |= PROBLEM
             return None
         try:
-            if not S_ISREG(os.fstat(fd).st_mode):
-                self.flags |= PROBLEM
-                return None
             content, wanted = b"", _HEAD
             while True:
                 content += _read_up_to(fd, wanted - len(content))
