@@ -31,7 +31,6 @@ pub mod journal;
 mod json;
 pub mod layout;
 pub mod lookup;
-mod memory;
 pub mod metadata;
 mod owner;
 mod parallel;

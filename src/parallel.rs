@@ -22,7 +22,7 @@ const MOST_THREADS: usize = 4;
 /// So many wait for answers that come late. More are no kindness to whoever answers.
 const WAITING_THREADS: usize = 8;
 /// How many things a thread takes at a time.
-pub(crate) const RUN: usize = 8;
+const RUN: usize = 8;
 
 /// The threads that help whoever calls.
 struct Helpers {
@@ -55,56 +55,36 @@ pub(crate) fn prepare(answers_late: bool) {
     });
 }
 
-/// Does `main` here, and has `aside` done by another thread meanwhile, if there is one; else it is left
-/// undone. Returns when both have come to their end.
-pub(crate) fn beside<S, R>(aside: impl FnOnce() -> S + Send, main: impl FnOnce() -> R) -> R {
-    match helpers() {
-        None => main(),
-        Some(Helpers { pool, .. }) => pool.in_place_scope(|scope| {
-            scope.spawn(|_| drop(aside()));
-            main()
-        }),
-    }
-}
-
-/// Calls `work` for runs of `items` and their numbers, each run once, and returns the threads' own
-/// states. The calling thread works as well; `progress` is called there, now and then.
-pub(crate) fn in_runs<T: Send, S: Default + Send>(
+/// Calls `work` for runs of `items`, each run once. Each thread has a state of its own for its calls. The
+/// calling thread works as well; `progress` is called there, now and then.
+pub(crate) fn in_runs<T: Send, S: Default>(
     items: &mut [T],
-    work: impl Fn(&mut S, usize, &mut [T]) + Sync,
+    work: impl Fn(&mut S, &mut [T]) + Sync,
     progress: &mut dyn FnMut(),
-) -> Vec<S> {
+) {
     let count = items.len();
-    let queue = Mutex::new(items.chunks_mut(RUN).enumerate());
+    let queue = Mutex::new(items.chunks_mut(RUN));
     let next_run = || queue.lock().ok().and_then(|mut queue| queue.next());
     let share = |progress: &mut dyn FnMut()| {
         let mut state = S::default();
-        while let Some((number, run)) = next_run() {
-            work(&mut state, number, run);
+        while let Some(run) = next_run() {
+            work(&mut state, run);
             progress();
         }
-        state
     };
     let made = HELPERS.get().and_then(Option::as_ref);
     let worth = made.map_or(WORTH_A_THREAD, |helpers| helpers.worth);
     let wanted = (count / worth).saturating_sub(1);
     let helpers = if wanted > 0 { helpers() } else { None };
     let Some(Helpers { pool, .. }) = helpers else {
-        return vec![share(progress)];
-    };
-    let states = Mutex::new(Vec::new());
-    let keep = |state| {
-        if let Ok(mut states) = states.lock() {
-            states.push(state);
-        }
+        return share(progress);
     };
     pool.in_place_scope(|scope| {
         for _ in 0..wanted.min(pool.current_num_threads()) {
-            scope.spawn(|_| keep(share(&mut || ())));
+            scope.spawn(|_| share(&mut || ()));
         }
-        keep(share(progress));
+        share(progress);
     });
-    states.into_inner().unwrap_or_default()
 }
 
 /// How many processors this process may use.
@@ -125,17 +105,15 @@ mod tests {
     fn every_item_is_worked_on_once_however_many_there_are() {
         for count in [0, 1, 31, 32, 33, 127, 300, 10_000] {
             let mut items = vec![0usize; count];
-            let work = |seen: &mut Vec<(usize, usize)>, number: usize, run: &mut [usize]| {
-                for (position, item) in run.iter_mut().enumerate() {
-                    *item += number * RUN + position;
+            let work = |seen: &mut usize, run: &mut [usize]| {
+                for item in run {
+                    *item += 1;
+                    *seen += 1;
                 }
-                seen.push((number, run.len()));
+                assert!(*seen <= count);
             };
-            let mut seen = in_runs(&mut items, work, &mut || ()).concat();
-            assert_eq!(items, (0..count).collect::<Vec<_>>());
-            seen.sort_unstable();
-            let numbers: Vec<_> = seen.iter().map(|(number, _)| *number).collect();
-            assert_eq!(numbers, (0..count.div_ceil(RUN)).collect::<Vec<_>>());
+            in_runs(&mut items, work, &mut || ());
+            assert_eq!(items, vec![1; count]);
         }
     }
 }

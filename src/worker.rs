@@ -5,26 +5,22 @@
 
 mod message;
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::FileStat;
 
 use crate::consumers::{self, Consumer, Form};
 use crate::freshness::{Listing, Names, Recall, is_missing};
-use crate::index::format::{SIZE_LIMIT, record_flag};
-use crate::index::old::{self, OldIndex};
-use crate::index::write::{self, EncodedRecord, Renewed, WriteError};
-use crate::index::{Damage, Index, Record, Stamp};
+use crate::index::format::{RULES, SIZE_LIMIT};
+use crate::index::write::{self, WriteError};
+use crate::index::{Damage, EncodedRecord, Index, Record, verify};
 use crate::layout::{self, Found, LayoutError, SearchDirectory};
-use crate::memory;
 use crate::parallel;
 use crate::privsep::Sender;
 use crate::rooted::Root;
@@ -34,8 +30,6 @@ pub use message::{MOST_BYTES, Reception};
 
 /// How often whoever waits hears how far the work is.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
-/// An older index of up to so many bytes is read before another thread would have begun.
-const WORTH_A_THREAD: u64 = 1 << 20;
 
 /// Which search directories an index is wanted of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,23 +184,10 @@ pub fn run(
     request: &Request,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Product, WorkerError> {
-    let old = request.old.as_ref();
-    let old = OldBytes::new(old.filter(|_| request.purpose == Purpose::Running));
-    let mut work = || renew(root, request, &old, progress);
-    if old.is_long() {
-        // Read by another thread, while this one finds the directories and lists the first of them.
-        parallel::beside(|| old.fetch(), work)
-    } else {
-        work()
-    }
-}
-
-fn renew(
-    root: &Root,
-    request: &Request,
-    old: &OldBytes<'_>,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Product, WorkerError> {
+    let old = match (&request.old, request.purpose) {
+        (Some(file), Purpose::Running) => usable_index(file),
+        _ => None,
+    };
     let mut found = search_directories(root, &request.scope)?;
     let mut product = Product {
         notes: found.notes,
@@ -223,7 +204,7 @@ fn renew(
         root,
         purpose: request.purpose,
         named: named.and_then(|named| located(root, named)),
-        old,
+        old: old.as_ref(),
     };
     for directory in found.directories {
         let before = product.scanned;
@@ -237,11 +218,11 @@ fn renew(
         }
     }
     let image = request.purpose != Purpose::Running;
-    product.write(records, image, old.open().as_ref())?;
+    product.write(records, image, old.as_ref())?;
     if let Some(consumers) = &request.consumers {
-        let unchanged = if product.unchanged { old.fetch() } else { None };
-        let bytes = unchanged.unwrap_or(&product.index);
-        let index = Index::open(bytes)?;
+        let unchanged = old.as_ref().filter(|_| product.unchanged);
+        let bytes = unchanged.map_or(&product.index, Index::source);
+        let index = Index::open(bytes.as_slice())?;
         let made = consumers::files(&index, consumers, message::FILES_LIMIT)?;
         product.files = made.files;
         let left_out = made.left_out.into_iter();
@@ -260,7 +241,7 @@ struct Work<'w> {
     purpose: Purpose,
     /// None: anything may have changed.
     named: Option<Located<'w>>,
-    old: &'w OldBytes<'w>,
+    old: Option<&'w Index<Vec<u8>>>,
 }
 
 /// Device and inode number: what a directory is, however it is spelled.
@@ -287,41 +268,16 @@ fn located<'n>(root: &Root, named: &'n Named) -> Option<Located<'n>> {
     Some(located)
 }
 
-/// The bytes of the old index, if they are of use: read and checked by whoever needs them first.
-struct OldBytes<'r> {
-    file: Option<&'r File>,
-    bytes: OnceLock<Option<Vec<u8>>>,
-}
-
-impl<'r> OldBytes<'r> {
-    fn new(file: Option<&'r File>) -> Self {
-        Self {
-            file,
-            bytes: OnceLock::new(),
-        }
-    }
-
-    fn is_long(&self) -> bool {
-        let size = self.file.and_then(|file| file.metadata().ok());
-        size.is_some_and(|metadata| metadata.len() > WORTH_A_THREAD)
-    }
-
-    fn fetch(&self) -> Option<&[u8]> {
-        let read = || self.file.and_then(usable_bytes);
-        self.bytes.get_or_init(read).as_deref()
-    }
-
-    fn open(&self) -> Option<OldIndex<'_>> {
-        OldIndex::open(self.fetch()?).ok()
-    }
-}
-
-fn usable_bytes(file: &File) -> Option<Vec<u8>> {
+/// The older index, if a writer may take anything over from it: it is sound in every byte, and what it says
+/// was read by the rules by which this program reads.
+fn usable_index(file: &File) -> Option<Index<Vec<u8>>> {
     let size = file.metadata().ok().filter(|it| it.is_file())?.len();
     let size = usize::try_from(size).ok().filter(|_| size <= SIZE_LIMIT)?;
-    let mut bytes = memory::zeros(size);
+    let mut bytes = vec![0; size];
     file.read_exact_at(&mut bytes, 0).ok()?;
-    old::is_usable(&bytes).then_some(bytes)
+    let index = Index::open(bytes).ok()?;
+    let usable = index.rules() == RULES && !index.is_image() && verify(&index).is_ok();
+    usable.then_some(index)
 }
 
 /// The search directories of a scope.
@@ -344,9 +300,13 @@ impl Product {
         &mut self,
         mut records: Vec<EncodedRecord>,
         image: bool,
-        old: Option<&OldIndex<'_>>,
+        old: Option<&Index<Vec<u8>>>,
     ) -> Result<(), WriteError> {
-        while let Err(too_large) = write::fits(&records) {
+        let index = loop {
+            let too_large = match write::index(&records, image) {
+                Ok(index) => break index,
+                Err(too_large) => too_large,
+            };
             let sizes = records.iter().map(EncodedRecord::size).enumerate();
             let largest = sizes.max_by_key(|(_, size)| *size).map(|(at, _)| at);
             let record = records.remove(largest.ok_or(too_large)?);
@@ -358,15 +318,16 @@ impl Product {
                 path: record.path().to_owned(),
                 text,
             });
-        }
+        };
         self.directories = records.len();
         for record in &records {
             self.distributions += record.distribution_count();
             self.entry_points += record.entry_count();
         }
-        match write::renewed(records, image, old)? {
-            Renewed::Index(bytes) => self.index = bytes,
-            Renewed::Unchanged => self.unchanged = true,
+        if old.is_some_and(|old| write::are_same(&index, old.source())) {
+            self.unchanged = true;
+        } else {
+            self.index = index;
         }
         Ok(())
     }
@@ -390,7 +351,7 @@ impl Product {
                     self.warnings.push(warning);
                     return None;
                 }
-                None => work.missing(&path),
+                None => scan::missing(&path),
             },
             Err(error) => {
                 let text = format!("cannot be read, not in the index: {error}");
@@ -402,16 +363,12 @@ impl Product {
     }
 }
 
-impl Work<'_> {
-    fn missing(&self, path: &Path) -> EncodedRecord {
-        let old = self.old.open();
-        let record = old.and_then(|old| old.find(path.as_os_str().as_bytes()));
-        match record {
-            Some(record) if record.flags() == record_flag::MISSING => {
-                record.kept(path, (Stamp::UNKNOWN, Stamp::UNKNOWN))
-            }
-            _ => scan::missing(path),
-        }
+impl<'w> Work<'w> {
+    /// The older index's record of a search directory, found by its exact path, but not by an alias.
+    fn record(&self, path: &Path) -> Option<Record<'w, Vec<u8>>> {
+        let path = path.as_os_str().as_bytes();
+        let record = self.old?.find(path).ok()??;
+        (record.path() == path).then_some(record)
     }
 }
 
@@ -430,18 +387,14 @@ fn scan_path(
             Some(here.flat_map(|(_, names)| (*names).clone()).collect())
         }
     };
-    let old = OnceCell::new();
-    let find = || work.old.open()?.find(path.as_os_str().as_bytes());
-    let listing = Listing::settled_since(&directory, names, &|| match old.get_or_init(find) {
+    let old = work.record(path);
+    let recall = || match &old {
         Some(record) => Recall::of(record, named.as_ref(), &directory),
         None => Ok(None),
-    })?;
-    if let Some(Some(record)) = old.get() {
-        return Ok(scan::renew(&directory, listing, record, progress));
-    }
-    let no_old: Option<&Record<'_, Vec<u8>>> = None;
-    scan::directory(&directory, listing, no_old, work.purpose, progress)
-        .map_err(|damage: Damage| io::Error::other(damage))
+    };
+    let listing = Listing::settled_since(&directory, names, &recall)?;
+    scan::directory(&directory, listing, old.as_ref(), work.purpose, progress)
+        .map_err(io::Error::other)
 }
 
 /// A file on `sys.path` is an archive; its entry points are read by nobody but Python.
@@ -455,23 +408,25 @@ fn archive(root: &Root, path: &Path) -> Option<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::Index;
-    use crate::index::write::{DistributionDraft, EntryArena};
+    use crate::index::Stamp;
+    use crate::index::{DistributionDraft, EntryDraft};
 
     /// A record of so many mebibytes.
     fn record(path: &str, mebibytes: usize) -> EncodedRecord {
         let value = vec![b'x'; 1 << 20];
-        let mut arena = EntryArena::default();
-        let entry = (b"g".as_slice(), b"n".as_slice(), value.as_slice(), false);
-        let entries = arena.add(std::iter::repeat_n(entry, mebibytes));
-        let file_name = b"big-1.dist-info".to_vec();
+        let entry = EntryDraft {
+            group: b"g",
+            name: b"n",
+            value: &value,
+            malformed: false,
+        };
         let draft = DistributionDraft {
-            file_name,
-            entries,
+            file_name: b"big-1.dist-info".to_vec(),
+            entries: std::iter::repeat_n(entry, mebibytes).collect(),
             ..DistributionDraft::default()
         };
         let stamps = (Stamp::UNKNOWN, Stamp::UNKNOWN);
-        EncodedRecord::new(Path::new(path), 0, stamps, vec![draft], &arena)
+        EncodedRecord::new(Path::new(path), 0, stamps, &[draft])
     }
 
     #[test]

@@ -16,8 +16,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use epcache::index::format::{self, distribution_flag, record_flag};
-use epcache::index::write::FileFingerprint;
-use epcache::index::{Damage, Index, Source, Stamp, verify};
+use epcache::index::{Damage, FileFingerprint, Index, Source, Stamp, verify};
 use index_checks::Answers;
 use index_support::{Directory, Dist, EntryPoint, directory, dist, many, with_crc, write};
 use proptest::collection::vec;

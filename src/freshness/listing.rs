@@ -60,7 +60,7 @@ impl Listing {
     }
 
     fn look_at_each(&mut self, directory: &Directory<'_>) {
-        let look = |(): &mut (), _, run: &mut [&mut Sighting]| {
+        let look = |(): &mut (), run: &mut [&mut Sighting]| {
             for sighting in run {
                 sighting.found = directory.stat_entry(&sighting.file_name).map(|stat| {
                     sighting.stamps = (Stamp::modified(&stat), Stamp::changed(&stat));

@@ -108,52 +108,8 @@ pub fn key_hash(key: &[u8]) -> u32 {
     crc32fast::hash(key)
 }
 
-/// The size of a record's tables in front of its string pool, in bytes.
-pub(super) fn tables_size(counts: [u32; 4]) -> u64 {
-    let [distributions, keys, groups, entries] = counts.map(u64::from);
-    distributions * DISTRIBUTION_ROW as u64
-        + keys * KEY_ROW as u64
-        + groups * GROUP_ROW as u64
-        + entries * (ENTRY_ROW + REFERENCE_ROW) as u64
-}
-
 /// Every size and offset below the limit of the whole file fits; beyond it the index is refused in
 /// the end, whatever was written for it.
 pub(super) fn size(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-/// Appends numbers, little-endian.
-pub(super) fn put(bytes: &mut Vec<u8>, numbers: &[u32]) {
-    for number in numbers {
-        bytes.extend_from_slice(&number.to_le_bytes());
-    }
-}
-
-/// A row of a table: little-endian numbers at fixed offsets.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Row<'a>(pub(super) &'a [u8]);
-
-impl Row<'_> {
-    /// The number at `at`; a row that is too short reads as zeros (the tables are sliced to whole
-    /// rows before, so that this does not occur).
-    pub(super) fn u32(self, at: usize) -> u32 {
-        self.chunk(at).map_or(0, u32::from_le_bytes)
-    }
-
-    pub(super) fn u16(self, at: usize) -> u16 {
-        self.chunk(at).map_or(0, u16::from_le_bytes)
-    }
-
-    pub(super) fn u64(self, at: usize) -> u64 {
-        self.chunk(at).map_or(0, u64::from_le_bytes)
-    }
-
-    pub(super) fn i64(self, at: usize) -> i64 {
-        self.chunk(at).map_or(0, i64::from_le_bytes)
-    }
-
-    pub(super) fn chunk<const N: usize>(self, at: usize) -> Option<[u8; N]> {
-        self.0.get(at..)?.first_chunk::<N>().copied()
-    }
 }

@@ -1,28 +1,35 @@
 //! The index: the published file, one record per search directory.
 //!
-//! [`mod@write`] turns records into bytes, [`Index`] answers from them through any [`Source`],
-//! [`verify()`] checks every byte, [`mod@old`] hands an older index's records to the next one. The format is specified in `docs/format.md`; [`mod@format`] has its
-//! numbers. Nothing here knows where the bytes come from or go to, and nothing that the bytes can
-//! say makes a reader panic, loop, or allocate more than the file is long.
+//! [`Index`] answers from the bytes of any [`Source`], [`verify()`] checks every byte, [`mod@write`]
+//! turns records into bytes. The format is specified in `docs/format.md`; [`mod@format`] has its
+//! numbers, and `rows` alone knows where in a row each of them lies. Nothing here knows where the
+//! bytes come from or go to, and nothing that the bytes can say makes a reader panic, loop, or
+//! allocate more than the file is long.
+//!
+//! From the bottom to the top: `format`, `stamp`; `rows`; `source`; `body` (checked bytes, and rows
+//! among them); `view`; `record`; `read`, `verify`; `draft`, `encode`, `write`.
 
-mod arena;
+mod body;
+mod draft;
 mod encode;
 pub mod format;
-pub mod old;
 mod read;
 mod record;
 mod rows;
-pub mod splice;
+mod source;
 mod stamp;
-mod tables;
 mod verify;
+mod view;
 pub mod write;
 
-pub use read::{Damage, Index, Source};
+pub use draft::{DistributionDraft, Drafts, EntryDraft, EntryList};
+pub use encode::EncodedRecord;
+pub use read::Index;
 pub use record::Record;
-pub use rows::{Distribution, Entry, Group};
+pub use source::{Damage, Source};
 pub use stamp::Stamp;
 pub use verify::verify;
+pub use view::{Distribution, Entry, FileFingerprint, Group, Outline};
 
 #[cfg(test)]
 mod tests;

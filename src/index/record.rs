@@ -1,96 +1,74 @@
 //! One record: what is known of one search directory.
 
-use std::cmp::Ordering;
+use std::borrow::Cow;
 use std::ops::Range;
 
-use super::encode::FileFingerprint;
-use super::format::{
-    DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, KEY_ROW, REFERENCE_ROW, Row, distribution_flag,
-    key_hash, record_flag, tables_size,
-};
-use super::read::{Damage, Index, Source};
-use super::rows::{Distribution, Entry, Group};
+use super::body::{Body, Table};
+use super::format::{key_hash, record_flag};
+use super::rows::{DistributionRow, EntryRow, GroupRow, KeyRow, RecordRow, ReferenceRow, Span};
+use super::source::{Damage, Source};
 use super::stamp::Stamp;
+use super::view::{Distribution, Entry, FileFingerprint, Group, Outline};
 
-/// How many rows a bulk pass decodes at a time.
-const ROWS_AT_A_TIME: u32 = 256;
-
-/// A row of the record table.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RecordRow {
-    pub(super) path: (u32, u32),
-    pub(super) flags: u32,
-    pub(super) stamps: (Stamp, Stamp),
-    pub(super) distributions: u32,
-    pub(super) keys: u32,
-    pub(super) groups: u32,
-    pub(super) entries: u32,
-    pub(super) listed: u32,
-    pub(super) tables: u64,
-    pool: u64,
-    pub(super) end: u64,
+/// What the index knows of one search directory.
+pub struct Record<'i, S> {
+    pub(super) body: &'i Body<S>,
+    pub(super) row: RecordRow,
+    pub(super) tables: Tables,
+    number: u32,
+    path: Cow<'i, [u8]>,
 }
 
-impl RecordRow {
-    pub(super) fn has(&self, flags: u32) -> bool {
-        self.flags & flags == flags
-    }
+/// The tables of a record, in the order in which they lie, and its string pool.
+#[derive(Debug, Clone)]
+pub(super) struct Tables {
+    pub(super) distributions: Table<DistributionRow>,
+    pub(super) keys: Table<KeyRow>,
+    pub(super) groups: Table<GroupRow>,
+    pub(super) entries: Table<EntryRow>,
+    pub(super) references: Table<ReferenceRow>,
+    pub(super) pool: Range<u64>,
+}
 
-    pub(super) fn decode(row: Row<'_>, body_size: u64) -> Result<Self, Damage> {
-        let (tables, length) = (u64::from(row.u32(0)), u64::from(row.u32(4)));
-        let [distributions, keys, groups, entries, listed] = [
-            row.u32(12),
-            row.u32(16),
-            row.u32(20),
-            row.u32(24),
-            row.u32(28),
-        ];
-        let pool = tables + tables_size([distributions, keys, groups, entries]);
-        let end = tables + length;
-        if pool > end || end > body_size {
+impl Tables {
+    fn of(row: &RecordRow, body_size: u64) -> Result<Self, Damage> {
+        let start = u64::from(row.segment.start);
+        let distributions = Table::at(start, row.distributions);
+        let keys = Table::at(distributions.end(), row.keys);
+        let groups = Table::at(keys.end(), row.groups);
+        let entries = Table::at(groups.end(), row.entries);
+        let references = Table::at(entries.end(), row.entries);
+        let pool = references.end()..start + u64::from(row.segment.length);
+        if pool.start > pool.end || pool.end > body_size {
             return Err(Damage::Malformed("a record longer than its place"));
         }
-        if listed > entries || keys > distributions {
+        if row.listed > row.entries || row.keys > row.distributions {
             return Err(Damage::Malformed("a record's counts"));
         }
         Ok(Self {
-            path: (row.u32(48), row.u32(52)),
-            flags: row.u32(8),
-            stamps: (Stamp::from_raw(row.i64(32)), Stamp::from_raw(row.i64(40))),
             distributions,
             keys,
             groups,
             entries,
-            listed,
-            tables,
+            references,
             pool,
-            end,
         })
     }
-}
 
-/// What the index knows of one search directory.
-pub struct Record<'i, S> {
-    index: &'i Index<S>,
-    number: u32,
-    pub(super) row: RecordRow,
-    path: Vec<u8>,
+    pub(super) fn pool_size(&self) -> u64 {
+        self.pool.end - self.pool.start
+    }
 }
 
 impl<'i, S: Source> Record<'i, S> {
-    pub(super) fn new(index: &'i Index<S>, number: u32, row: RecordRow, path: Vec<u8>) -> Self {
-        Self {
-            index,
-            number,
+    pub(super) fn new(body: &'i Body<S>, number: u32, row: RecordRow) -> Result<Self, Damage> {
+        Ok(Self {
+            body,
+            tables: Tables::of(&row, body.size())?,
+            path: body.string(0, row.path)?,
             row,
-            path,
-        }
-    }
-
-    /// The index that it is in.
-    #[must_use]
-    pub fn index(&self) -> &'i Index<S> {
-        self.index
+            number,
+        })
     }
 
     /// Its number in the index.
@@ -105,10 +83,16 @@ impl<'i, S: Source> Record<'i, S> {
         &self.path
     }
 
+    /// Its flags, of [`record_flag`].
+    #[must_use]
+    pub fn flags(&self) -> u32 {
+        self.row.flags
+    }
+
     /// Whether all these flags of [`record_flag`] are set.
     #[must_use]
     pub fn has(&self, flags: u32) -> bool {
-        self.row.has(flags)
+        self.row.flags & flags == flags
     }
 
     /// Whether there was no such directory.
@@ -120,7 +104,7 @@ impl<'i, S: Source> Record<'i, S> {
     /// The search directory's mtime and ctime.
     #[must_use]
     pub fn stamps(&self) -> (Stamp, Stamp) {
-        self.row.stamps
+        (self.row.mtime, self.row.ctime)
     }
 
     /// How many metadata directories there are.
@@ -140,8 +124,7 @@ impl<'i, S: Source> Record<'i, S> {
     /// # Errors
     /// [`Damage`] in what the lookup touched.
     pub fn distribution(&self, number: u32) -> Result<Distribution, Damage> {
-        let row = self.row_of(Table::Distributions, number)?;
-        self.decode_distribution(Row(&row))
+        self.decode_distribution(&self.body.row(self.tables.distributions, number)?)
     }
 
     /// All metadata directories, in CPython's order.
@@ -151,13 +134,31 @@ impl<'i, S: Source> Record<'i, S> {
     pub fn distributions(
         &self,
     ) -> impl Iterator<Item = Result<Distribution, Damage>> + use<'_, 'i, S> {
-        let mut budget = Budget::of_distributions(self.pool_size());
-        self.rows_of(Table::Distributions, 0..self.row.distributions)
-            .map(move |row| {
-                let row = row?;
-                budget.spend([4, 12, 20, 28].map(|at| Row(&row).u32(at)))?;
-                self.decode_distribution(Row(&row))
+        let mut budget = Budget::of_distributions(self.tables.pool_size());
+        self.body.all(self.tables.distributions).map(move |row| {
+            let row = row?;
+            budget.spend(strings_of(&row).map(|place| place.length))?;
+            self.decode_distribution(&row)
+        })
+    }
+
+    /// All metadata directories, in CPython's order, as far as they can be compared with what is there
+    /// now.
+    ///
+    /// # Errors
+    /// [`Damage`] in what the lookup touched.
+    pub fn outlines(&self) -> impl Iterator<Item = Result<Outline<'i>, Damage>> + use<'_, 'i, S> {
+        let mut budget = Budget::of(self.tables.pool_size());
+        self.body.all(self.tables.distributions).map(move |row| {
+            let row = row?;
+            budget.spend([row.file_name.length])?;
+            Ok(Outline {
+                file_name: self.file_name(&row)?,
+                flags: row.flags,
+                stamps: (row.mtime, row.ctime),
+                entry_points_file: FileFingerprint::of(&row),
             })
+        })
     }
 
     /// A group by its name.
@@ -165,18 +166,11 @@ impl<'i, S: Source> Record<'i, S> {
     /// # Errors
     /// [`Damage`] in what the lookup touched.
     pub fn group(&self, name: &str) -> Result<Option<Group>, Damage> {
-        let (mut low, mut high) = (0, self.row.groups);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let row = self.row_of(Table::Groups, middle)?;
-            let group = self.decode_group(Row(&row))?;
-            match group.name.as_str().cmp(name) {
-                Ordering::Less => low = middle + 1,
-                Ordering::Greater => high = middle,
-                Ordering::Equal => return Ok(Some(group)),
-            }
-        }
-        Ok(None)
+        let found = self.body.search(self.tables.groups, |row| {
+            let group = self.decode_group(row)?;
+            Ok((group.name.as_str().cmp(name), group))
+        })?;
+        Ok(found.map(|(_, group)| group))
     }
 
     /// All groups, sorted by name, bytewise.
@@ -184,13 +178,12 @@ impl<'i, S: Source> Record<'i, S> {
     /// # Errors
     /// [`Damage`] in what the lookup touched.
     pub fn groups(&self) -> impl Iterator<Item = Result<Group, Damage>> + use<'_, 'i, S> {
-        let mut budget = Budget::of(self.pool_size());
-        self.rows_of(Table::Groups, 0..self.row.groups)
-            .map(move |row| {
-                let row = row?;
-                budget.spend([Row(&row).u32(4)])?;
-                self.decode_group(Row(&row))
-            })
+        let mut budget = Budget::of(self.tables.pool_size());
+        self.body.all(self.tables.groups).map(move |row| {
+            let row = row?;
+            budget.spend([row.name.length])?;
+            self.decode_group(&row)
+        })
     }
 
     /// The entry points of a group: first those of distributions with core metadata, then the
@@ -202,27 +195,18 @@ impl<'i, S: Source> Record<'i, S> {
         &self,
         group: &Group,
     ) -> impl Iterator<Item = Result<Entry, Damage>> + use<'_, 'i, S> {
-        self.entries_in(group.rows.clone())
-    }
-
-    /// A run of entry points, in the order of the table.
-    pub(super) fn entries_in(
-        &self,
-        rows: Range<u32>,
-    ) -> impl Iterator<Item = Result<Entry, Damage>> + use<'_, 'i, S> {
         let mut strings_end = 0;
-        self.rows_of(Table::Entries, rows).map(move |row| {
+        let rows = self.body.rows(self.tables.entries, group.rows.clone());
+        rows.map(move |row| {
             let row = row?;
-            let offset = Row(&row).u32(0);
             // Strings of entries follow each other in the pool. Holding a file to that bounds what
             // it can make a reader print by its own length.
-            if offset < strings_end {
+            if row.name.start < strings_end {
                 return Err(Damage::Malformed("strings out of order"));
             }
-            strings_end = offset
-                .saturating_add(Row(&row).u32(4))
-                .saturating_add(Row(&row).u32(8));
-            self.decode_entry(Row(&row))
+            let name_end = row.name.start.saturating_add(row.name.length);
+            strings_end = name_end.saturating_add(row.value_length);
+            self.decode_entry(&row)
         })
     }
 
@@ -234,14 +218,22 @@ impl<'i, S: Source> Record<'i, S> {
         &self,
         distribution: &Distribution,
     ) -> impl Iterator<Item = Result<Entry, Damage>> + use<'_, 'i, S> {
-        let mut budget = Budget::of(self.pool_size());
-        self.rows_of(Table::References, distribution.references.clone())
-            .map(move |reference| {
-                let reference = reference?;
-                let row = self.row_of(Table::Entries, Row(&reference).u32(0))?;
-                budget.spend([4, 8].map(|at| Row(&row).u32(at)))?;
-                self.decode_entry(Row(&row))
-            })
+        self.entry_rows(distribution.references.clone())
+            .map(|row| self.decode_entry(&row?))
+    }
+
+    /// The rows of a distribution's entry points.
+    pub(super) fn entry_rows(
+        &self,
+        references: Range<u32>,
+    ) -> impl Iterator<Item = Result<EntryRow, Damage>> + use<'_, 'i, S> {
+        let mut budget = Budget::of(self.tables.pool_size());
+        let references = self.body.rows(self.tables.references, references);
+        references.map(move |reference| {
+            let row = self.body.row(self.tables.entries, reference?.entry)?;
+            budget.spend([row.name.length, row.value_length])?;
+            Ok(row)
+        })
     }
 
     /// The distribution chosen among those of a key.
@@ -249,184 +241,117 @@ impl<'i, S: Source> Record<'i, S> {
     /// # Errors
     /// [`Damage`] in what the lookup touched.
     pub fn chosen(&self, key: &[u8]) -> Result<Option<Distribution>, Damage> {
+        let row = self.chosen_row(key)?;
+        row.map(|row| self.decode_distribution(&row)).transpose()
+    }
+
+    pub(super) fn chosen_row(&self, key: &[u8]) -> Result<Option<DistributionRow>, Damage> {
         let hash = key_hash(key);
-        let (mut low, mut high) = (0, self.row.keys);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let row = self.row_of(Table::Keys, middle)?;
-            let mut here = Row(&row).u32(0).cmp(&hash);
-            if here == Ordering::Equal {
-                // Keys of one hash are sorted themselves: anybody can make up thousands.
-                let distribution = self.distribution(Row(&row).u32(4))?;
-                here = distribution.key.as_slice().cmp(key);
-                if here == Ordering::Equal {
-                    return Ok(Some(distribution));
-                }
+        let found = self.body.search(self.tables.keys, |row| {
+            if row.hash != hash {
+                return Ok((row.hash.cmp(&hash), None));
             }
-            if here == Ordering::Less {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        Ok(None)
+            // Keys of one hash are sorted themselves: anybody can make up thousands.
+            let row = self.body.row(self.tables.distributions, row.distribution)?;
+            Ok(((*self.short_string(row.key)?).cmp(key), Some(row)))
+        })?;
+        Ok(found.and_then(|(_, row)| row))
     }
 
-    fn pool_size(&self) -> u64 {
-        self.row.end - self.row.pool
-    }
-
-    pub(super) fn row_of(&self, table: Table, number: u32) -> Result<Vec<u8>, Damage> {
-        let (offset, count, size) = self.table(table);
-        if number >= count {
-            return Err(Damage::Malformed("a row number beyond its table"));
-        }
-        self.index.bytes(offset + u64::from(number) * size, size)
-    }
-
-    pub(super) fn rows_of(
-        &self,
-        table: Table,
-        rows: Range<u32>,
-    ) -> impl Iterator<Item = Result<Vec<u8>, Damage>> + use<'_, 'i, S> {
-        let (offset, count, size) = self.table(table);
-        let mut next = rows.start;
-        let mut chunk = Vec::new().into_iter();
-        std::iter::from_fn(move || {
-            if let Some(row) = chunk.next() {
-                return Some(Ok(row));
-            }
-            if next >= rows.end {
-                return None;
-            }
-            if rows.end > count {
-                next = rows.end;
-                return Some(Err(Damage::Malformed("a row number beyond its table")));
-            }
-            let taken = (rows.end - next).min(ROWS_AT_A_TIME);
-            let bytes = self
-                .index
-                .bytes(offset + u64::from(next) * size, u64::from(taken) * size);
-            next += taken;
-            match bytes {
-                Err(damage) => {
-                    next = rows.end;
-                    Some(Err(damage))
-                }
-                Ok(bytes) => {
-                    let rows = bytes.chunks_exact(size as usize).map(<[u8]>::to_vec);
-                    chunk = rows.collect::<Vec<_>>().into_iter();
-                    chunk.next().map(Ok)
-                }
-            }
-        })
-    }
-
-    /// Offset in the body, number of rows, size of a row.
-    fn table(&self, table: Table) -> (u64, u32, u64) {
-        let row = &self.row;
-        let [distributions, keys, groups, entries] =
-            [row.distributions, row.keys, row.groups, row.entries];
-        let (before, count, size) = match table {
-            Table::Distributions => ([0, 0, 0, 0], distributions, DISTRIBUTION_ROW),
-            Table::Keys => ([distributions, 0, 0, 0], keys, KEY_ROW),
-            Table::Groups => ([distributions, keys, 0, 0], groups, GROUP_ROW),
-            Table::Entries => ([distributions, keys, groups, 0], entries, ENTRY_ROW),
-            Table::References => {
-                let entries_size = u64::from(entries) * ENTRY_ROW as u64;
-                let offset = row.tables + tables_size([distributions, keys, groups, 0]);
-                return (offset + entries_size, entries, REFERENCE_ROW as u64);
-            }
-        };
-        (row.tables + tables_size(before), count, size as u64)
-    }
-
-    /// A string of the pool; `limited` to [`super::format::STRING_LIMIT`].
-    fn pooled(&self, offset: u32, length: u32, limited: bool) -> Result<Vec<u8>, Damage> {
-        if self.row.pool + u64::from(offset) + u64::from(length) > self.row.end {
+    /// Where in the body a string of the pool lies.
+    fn place(&self, string: Span) -> Result<u64, Damage> {
+        let start = self.tables.pool.start + u64::from(string.start);
+        if start + u64::from(string.length) > self.tables.pool.end {
             return Err(Damage::Malformed("a string beyond its pool"));
         }
-        if limited {
-            return self.index.string(self.row.pool, offset, length);
-        }
-        self.index
-            .bytes(self.row.pool + u64::from(offset), u64::from(length))
+        Ok(start)
     }
 
-    pub(super) fn decode_distribution(&self, row: Row<'_>) -> Result<Distribution, Damage> {
-        let string = |at| self.pooled(row.u32(at), row.u32(at + 4), true);
-        let flags = row.u32(32);
-        let start = row.u32(80);
-        let end = start
-            .checked_add(row.u32(84))
-            .filter(|&end| end <= self.row.entries);
-        let file_name = string(0)?;
-        // It becomes part of paths: nothing may lead out of the search directory.
-        if !is_file_name(&file_name) {
+    /// A string of the pool.
+    pub(super) fn string(&self, string: Span) -> Result<Cow<'i, [u8]>, Damage> {
+        self.body
+            .part(self.place(string)?, u64::from(string.length))
+    }
+
+    /// A string of the pool that has a limit.
+    pub(super) fn short_string(&self, string: Span) -> Result<Cow<'i, [u8]>, Damage> {
+        self.place(string)?;
+        self.body.string(self.tables.pool.start, string)
+    }
+
+    /// The name of a metadata directory. It becomes part of paths: nothing may lead out of the search
+    /// directory.
+    pub(super) fn file_name(&self, row: &DistributionRow) -> Result<Cow<'i, [u8]>, Damage> {
+        let name = self.short_string(row.file_name)?;
+        if matches!(&*name, b"" | b"." | b"..") || name.iter().any(|byte| matches!(byte, b'/' | 0))
+        {
             return Err(Damage::Malformed("a file name that is none"));
         }
+        Ok(name)
+    }
+
+    /// The rows of a distribution in the reference table.
+    pub(super) fn references(&self, row: &DistributionRow) -> Result<Range<u32>, Damage> {
+        let end = row.references.end().filter(|&end| end <= self.row.entries);
+        let end = end.ok_or(Damage::Malformed("a distribution's entry points"))?;
+        Ok(row.references.start..end)
+    }
+
+    fn decode_distribution(&self, row: &DistributionRow) -> Result<Distribution, Damage> {
+        let string = |place| Ok::<_, Damage>(self.short_string(place)?.into_owned());
         Ok(Distribution {
-            file_name,
-            key: string(8)?,
-            name: string(16)?,
-            version: string(24)?,
-            flags,
-            mtime: Stamp::from_raw(row.i64(40)),
-            ctime: Stamp::from_raw(row.i64(48)),
-            entry_points_file: (flags & distribution_flag::HAS_ENTRY_POINTS != 0).then(|| {
-                FileFingerprint {
-                    size: row.u32(36),
-                    mtime: Stamp::from_raw(row.i64(56)),
-                    digest: row.chunk(64).unwrap_or_default(),
-                }
-            }),
-            references: start..end.ok_or(Damage::Malformed("a distribution's entry points"))?,
+            file_name: self.file_name(row)?.into_owned(),
+            key: string(row.key)?,
+            name: string(row.name)?,
+            version: string(row.version)?,
+            flags: row.flags,
+            mtime: row.mtime,
+            ctime: row.ctime,
+            entry_points_file: FileFingerprint::of(row),
+            references: self.references(row)?,
         })
     }
 
-    pub(super) fn decode_group(&self, row: Row<'_>) -> Result<Group, Damage> {
-        let name = utf8(self.pooled(row.u32(0), row.u32(4), false)?)?;
-        let start = row.u32(8);
-        let end = start
-            .checked_add(row.u32(12))
-            .filter(|&end| end <= self.row.listed);
+    fn decode_group(&self, row: &GroupRow) -> Result<Group, Damage> {
+        let name = utf8(self.string(row.name)?)?;
+        let end = row.entries.end().filter(|&end| end <= self.row.listed);
+        let end = end.ok_or(Damage::Malformed("a group's entry points"))?;
         Ok(Group {
             name,
-            rows: start..end.ok_or(Damage::Malformed("a group's entry points"))?,
+            rows: row.entries.start..end,
         })
     }
 
-    pub(super) fn decode_entry(&self, row: Row<'_>) -> Result<Entry, Damage> {
-        let (offset, name_length, value_length) = (row.u32(0), row.u32(4), row.u32(8));
-        let value_offset = offset
-            .checked_add(name_length)
-            .ok_or(Damage::Malformed("a string beyond its pool"))?;
-        let name = utf8(self.pooled(offset, name_length, false)?)?;
-        let value = utf8(self.pooled(value_offset, value_length, false)?)?;
-        let (distribution, group) = (row.u32(12), row.u32(16));
-        if distribution >= self.row.distributions || group >= self.row.groups {
+    /// Name and value.
+    pub(super) fn strings_of_entry(&self, row: &EntryRow) -> Result<[Cow<'i, [u8]>; 2], Damage> {
+        let value = row.name.end().map(|start| Span {
+            start,
+            length: row.value_length,
+        });
+        let value = value.ok_or(Damage::Malformed("a string beyond its pool"))?;
+        Ok([self.string(row.name)?, self.string(value)?])
+    }
+
+    fn decode_entry(&self, row: &EntryRow) -> Result<Entry, Damage> {
+        let [name, value] = self.strings_of_entry(row)?;
+        let (name, value) = (utf8(name)?, utf8(value)?);
+        if row.distribution >= self.row.distributions || row.group >= self.row.groups {
             return Err(Damage::Malformed("an entry point of nothing"));
         }
-        let (key_hash, flags) = (row.u32(20), row.u32(24));
         Ok(Entry {
             name,
             value,
-            distribution,
-            group,
-            key_hash,
-            flags,
+            distribution: row.distribution,
+            group: row.group,
+            key_hash: row.key_hash,
+            flags: row.flags,
         })
     }
 }
 
-/// The tables of a record, in the order in which they lie.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Table {
-    Distributions,
-    Keys,
-    Groups,
-    Entries,
-    References,
+/// File name, key, name, version.
+pub(super) fn strings_of(row: &DistributionRow) -> [Span; 4] {
+    [row.file_name, row.key, row.name, row.version]
 }
 
 /// How many bytes of strings a pass over a table may still give out. No two rows of an honest table
@@ -454,10 +379,7 @@ impl Budget {
     }
 }
 
-pub(super) fn is_file_name(name: &[u8]) -> bool {
-    !matches!(name, b"" | b"." | b"..") && !name.iter().any(|byte| matches!(byte, b'/' | 0))
-}
-
-fn utf8(bytes: Vec<u8>) -> Result<String, Damage> {
-    String::from_utf8(bytes).map_err(|_| Damage::Malformed("a string that is not UTF-8"))
+fn utf8(bytes: Cow<'_, [u8]>) -> Result<String, Damage> {
+    String::from_utf8(bytes.into_owned())
+        .map_err(|_| Damage::Malformed("a string that is not UTF-8"))
 }

@@ -1,14 +1,18 @@
 //! The full check: every byte, every row, every rule of the format that a writer keeps.
 //!
-//! It works on the bytes in place, and takes time and memory in proportion to the file, whatever the
-//! file says: no two rows may name the same bytes, so that nothing is looked at twice.
+//! It takes time and memory in proportion to the file, whatever the file says: no two rows may name
+//! the same bytes, so that nothing is looked at twice.
 
-use super::format::{
-    Row, STRING_LIMIT, directory_flag, distribution_flag, entry_flag, key_hash, record_flag,
-};
-use super::read::{Damage, Index, Source};
-use super::record::{Budget, is_file_name};
-use super::tables::Tables;
+use std::borrow::Cow;
+
+use super::format::{directory_flag, distribution_flag, entry_flag, key_hash, record_flag};
+use super::read::Index;
+use super::record::{Budget, Record, strings_of};
+use super::rows::DistributionRow;
+use super::source::{Damage, Source};
+
+/// A record in memory.
+type Bytes<'i, 'b> = Record<'i, &'b [u8]>;
 
 /// Checks all of an index: every block's checksum, every row's references, every order.
 /// `docs/format.md`, "Verification", lists the rules.
@@ -16,16 +20,25 @@ use super::tables::Tables;
 /// # Errors
 /// The first [`Damage`] found.
 pub fn verify<S: Source>(index: &Index<S>) -> Result<(), Damage> {
-    let body = index.body()?;
-    directories_are_sound(index, &body)?;
-    let mut end = index.tables_size();
+    let bytes = match index.source().as_slice() {
+        Some(bytes) => Cow::Borrowed(bytes),
+        None => {
+            let size = usize::try_from(index.size()).map_err(|_| Damage::TooLarge)?;
+            let mut bytes = vec![0; size];
+            index.source().read_at(&mut bytes, 0)?;
+            Cow::Owned(bytes)
+        }
+    };
+    let index = Index::open(&*bytes)?;
+    index.body.check_all()?;
+    directories_are_sound(&index)?;
+    let mut end = index.records.end();
     for number in 0..index.record_count() {
-        let row = index.record_row(&body, number)?;
-        if row.tables < end {
+        let record = index.record(number)?;
+        if u64::from(record.row.segment.start) < end {
             return Err(Damage::Malformed("records that overlap"));
         }
-        end = row.end;
-        let record = Tables::of(&body, row)?;
+        end = record.tables.pool.end;
         distributions_are_sound(&record)?;
         keys_are_sound(&record)?;
         groups_are_sound(&record)?;
@@ -35,100 +48,88 @@ pub fn verify<S: Source>(index: &Index<S>) -> Result<(), Damage> {
     Ok(())
 }
 
-fn directories_are_sound<S: Source>(index: &Index<S>, body: &[u8]) -> Result<(), Damage> {
-    let mut previous: Option<&[u8]> = None;
-    let mut strings_end = u32::try_from(index.tables_size()).unwrap_or(u32::MAX);
-    let path_at = |offset: u32, length: u32| {
-        if length as usize > STRING_LIMIT {
-            return Err(Damage::Malformed("a string beyond the limit"));
-        }
-        let start = offset as usize;
-        let path = start
-            .checked_add(length as usize)
-            .and_then(|end| body.get(start..end));
-        path.ok_or(Damage::Malformed("an offset beyond the end"))
-    };
-    for number in 0..index.directory_count() {
-        let [offset, length, record, flags] = index.directory_row_in(body, number)?;
-        if offset < strings_end {
+fn directories_are_sound(index: &Index<&[u8]>) -> Result<(), Damage> {
+    let mut previous: Option<Cow<'_, [u8]>> = None;
+    let mut strings_end = u32::try_from(index.records.end()).unwrap_or(u32::MAX);
+    for row in index.body.all(index.directories) {
+        let row = row?;
+        if row.path.start < strings_end {
             return Err(Damage::Malformed("strings out of order"));
         }
-        strings_end = offset.saturating_add(length);
-        let path = path_at(offset, length)?;
+        strings_end = row.path.end().unwrap_or(u32::MAX);
+        let path = index.body.string(0, row.path)?;
         if previous.is_some_and(|previous| previous >= path) {
             return Err(Damage::Malformed("directories out of order"));
         }
-        let row = index.record_row(body, record)?;
-        if flags & directory_flag::ALIAS == 0 && path_at(row.path.0, row.path.1)? != path {
+        let record = index.record(row.record)?;
+        if row.flags & directory_flag::ALIAS == 0 && record.path() != &*path {
             return Err(Damage::Malformed("a directory with another's record"));
         }
         previous = Some(path);
     }
-    for number in 0..index.record_count() {
-        let row = index.record_row(body, number)?;
-        path_at(row.path.0, row.path.1)?;
-    }
     Ok(())
 }
 
-fn distributions_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
+fn distributions_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
     let mut next = 0u32;
     let mut unread = false;
-    let mut budget = Budget::of_distributions(record.pool.len() as u64);
-    for row in record.distributions.rows() {
-        budget.spend([4, 12, 20, 28].map(|at| row.u32(at)))?;
-        for number in 0..4 {
-            record.string_of(row, number)?;
+    let mut budget = Budget::of_distributions(record.tables.pool_size());
+    for row in record.body.all(record.tables.distributions) {
+        let row = row?;
+        budget.spend(strings_of(&row).map(|string| string.length))?;
+        for string in strings_of(&row) {
+            record.short_string(string)?;
         }
-        if !is_file_name(record.string_of(row, 0)?) {
-            return Err(Damage::Malformed("a file name that is none"));
-        }
-        if row.u32(80) != next {
+        record.file_name(&row)?;
+        if row.references.start != next {
             return Err(Damage::Malformed(
                 "a distribution's entry points out of order",
             ));
         }
-        if row.u32(88) != key_hash(record.key(row)?) {
+        if row.key_hash != key_hash(&record.short_string(row.key)?) {
             return Err(Damage::Malformed("a distribution's key hash"));
         }
-        let end = next
-            .checked_add(row.u32(84))
-            .filter(|&end| end <= record.row.entries);
-        next = end.ok_or(Damage::Malformed("a distribution's entry points"))?;
-        unread |= row.u32(32) & distribution_flag::UNREAD != 0;
+        next = record.references(&row)?.end;
+        unread |= row.flags & distribution_flag::UNREAD != 0;
     }
     if next != record.row.entries {
         return Err(Damage::Malformed("entry points without a distribution"));
     }
-    if unread != record.row.has(record_flag::UNREAD) {
+    if unread != record.has(record_flag::UNREAD) {
         return Err(Damage::Malformed("a record's unread flag"));
     }
-    if record.row.has(record_flag::MISSING) && record.row.distributions != 0 {
+    if record.is_missing() && record.row.distributions != 0 {
         return Err(Damage::Malformed("distributions in a missing directory"));
     }
     Ok(())
 }
 
 /// The key table has exactly the chosen distributions, and each of the others has a chosen twin.
-fn keys_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
-    let mut previous: Option<(u32, &[u8])> = None;
-    for row in record.keys.rows() {
-        let distribution = record.distributions.row(row.u32(4))?;
-        if is_shadowed(distribution) {
+fn keys_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
+    let mut previous: Option<(u32, Cow<'_, [u8]>)> = None;
+    for row in record.body.all(record.tables.keys) {
+        let row = row?;
+        let distributions = record.tables.distributions;
+        let distribution = record.body.row(distributions, row.distribution)?;
+        if is_shadowed(&distribution) {
             return Err(Damage::Malformed("a shadowed distribution's key"));
         }
-        let here = (distribution.u32(88), record.key(distribution)?);
-        if here.0 != row.u32(0) || previous.is_some_and(|earlier| earlier >= here) {
+        let here = (
+            distribution.key_hash,
+            record.short_string(distribution.key)?,
+        );
+        if here.0 != row.hash || previous.is_some_and(|earlier| earlier >= here) {
             return Err(Damage::Malformed("keys out of order"));
         }
         previous = Some(here);
     }
     // The keys differ, so that each row is another distribution: to count them is enough.
     let mut chosen = 0;
-    for row in record.distributions.rows() {
-        if !is_shadowed(row) {
+    for row in record.body.all(record.tables.distributions) {
+        let row = row?;
+        if !is_shadowed(&row) {
             chosen += 1;
-        } else if !has_key(record, row.u32(88), record.key(row)?)? {
+        } else if record.chosen_row(&record.short_string(row.key)?)?.is_none() {
             return Err(Damage::Malformed("a distribution shadowed by none"));
         }
     }
@@ -139,53 +140,34 @@ fn keys_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
     }
 }
 
-fn has_key(record: &Tables<'_>, hash: u32, key: &[u8]) -> Result<bool, Damage> {
-    let (mut low, mut high) = (0, record.row.keys);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let row = record.keys.row(middle)?;
-        let here = (
-            row.u32(0),
-            record.key(record.distributions.row(row.u32(4))?)?,
-        );
-        match here.cmp(&(hash, key)) {
-            std::cmp::Ordering::Less => low = middle + 1,
-            std::cmp::Ordering::Greater => high = middle,
-            std::cmp::Ordering::Equal => return Ok(true),
-        }
-    }
-    Ok(false)
+fn is_shadowed(distribution: &DistributionRow) -> bool {
+    distribution.flags & distribution_flag::SHADOWED != 0
 }
 
-fn is_shadowed(distribution: Row<'_>) -> bool {
-    distribution.u32(32) & distribution_flag::SHADOWED != 0
-}
-
-fn groups_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
-    let mut previous: Option<&[u8]> = None;
+fn groups_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
+    let mut previous: Option<Cow<'_, [u8]>> = None;
     let mut next = 0u32;
-    let mut budget = Budget::of(record.pool.len() as u64);
-    for (number, group) in (0..).zip(record.groups.rows()) {
-        budget.spend([group.u32(4)])?;
-        let name = record.string(group.u32(0), group.u32(4))?;
-        is_utf8(name)?;
+    let mut budget = Budget::of(record.tables.pool_size());
+    for (number, group) in (0..).zip(record.body.all(record.tables.groups)) {
+        let group = group?;
+        budget.spend([group.name.length])?;
+        let name = record.string(group.name)?;
+        is_utf8(&name)?;
         if previous.is_some_and(|previous| previous >= name) {
             return Err(Damage::Malformed("groups out of order"));
         }
-        if group.u32(8) != next {
+        if group.entries.start != next {
             return Err(Damage::Malformed("groups that overlap"));
         }
-        let end = next
-            .checked_add(group.u32(12))
-            .filter(|&end| end <= record.row.listed);
+        let end = group.entries.end().filter(|&end| end <= record.row.listed);
         let end = end.ok_or(Damage::Malformed("a group's entry points"))?;
         let mut with_metadata = true;
-        for entry in next..end {
-            let row = record.entries.row(entry)?;
-            if row.u32(16) != number {
+        for row in record.body.rows(record.tables.entries, next..end) {
+            let row = row?;
+            if row.group != number {
                 return Err(Damage::Malformed("an entry point in another's group"));
             }
-            let has_metadata = row.u32(24) & entry_flag::HAS_METADATA != 0;
+            let has_metadata = row.flags & entry_flag::HAS_METADATA != 0;
             if has_metadata && !with_metadata {
                 return Err(Damage::Malformed("a group's entry points out of order"));
             }
@@ -201,33 +183,36 @@ fn groups_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
     }
 }
 
-fn entries_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
+fn entries_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
     let mut strings_end = 0;
     // Whatever is cut out of ASCII is UTF-8: there is hardly ever anything else.
-    let is_ascii = record.pool.is_ascii();
-    let is_utf8 = |bytes| if is_ascii { Ok(()) } else { is_utf8(bytes) };
-    for (number, entry) in (0..).zip(record.entries.rows()) {
-        let (offset, name_length, value_length) = (entry.u32(0), entry.u32(4), entry.u32(8));
-        if offset < strings_end {
+    let pool = record.tables.pool.clone();
+    let pool = record.body.part(pool.start, pool.end - pool.start)?;
+    let is_ascii = pool.is_ascii();
+    for (number, row) in (0..).zip(record.body.all(record.tables.entries)) {
+        let row = row?;
+        if row.name.start < strings_end {
             return Err(Damage::Malformed("strings out of order"));
         }
-        is_utf8(record.string(offset, name_length)?)?;
-        let value_offset = offset.checked_add(name_length);
-        let value_offset = value_offset.ok_or(Damage::Malformed("a string beyond its pool"))?;
-        is_utf8(record.string(value_offset, value_length)?)?;
-        strings_end = value_offset.saturating_add(value_length);
-        if entry.u32(16) >= record.row.groups || entry.u32(12) >= record.row.distributions {
+        let strings = record.strings_of_entry(&row)?;
+        for string in strings.iter().filter(|_| !is_ascii) {
+            is_utf8(string)?;
+        }
+        let name_end = row.name.end().unwrap_or(u32::MAX);
+        strings_end = name_end.saturating_add(row.value_length);
+        if row.group >= record.row.groups || row.distribution >= record.row.distributions {
             return Err(Damage::Malformed("an entry point of nothing"));
         }
-        let distribution = record.distributions.row(entry.u32(12))?;
-        if entry.u32(20) != distribution.u32(88) {
+        let distributions = record.tables.distributions;
+        let distribution = record.body.row(distributions, row.distribution)?;
+        if row.key_hash != distribution.key_hash {
             return Err(Damage::Malformed("an entry point's key hash"));
         }
-        let has_metadata = distribution.u32(32) & distribution_flag::HAS_METADATA != 0;
-        if (entry.u32(24) & entry_flag::HAS_METADATA != 0) != has_metadata {
+        let has_metadata = distribution.flags & distribution_flag::HAS_METADATA != 0;
+        if (row.flags & entry_flag::HAS_METADATA != 0) != has_metadata {
             return Err(Damage::Malformed("an entry point's flags"));
         }
-        if (number < record.row.listed) == is_shadowed(distribution) {
+        if (number < record.row.listed) == is_shadowed(&distribution) {
             return Err(Damage::Malformed(
                 "an entry point of a shadowed distribution",
             ));
@@ -237,13 +222,13 @@ fn entries_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
 }
 
 /// Each entry point is referred to once, by its own distribution.
-fn references_are_sound(record: &Tables<'_>) -> Result<(), Damage> {
+fn references_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
     let mut seen = vec![false; record.row.entries as usize];
-    for (number, distribution) in (0..).zip(record.distributions.rows()) {
-        let start = distribution.u32(80);
-        for reference in start..start.saturating_add(distribution.u32(84)) {
-            let entry = record.references.row(reference)?.u32(0);
-            if record.entries.row(entry)?.u32(12) != number {
+    for (number, row) in (0..).zip(record.body.all(record.tables.distributions)) {
+        let references = record.references(&row?)?;
+        for reference in record.body.rows(record.tables.references, references) {
+            let entry = reference?.entry;
+            if record.body.row(record.tables.entries, entry)?.distribution != number {
                 return Err(Damage::Malformed("an entry point of another distribution"));
             }
             match seen.get_mut(entry as usize) {

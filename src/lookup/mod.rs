@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::freshness::{self, Circumstances, FreshnessError, Level, Listing, Verdict, is_missing};
 use crate::index::format::record_flag;
-use crate::index::write::{self, EncodedRecord};
-use crate::index::{Damage, Index, Record, Source};
+use crate::index::{Damage, EncodedRecord, Index, Record, Source, write};
 use crate::rooted::Root;
 use crate::scan::{self, Difference, Purpose, Scanned, Warning};
 

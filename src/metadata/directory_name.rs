@@ -138,13 +138,6 @@ impl<'a> MetadataName<'a> {
     }
 }
 
-/// Whether the two keys of a metadata directory are the same, whatever its headers say. A quick look: it
-/// is said only of plain names, which are nearly all there are.
-pub fn keys_agree(file_name: &[u8]) -> bool {
-    let exact = file_name.ends_with(DIST_INFO) || file_name.ends_with(EGG_INFO);
-    exact && file_name.is_ascii() && file_name.first().is_some_and(u8::is_ascii_alphanumeric)
-}
-
 /// `name` without `ending`, if it ends so in any case.
 fn strip_ending<'a>(name: &'a [u8], ending: &[u8]) -> Option<&'a [u8]> {
     let (stem, end) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;

@@ -310,15 +310,3 @@ pub(super) fn filter_system_calls(program: &mut [libc::sock_filter]) -> io::Resu
         _ => Err(io::Error::last_os_error()),
     }
 }
-
-/// Asks for the pages behind all the room that a vector has now, together and not each at its first touch. That is
-/// no more than a wish, which Linux before 5.14 does not know.
-pub(crate) fn populate(room: &mut Vec<u8>) {
-    // SAFETY: asks for a number.
-    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(1 << 16);
-    let start = room.as_mut_ptr();
-    let before = start.align_offset(page).min(room.capacity());
-    let length = (room.capacity() - before) / page * page;
-    // SAFETY: the range lies within the vector's own memory, and the advice changes nothing of its content.
-    unsafe { libc::madvise(start.add(before).cast(), length, libc::MADV_POPULATE_WRITE) };
-}

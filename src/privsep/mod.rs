@@ -34,7 +34,6 @@ use nix::unistd::{ForkResult, getpid, pipe2};
 use crate::rooted::Root;
 pub use frames::{Frame, Sender};
 pub use identity::{Privileges, Refusal, become_owner, refuse_pretended_root};
-pub(crate) use kernel::populate;
 pub use landlock::Landlock;
 pub use parent::Worker;
 pub use passwd::Ids;

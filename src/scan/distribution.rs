@@ -13,9 +13,8 @@ use nix::sys::stat::FileStat;
 use sha2::{Digest, Sha256};
 
 use crate::freshness::Sighting;
-use crate::index::Stamp;
 use crate::index::format::{STRING_LIMIT, distribution_flag};
-use crate::index::write::{DistributionDraft, EntryArena, EntryRange, FileFingerprint};
+use crate::index::{DistributionDraft, EntryDraft, FileFingerprint, Stamp};
 use crate::metadata::core_metadata::{self, Headers, Parsed};
 use crate::metadata::directory_name::{Kind, recognise};
 use crate::metadata::entry_points::{self, SIZE_LIMIT};
@@ -79,7 +78,6 @@ pub(super) fn read(
     directory: &Directory<'_>,
     sighting: &mut Sighting,
     egg_base: Option<&[u8]>,
-    arena: &mut EntryArena,
     buffer: &mut Vec<u8>,
     report: &mut Report,
 ) -> DistributionDraft {
@@ -91,7 +89,7 @@ pub(super) fn read(
     };
     let headers = match &sighting.found {
         Ok(FileType::Directory) => {
-            read_entry_points(directory, &mut draft, arena, buffer, report);
+            read_entry_points(directory, &mut draft, buffer, report);
             read_core_metadata(directory, &mut draft, buffer, report)
         }
         Ok(FileType::Regular) => {
@@ -177,7 +175,6 @@ fn name(
 fn read_entry_points(
     directory: &Directory<'_>,
     draft: &mut DistributionDraft,
-    arena: &mut EntryArena,
     buffer: &mut Vec<u8>,
     report: &mut Report,
 ) {
@@ -190,7 +187,7 @@ fn read_entry_points(
             draft.flags |= distribution_flag::HAS_ENTRY_POINTS;
             draft.entry_points_file = fingerprint(content, &stat);
             match entry_points::parse(content) {
-                Ok(entries) => draft.entries = add(arena, &entries),
+                Ok(entries) => draft.entries = entries.iter().map(entry_draft).collect(),
                 Err(error) => {
                     draft.flags |= distribution_flag::PROBLEM;
                     report.add(ENTRY_POINTS, format!("{error}, entry points ignored"));
@@ -211,15 +208,13 @@ fn read_entry_points(
     }
 }
 
-fn add(arena: &mut EntryArena, entries: &[entry_points::EntryPoint<'_>]) -> EntryRange {
-    arena.add(entries.iter().map(|entry| {
-        (
-            entry.group.as_bytes(),
-            entry.name.as_bytes(),
-            entry.value.as_bytes(),
-            entry.malformed,
-        )
-    }))
+fn entry_draft<'a>(entry: &'a entry_points::EntryPoint<'_>) -> EntryDraft<'a> {
+    EntryDraft {
+        group: entry.group.as_bytes(),
+        name: entry.name.as_bytes(),
+        value: entry.value.as_bytes(),
+        malformed: entry.malformed,
+    }
 }
 
 fn fingerprint(content: &[u8], stat: &FileStat) -> FileFingerprint {

@@ -9,23 +9,22 @@ mod distribution;
 mod order;
 mod purpose;
 mod reading;
-mod renewal;
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::freshness::{Listing, Sighting, is_silent};
 use crate::index::format::{distribution_flag, record_flag};
-use crate::index::write::{DistributionDraft, EncodedRecord, EntryArena};
-use crate::index::{Damage, Distribution, Record, Source, Stamp};
+use crate::index::{
+    Damage, Distribution, DistributionDraft, Drafts, EncodedRecord, Record, Source, Stamp,
+};
 use crate::metadata::directory_name::{egg_base, recognise};
 use crate::rooted::Directory;
 
 use distribution::Report;
 pub use purpose::Purpose;
-use reading::Batch;
-pub use renewal::renew;
 
 /// A metadata directory or file that could not be used as it should be, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +67,9 @@ pub struct Scanned {
     pub differences: Vec<Difference>,
 }
 
-/// Scans a search directory. `progress` hears now and then how many metadata directories have been
-/// read.
+/// Scans a search directory. Where there is an old record, what the listing says is as recorded is
+/// taken from it, and all else is read: what comes out is what would come out if all of it had been
+/// read. `progress` hears now and then how many metadata directories have been read.
 ///
 /// # Errors
 /// [`Damage`], where the old record is not usable after all.
@@ -85,59 +85,99 @@ pub fn directory<S: Source>(
     let base = egg_base(path.as_os_str().as_bytes());
     let to_read = |sighting: &&mut Sighting| sighting.same_as.is_none() || old.is_none();
     let mut unknown: Vec<&mut Sighting> = listing.sightings.iter_mut().filter(to_read).collect();
-    let Batch {
-        drafts: read,
-        arena,
-    } = reading::read_all(directory, &mut unknown, base, progress);
-    let mut scan = Scan::new(directory, arena, old)?;
+    let read = reading::read_all(directory, &mut unknown, base, progress);
+    let mut scanned = Scanned {
+        read: read.len(),
+        reused: listing.sightings.len() - read.len(),
+        ..Scanned::default()
+    };
+    let then = old.map(Drafts::of).transpose()?;
+    let flags = record_flags(&listing, purpose);
+    let whole = match (old, &then) {
+        (Some(old), Some(then)) if old.flags() & !record_flag::UNREAD == flags => {
+            is_as_recorded(old, then, &listing, &read)?.then_some(old)
+        }
+        _ => None,
+    };
     let mut read = read.into_iter();
     let mut drafts = Vec::with_capacity(listing.sightings.len());
     for sighting in &listing.sightings {
-        let draft = match (sighting.same_as, old) {
-            (Some(number), Some(old)) => Some(scan.reuse(sighting, old, number)?),
-            _ => match read.next() {
-                Some((draft, report)) => Some(scan.take(draft, report, sighting, old)?),
-                None => None,
+        let draft = match (sighting.same_as, &then) {
+            (Some(_), _) if whole.is_some() => continue,
+            (Some(number), Some(then)) => DistributionDraft {
+                // A copy has others.
+                mtime: sighting.stamps.0,
+                ctime: sighting.stamps.1,
+                ..then.draft(number)?
             },
+            _ => {
+                let Some((draft, report)) = read.next() else {
+                    continue;
+                };
+                let warnings = warnings_of(directory, &draft.file_name, report);
+                scanned.warnings.extend(warnings);
+                if let Some(old) = old {
+                    let difference = difference(old, sighting, &draft)?;
+                    scanned.differences.extend(difference);
+                }
+                draft
+            }
         };
-        if let Some(mut draft) = draft {
-            draft.entry_points_file.mtime = purpose.mtime(draft.entry_points_file.mtime);
-            drafts.push(draft);
+        drafts.push(draft);
+    }
+    for draft in &mut drafts {
+        draft.entry_points_file.mtime = purpose.mtime(draft.entry_points_file.mtime);
+    }
+    if let Some(old) = old {
+        scanned.differences.extend(removed(old, &listing)?);
+    }
+    scanned.record = match whole {
+        Some(old) => EncodedRecord::taken_over(old, path, listing.stamps)?,
+        None => encode(path, flags, listing.stamps, drafts),
+    };
+    Ok(scanned)
+}
+
+/// Whether the listing, and what was read of it, is what the record says, to the last byte.
+fn is_as_recorded<S: Source>(
+    old: &Record<'_, S>,
+    then: &Drafts<'_, '_, S>,
+    listing: &Listing,
+    read: &[(DistributionDraft, Report)],
+) -> Result<bool, Damage> {
+    if listing.sightings.len() != old.distribution_count() as usize {
+        return Ok(false);
+    }
+    let mut read = read.iter();
+    for ((number, sighting), outline) in (0..).zip(&listing.sightings).zip(old.outlines()) {
+        let is_same = match (sighting.same_as, read.as_slice()) {
+            (Some(same), _) => same == number && sighting.stamps == outline?.stamps,
+            (None, [(draft, _), ..]) => {
+                read.next();
+                sighting.recorded_as == Some(number) && *draft == then.draft(number)?
+            }
+            (None, []) => false,
+        };
+        if !is_same {
+            return Ok(false);
         }
     }
-    drop(read);
-    scan.note_removed(&listing, old)?;
-    let unread = drafts
-        .iter()
-        .any(|draft| draft.flags & distribution_flag::UNREAD != 0);
-    let flags = record_flags(&listing, purpose, unread);
-    let stamps = listing.stamps;
-    drop(listing);
-    let record = encode(path, flags, stamps, drafts, &scan.arena);
-    let Scan {
-        warnings,
-        read,
-        reused,
-        differences,
-        ..
-    } = scan;
-    Ok(Scanned {
-        record,
-        warnings,
-        read,
-        reused,
-        differences,
-    })
+    Ok(true)
 }
 
 /// The record of distributions in the order in which the directory lists them.
 fn encode(
     path: &Path,
-    flags: u32,
+    mut flags: u32,
     stamps: (Stamp, Stamp),
     mut drafts: Vec<DistributionDraft>,
-    arena: &EntryArena,
 ) -> EncodedRecord {
+    if drafts
+        .iter()
+        .any(|it| it.flags & distribution_flag::UNREAD != 0)
+    {
+        flags |= record_flag::UNREAD;
+    }
     let base = egg_base(path.as_os_str().as_bytes());
     let names: Vec<_> = drafts
         .iter()
@@ -147,27 +187,20 @@ fn encode(
     drop(names);
     order::apply(&arrangement, &mut drafts);
     drop(arrangement);
-    EncodedRecord::new(path, flags, stamps, drafts, arena)
+    EncodedRecord::new(path, flags, stamps, &drafts)
 }
 
-fn record_flags(listing: &Listing, purpose: Purpose, unread: bool) -> u32 {
+fn record_flags(listing: &Listing, purpose: Purpose) -> u32 {
     let flag = |set, flag| if set { flag } else { 0 };
     flag(is_silent(listing), record_flag::SILENT)
         | flag(purpose != Purpose::Running, record_flag::SORTED)
-        | flag(unread, record_flag::UNREAD)
 }
 
 /// The record of a search directory that is not there.
 #[must_use]
 pub fn missing(path: &Path) -> EncodedRecord {
     let unknown = (Stamp::UNKNOWN, Stamp::UNKNOWN);
-    EncodedRecord::new(
-        path,
-        record_flag::MISSING,
-        unknown,
-        Vec::new(),
-        &EntryArena::default(),
-    )
+    EncodedRecord::new(path, record_flag::MISSING, unknown, &[])
 }
 
 fn warnings_of(directory: &Directory<'_>, file_name: &[u8], report: Report) -> Vec<Warning> {
@@ -181,129 +214,29 @@ fn warnings_of(directory: &Directory<'_>, file_name: &[u8], report: Report) -> V
     report.problems.into_iter().map(warning).collect()
 }
 
-/// A scan under way.
-struct Scan<'d> {
-    directory: &'d Directory<'d>,
-    arena: EntryArena,
-    /// The old record's groups by number.
-    groups: Vec<String>,
-    warnings: Vec<Warning>,
-    read: usize,
-    reused: usize,
-    differences: Vec<Difference>,
+/// How what was read differs from the old record.
+fn difference<S: Source>(
+    old: &Record<'_, S>,
+    sighting: &Sighting,
+    now: &DistributionDraft,
+) -> Result<Option<Difference>, Damage> {
+    let file_name = now.file_name.clone();
+    let Some(number) = sighting.recorded_as else {
+        return Ok(Some(Difference::Added(file_name)));
+    };
+    let then = old.distribution(number)?;
+    // That an unread one is read by those who may is no difference.
+    let differs = !then.has(distribution_flag::UNREAD) && differs(&then, now);
+    Ok(differs.then_some(Difference::Changed(file_name)))
 }
 
-impl<'d> Scan<'d> {
-    fn new<S: Source>(
-        directory: &'d Directory<'d>,
-        arena: EntryArena,
-        old: Option<&Record<'_, S>>,
-    ) -> Result<Self, Damage> {
-        let groups = match old {
-            Some(old) => old
-                .groups()
-                .map(|group| Ok(group?.name))
-                .collect::<Result<Vec<_>, Damage>>()?,
-            None => Vec::new(),
-        };
-        Ok(Self {
-            directory,
-            arena,
-            groups,
-            warnings: Vec::new(),
-            read: 0,
-            reused: 0,
-            differences: Vec::new(),
-        })
-    }
-
-    /// Takes a distribution from the old record as it is, but for its times: a copy has others.
-    fn reuse<S: Source>(
-        &mut self,
-        sighting: &Sighting,
-        old: &Record<'_, S>,
-        number: u32,
-    ) -> Result<DistributionDraft, Damage> {
-        let distribution = old.distribution(number)?;
-        let entries = old
-            .entries_of(&distribution)
-            .collect::<Result<Vec<_>, _>>()?;
-        let groups = &self.groups;
-        let entries = self.arena.add(entries.iter().map(|entry| {
-            let group = groups.get(entry.group as usize).map_or("", String::as_str);
-            (
-                group.as_bytes(),
-                entry.name.as_bytes(),
-                entry.value.as_bytes(),
-                entry.is_malformed(),
-            )
-        }));
-        self.reused += 1;
-        Ok(DistributionDraft {
-            file_name: distribution.file_name,
-            key: distribution.key,
-            name: distribution.name,
-            version: distribution.version,
-            flags: distribution.flags & !distribution_flag::SHADOWED,
-            mtime: sighting.stamps.0,
-            ctime: sighting.stamps.1,
-            entry_points_file: distribution.entry_points_file.unwrap_or_default(),
-            entries,
-            place: 0,
-        })
-    }
-
-    /// Takes a distribution that was read.
-    fn take<S: Source>(
-        &mut self,
-        draft: DistributionDraft,
-        report: Report,
-        sighting: &Sighting,
-        old: Option<&Record<'_, S>>,
-    ) -> Result<DistributionDraft, Damage> {
-        self.read += 1;
-        let warnings = warnings_of(self.directory, &draft.file_name, report);
-        self.warnings.extend(warnings);
-        if let Some(old) = old {
-            match sighting.recorded_as {
-                None => self
-                    .differences
-                    .push(Difference::Added(draft.file_name.clone())),
-                Some(number) => {
-                    let then = old.distribution(number)?;
-                    // That an unread one is read by those who may is no difference.
-                    if !then.has(distribution_flag::UNREAD) && differs(&then, &draft) {
-                        self.differences
-                            .push(Difference::Changed(draft.file_name.clone()));
-                    }
-                }
-            }
-        }
-        Ok(draft)
-    }
-
-    fn note_removed<S: Source>(
-        &mut self,
-        listing: &Listing,
-        old: Option<&Record<'_, S>>,
-    ) -> Result<(), Damage> {
-        let Some(old) = old else { return Ok(()) };
-        let mut still = vec![false; old.distribution_count() as usize];
-        for number in listing
-            .sightings
-            .iter()
-            .filter_map(|sighting| sighting.recorded_as)
-        {
-            if let Some(slot) = still.get_mut(number as usize) {
-                *slot = true;
-            }
-        }
-        for (number, _) in (0..).zip(still).filter(|(_, still)| !still) {
-            self.differences
-                .push(Difference::Removed(old.distribution(number)?.file_name));
-        }
-        Ok(())
-    }
+/// What only the old record has.
+fn removed<S: Source>(old: &Record<'_, S>, listing: &Listing) -> Result<Vec<Difference>, Damage> {
+    let recorded = listing.sightings.iter().filter_map(|it| it.recorded_as);
+    let still: HashSet<u32> = recorded.collect();
+    let gone = (0..old.distribution_count()).filter(|number| !still.contains(number));
+    gone.map(|number| Ok(Difference::Removed(old.distribution(number)?.file_name)))
+        .collect()
 }
 
 /// Whether what was read now says something else than the record does; times do not count.
@@ -317,6 +250,3 @@ fn differs(then: &Distribution, now: &DistributionDraft) -> bool {
         || then.flags & !ignored != now.flags & !ignored
         || then.entry_points_file.map(|file| (file.size, file.digest)) != file
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,8 +7,8 @@
 
 use std::collections::HashMap;
 
+use crate::index::DistributionDraft;
 use crate::index::format::distribution_flag;
-use crate::index::write::DistributionDraft;
 use crate::metadata::directory_name::{Kind, MetadataName};
 use crate::metadata::precedence::{self, Candidate};
 

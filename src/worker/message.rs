@@ -15,7 +15,6 @@ use super::{Product, Progress, WorkerError};
 use crate::consumers::{self, Form};
 use crate::index::format::SIZE_LIMIT;
 use crate::layout::{Note, Reason};
-use crate::memory;
 use crate::privsep::{Frame, Sender, kind};
 use crate::scan::Warning;
 
@@ -228,7 +227,6 @@ impl Reception {
                 }
                 let reserved = product.index.try_reserve_exact(size);
                 reserved.map_err(|error| error.to_string())?;
-                memory::furnish(&mut product.index);
                 self.index_size = Some(size);
             }
             INDEX => {

@@ -14,12 +14,11 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use epcache::index::Stamp;
 use epcache::index::format::{
     DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, HEADER, KEY_ROW, RECORD_ROW,
     REFERENCE_ROW, distribution_flag, record_flag,
 };
-use epcache::index::write::{self, DistributionDraft, EncodedRecord, EntryArena, FileFingerprint};
+use epcache::index::{DistributionDraft, EncodedRecord, EntryDraft, FileFingerprint, Stamp, write};
 
 /// A search directory in plain values.
 #[derive(Debug, Clone)]
@@ -60,7 +59,6 @@ pub fn path(bytes: &[u8]) -> PathBuf {
 
 impl Directory {
     pub fn encode(&self) -> EncodedRecord {
-        let mut arena = EntryArena::default();
         let drafts: Vec<_> = self
             .distributions
             .iter()
@@ -73,20 +71,18 @@ impl Directory {
                 mtime: dist.stamps.0,
                 ctime: dist.stamps.1,
                 entry_points_file: dist.file,
-                entries: arena.add(dist.entries.iter().map(|entry| {
-                    let EntryPoint {
-                        group,
-                        name,
-                        value,
-                        malformed,
-                    } = entry;
-                    let bytes = str::as_bytes;
-                    (bytes(group), bytes(name), bytes(value), *malformed)
-                })),
+                entries: (dist.entries.iter())
+                    .map(|entry| EntryDraft {
+                        group: entry.group.as_bytes(),
+                        name: entry.name.as_bytes(),
+                        value: entry.value.as_bytes(),
+                        malformed: entry.malformed,
+                    })
+                    .collect(),
                 place: dist.place,
             })
             .collect();
-        EncodedRecord::new(&path(&self.path), self.flags, self.stamps, drafts, &arena)
+        EncodedRecord::new(&path(&self.path), self.flags, self.stamps, &drafts)
             .with_aliases(self.aliases.iter().map(|alias| path(alias)).collect())
     }
 }

@@ -1,0 +1,202 @@
+//! A metadata directory before it has its place in a record: as it was read, or as a record has it.
+
+use std::borrow::Cow;
+
+use super::format::{distribution_flag, entry_flag, size};
+use super::record::Record;
+use super::rows::Span;
+use super::source::{Damage, Source};
+use super::stamp::Stamp;
+use super::view::FileFingerprint;
+
+/// A metadata directory, as the scan found it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DistributionDraft {
+    /// The name of the metadata directory in the search directory.
+    pub file_name: Vec<u8>,
+    /// The shadowing key: of several distributions with one key, one is chosen.
+    pub key: Vec<u8>,
+    /// The distribution's name.
+    pub name: Vec<u8>,
+    /// The distribution's version.
+    pub version: Vec<u8>,
+    /// Of [`distribution_flag`].
+    pub flags: u32,
+    /// The metadata directory's own mtime.
+    pub mtime: Stamp,
+    /// The metadata directory's own ctime.
+    pub ctime: Stamp,
+    /// What is known of its entry_points.txt, where [`distribution_flag::HAS_ENTRY_POINTS`] is set.
+    pub entry_points_file: FileFingerprint,
+    /// Its entry points, in the order of the file.
+    pub entries: EntryList,
+    /// Among the chosen distributions, the place of its entry points: that of the first of its twins
+    /// in listing order (see `docs/format.md`, "Order").
+    pub place: u32,
+}
+
+/// An entry point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryDraft<'a> {
+    /// Its group.
+    pub group: &'a [u8],
+    /// Its name.
+    pub name: &'a [u8],
+    /// Its object reference.
+    pub value: &'a [u8],
+    /// Whether the object reference breaks the grammar.
+    pub malformed: bool,
+}
+
+/// Entry points of one distribution, in their order.
+///
+/// A group's name is there once for all of its entry points that follow each other and have the very
+/// same slice for it: a file can give one long name to a hundred thousand of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EntryList {
+    strings: Vec<u8>,
+    entries: Vec<Listed>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Listed {
+    group: Span,
+    /// The value lies behind it.
+    name: Span,
+    value_length: u32,
+    malformed: bool,
+}
+
+impl EntryList {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn push(&mut self, group: Span, name: &[u8], value: &[u8], malformed: bool) {
+        let name = self.add(name);
+        let value_length = self.add(value).length;
+        self.entries.push(Listed {
+            group,
+            name,
+            value_length,
+            malformed,
+        });
+    }
+
+    /// One after the other. Those that were added with one slice for their group have one again.
+    pub fn iter(&self) -> impl Iterator<Item = EntryDraft<'_>> {
+        self.entries.iter().map(|entry| {
+            let value = Span {
+                start: entry.name.start.saturating_add(entry.name.length),
+                length: entry.value_length,
+            };
+            EntryDraft {
+                group: self.string(entry.group),
+                name: self.string(entry.name),
+                value: self.string(value),
+                malformed: entry.malformed,
+            }
+        })
+    }
+
+    fn add(&mut self, string: &[u8]) -> Span {
+        let start = size(self.strings.len());
+        self.strings.extend_from_slice(string);
+        Span {
+            start,
+            length: size(string.len()),
+        }
+    }
+
+    fn string(&self, place: Span) -> &[u8] {
+        let start = place.start as usize;
+        let string = self.strings.get(start..start + place.length as usize);
+        string.unwrap_or_default()
+    }
+}
+
+impl<'a> FromIterator<EntryDraft<'a>> for EntryList {
+    fn from_iter<I: IntoIterator<Item = EntryDraft<'a>>>(entries: I) -> Self {
+        let mut list = Self::default();
+        let mut last: Option<(&[u8], Span)> = None;
+        for entry in entries {
+            let group = match last {
+                Some((name, place)) if std::ptr::eq(name, entry.group) => place,
+                _ => list.add(entry.group),
+            };
+            last = Some((entry.group, group));
+            list.push(group, entry.name, entry.value, entry.malformed);
+        }
+        // A large directory has many of these lists at a time.
+        list.strings.shrink_to_fit();
+        list.entries.shrink_to_fit();
+        list
+    }
+}
+
+/// The distributions of a record, as they were read then.
+pub struct Drafts<'r, 'i, S> {
+    record: &'r Record<'i, S>,
+    groups: Vec<Cow<'i, [u8]>>,
+}
+
+impl<'r, 'i, S: Source> Drafts<'r, 'i, S> {
+    /// Those of this record.
+    ///
+    /// # Errors
+    /// [`Damage`] in the record.
+    pub fn of(record: &'r Record<'i, S>) -> Result<Self, Damage> {
+        let groups = record.body.all(record.tables.groups);
+        let groups = groups.map(|row| record.string(row?.name));
+        Ok(Self {
+            record,
+            groups: groups.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The distribution of this number. Whether it is shadowed is told anew.
+    ///
+    /// # Errors
+    /// [`Damage`] in what was touched.
+    pub fn draft(&self, number: u32) -> Result<DistributionDraft, Damage> {
+        let record = self.record;
+        let row = record.body.row(record.tables.distributions, number)?;
+        let string = |place| Ok::<_, Damage>(record.short_string(place)?.into_owned());
+        let mut entries = EntryList::default();
+        let mut last: Option<(u32, Span)> = None;
+        for entry in record.entry_rows(record.references(&row)?) {
+            let entry = entry?;
+            let group = match last {
+                Some((number, place)) if number == entry.group => place,
+                _ => {
+                    let name = self.groups.get(entry.group as usize);
+                    entries.add(name.ok_or(Damage::Malformed("an entry point of nothing"))?)
+                }
+            };
+            last = Some((entry.group, group));
+            let [name, value] = record.strings_of_entry(&entry)?;
+            let malformed = entry.flags & entry_flag::MALFORMED != 0;
+            entries.push(group, &name, &value, malformed);
+        }
+        Ok(DistributionDraft {
+            file_name: record.file_name(&row)?.into_owned(),
+            key: string(row.key)?,
+            name: string(row.name)?,
+            version: string(row.version)?,
+            flags: row.flags & !distribution_flag::SHADOWED,
+            mtime: row.mtime,
+            ctime: row.ctime,
+            entry_points_file: FileFingerprint::of(&row).unwrap_or_default(),
+            entries,
+            place: 0,
+        })
+    }
+}
