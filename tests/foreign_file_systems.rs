@@ -1,0 +1,602 @@
+//! A file system that somebody else made says of its files what its maker wants, "root" above all. Root reads and
+//! writes there without being led onto the host by it.
+//!
+//! Each case makes a tree, puts it on an ext4 of its own, mounts that as a stick would be mounted (`nosuid,nodev`), and
+//! has root refresh something on it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at what it does not expect"
+)]
+
+#[path = "support/cli.rs"]
+mod cli;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, lchown};
+use std::path::Path;
+
+use cli::{Ran, Tree, left_out, mode, names, root_for, run, set_mode, tool_for};
+
+/// A real user of the host, who is not root.
+const DAEMON: u32 = 1;
+
+/// What lies on the host, to be led to: a folder of drop-ins, and a file, both root's.
+const DROP_INS: &str = "host/drop.d";
+const HOST_FILE: &str = "host/file";
+const TEXT: &str = "the host's\n";
+
+/// Whether a file system of one's own can be made and mounted. Says so where not.
+fn can_mount(test: &str) -> bool {
+    if !root_for(test) || !tool_for(test, "mke2fs") {
+        return false;
+    }
+    let tree = Tree::new();
+    tree.dir("fs");
+    let ran = mounted(&tree, "nosuid", "true");
+    if ran.code != 0 {
+        left_out(test, &format!("no loop mount to be had: {}", ran.stderr));
+    }
+    ran.code == 0
+}
+
+/// A tree whose `fs` is to be put on a file system of its own, and the host's files.
+fn tree() -> Tree {
+    let tree = Tree::new();
+    tree.dir("fs");
+    tree.dir(DROP_INS);
+    tree.file(HOST_FILE, TEXT);
+    tree
+}
+
+/// A line of shell that sees `fs` at `mnt`, on a file system of its own.
+fn mounted(tree: &Tree, options: &str, line: &str) -> Ran {
+    tree.dir("mnt");
+    let mount = format!(
+        "truncate -s 16M image
+         mke2fs -q -F -t ext4 -d fs image
+         mount -o loop,{options} image mnt\n"
+    );
+    run(&mut tree.with_mounts(&format!("{mount}{line}")))
+}
+
+/// As a stick is mounted.
+const STICK: &str = "nosuid,nodev";
+
+/// Nothing of the host has changed.
+fn untouched(tree: &Tree, what: &str) {
+    assert_eq!(names(tree.path(DROP_INS)), [""; 0], "{what}");
+    let file = tree.path(HOST_FILE);
+    assert_eq!(fs::read_to_string(&file).unwrap(), TEXT, "{what}");
+    let metadata = fs::metadata(file).unwrap();
+    assert_eq!(
+        (metadata.uid(), metadata.mode() & 0o7777),
+        (0, 0o644),
+        "{what}"
+    );
+    assert_eq!(names(tree.path("host")), ["drop.d", "file"], "{what}");
+}
+
+fn link(tree: &Tree, target: &str, name: &str) {
+    tree.link(tree.path(target), name);
+}
+
+/// What is made on the file system, what root does, whether that works, and what it says.
+type Case = (fn(&Tree), &'static str, i32, &'static str);
+
+fn check(cases: &[Case], options: &str) {
+    for (number, (prepare, line, code, said)) in cases.iter().enumerate() {
+        let tree = tree();
+        prepare(&tree);
+        let ran = mounted(&tree, options, line);
+        let what = format!("case {number}: {line}: {ran:?}");
+        assert_eq!(ran.code, *code, "{what}");
+        assert!(ran.stderr.contains(said), "{said}: {what}");
+        assert!(said.is_empty() == ran.stderr.is_empty(), "{what}");
+        untouched(&tree, &what);
+    }
+}
+
+#[test]
+fn no_link_in_an_environment_on_it_leads_root_onto_the_host() {
+    let test = "an environment on a foreign file system";
+    if !can_mount(test) {
+        return;
+    }
+    const REFRESH: &str = "\"$EPCACHE\" refresh -q --venv mnt/venv";
+    const LINK: &str = "is a link, and none is followed there";
+    let cases: [Case; 7] = [
+        (
+            |tree| {
+                tree.venv("fs/venv");
+                link(tree, DROP_INS, "fs/venv/.epcache");
+            },
+            REFRESH,
+            2,
+            LINK,
+        ),
+        // A link in place of the index is replaced, as the index would be.
+        (
+            |tree| {
+                tree.venv("fs/venv");
+                link(tree, HOST_FILE, "fs/venv/.epcache/index");
+            },
+            "\"$EPCACHE\" refresh -q --venv mnt/venv; test ! -L mnt/venv/.epcache/index",
+            0,
+            "",
+        ),
+        (
+            |tree| {
+                tree.venv("fs/venv");
+                link(tree, "host/new", "fs/venv/.epcache/index.lock");
+            },
+            REFRESH,
+            2,
+            "index.lock",
+        ),
+        (
+            |tree| {
+                tree.venv("fs/venv");
+                link(tree, HOST_FILE, "fs/venv/.epcache/index.lock");
+            },
+            REFRESH,
+            2,
+            "index.lock",
+        ),
+        // What would be a line of its own to a program that reads the folder.
+        (
+            |tree| {
+                tree.venv("fs/venv");
+                tree.dist(
+                    "fs/venv/lib/python3.11/site-packages",
+                    "x\nroot ALL = everything\ny",
+                    "[g]\na = a:b\n",
+                );
+                link(tree, DROP_INS, "fs/venv/.epcache");
+            },
+            REFRESH,
+            2,
+            LINK,
+        ),
+        // The environment itself, named through a link on that file system.
+        (
+            |tree| {
+                tree.venv("host-venv");
+                link(tree, "host-venv", "fs/venv");
+            },
+            "\"$EPCACHE\" refresh -q --venv mnt/venv || { test ! -e host-venv/.epcache; exit 2; }",
+            2,
+            "mnt/venv is a link, and its file system is mounted nosuid",
+        ),
+        // The ordinary: nothing is a link.
+        (
+            |tree| {
+                tree.venv("fs/venv");
+            },
+            "\"$EPCACHE\" refresh -q --venv mnt/venv; \"$EPCACHE\" refresh -q --venv mnt/venv; ls mnt/venv/.epcache/index >&2",
+            0,
+            "mnt/venv/.epcache/index",
+        ),
+    ];
+    check(&cases, STICK);
+}
+
+#[test]
+fn no_link_in_a_home_on_it_leads_root_onto_the_host() {
+    let test = "a home on a foreign file system";
+    if !can_mount(test) {
+        return;
+    }
+    fn home(tree: &Tree) {
+        tree.dist(&Tree::user_site("fs/home"), "a", "[g]\na = a:main\n");
+    }
+    const REFRESH: &str = "export HOME=$PWD/mnt/home; \"$EPCACHE\" refresh -q --user";
+    let cases: [Case; 5] = [
+        (
+            |tree| {
+                home(tree);
+                link(tree, DROP_INS, "fs/home/.cache");
+            },
+            REFRESH,
+            2,
+            ".cache is a link, and none is followed there",
+        ),
+        (
+            |tree| {
+                home(tree);
+                link(tree, DROP_INS, "fs/home/.cache/epcache");
+            },
+            REFRESH,
+            2,
+            ".cache/epcache is a link, and none is followed there",
+        ),
+        (
+            |tree| {
+                home(tree);
+                link(tree, DROP_INS, "fs/cache");
+            },
+            "export HOME=$PWD/mnt/home XDG_CACHE_HOME=$PWD/mnt/cache; \"$EPCACHE\" refresh -q --user",
+            2,
+            "mnt/cache is a link, and its file system is mounted nosuid",
+        ),
+        (
+            |tree| {
+                tree.dist(&Tree::user_site("fs/real"), "a", "[g]\na = a:main\n");
+                link(tree, "host", "fs/home");
+            },
+            REFRESH,
+            2,
+            "mnt/home is a link, and its file system is mounted nosuid",
+        ),
+        (
+            home,
+            "export HOME=$PWD/mnt/home; \"$EPCACHE\" refresh -q --user; test -f mnt/home/.cache/epcache/index",
+            0,
+            "",
+        ),
+    ];
+    check(&cases, STICK);
+}
+
+#[test]
+fn no_link_below_a_root_on_it_leads_root_onto_the_host() {
+    let test = "a system on a foreign file system";
+    if !can_mount(test) {
+        return;
+    }
+    /// A system with somebody who wants to be told.
+    fn system(tree: &Tree) {
+        tree.system("fs/root");
+        tree.file(
+            "fs/root/usr/share/epcache/consumers.d/a.conf",
+            "groups = *\nview = json\nstamp = yes\n",
+        );
+        tree.dir("fs/root/usr/lib/epcache");
+    }
+    /// Puts a link in the place of something below the root.
+    fn with(tree: &Tree, target: &str, name: &str) {
+        system(tree);
+        let name = format!("fs/root/{name}");
+        let path = tree.path(&name);
+        if path.exists() {
+            let aside = tree.path(&target.replace("host/drop.d", "fs/aside"));
+            fs::rename(path, aside).unwrap();
+        }
+        link(tree, target, &name);
+    }
+    const BOTH: &str = "status=0
+        \"$EPCACHE\" refresh -q --root mnt/root || status=$?
+        \"$EPCACHE\" trigger --strict -q dpkg --root mnt/root || test $status = $?
+        test $status != 0 || test -f mnt/root/usr/lib/epcache/index
+        exit $status";
+    const LINK: &str = "is a link, and none is followed there";
+    let cases: [Case; 10] = [
+        (
+            |tree| with(tree, DROP_INS, "usr/lib/epcache"),
+            BOTH,
+            2,
+            LINK,
+        ),
+        (
+            |tree| {
+                system(tree);
+                fs::rename(tree.path("fs/root/usr/lib"), tree.path("fs/root/lib")).unwrap();
+                link(tree, DROP_INS, "fs/root/usr/lib");
+            },
+            BOTH,
+            2,
+            LINK,
+        ),
+        (
+            |tree| {
+                system(tree);
+                fs::rename(tree.path("fs/root/usr"), tree.path("fs/root/real")).unwrap();
+                link(tree, DROP_INS, "fs/root/usr");
+            },
+            BOTH,
+            2,
+            LINK,
+        ),
+        (
+            |tree| with(tree, HOST_FILE, "usr/lib/epcache/index"),
+            BOTH,
+            0,
+            "",
+        ),
+        (
+            |tree| with(tree, HOST_FILE, "usr/lib/epcache/state"),
+            BOTH,
+            0,
+            "",
+        ),
+        (
+            |tree| with(tree, "host/new", "usr/lib/epcache/state"),
+            BOTH,
+            0,
+            "",
+        ),
+        (
+            |tree| with(tree, HOST_FILE, "usr/lib/epcache/index.lock"),
+            BOTH,
+            2,
+            "index.lock",
+        ),
+        // The views and the stamps are missing then, the index is there.
+        (
+            |tree| with(tree, DROP_INS, "usr/lib/epcache/views"),
+            BOTH,
+            1,
+            "views",
+        ),
+        (
+            |tree| with(tree, DROP_INS, "usr/lib/epcache/changed"),
+            BOTH,
+            1,
+            "changed",
+        ),
+        // The ordinary.
+        (system, BOTH, 0, ""),
+    ];
+    check(&cases, STICK);
+}
+
+#[test]
+fn a_link_on_the_way_counts_if_its_file_system_is_trusted_with_setuid_programs() {
+    let test = "a link on a foreign file system";
+    if !can_mount(test) {
+        return;
+    }
+    fn linked(tree: &Tree) {
+        tree.dist("site", "a", "[g]\na = a:main\n");
+        tree.dir("host/out");
+        link(tree, "host/out", "fs/out");
+        tree.system("host/system");
+        link(tree, "host/system", "fs/root");
+        tree.venv("host/venv");
+        link(tree, "host", "fs/host");
+    }
+    for (line, written) in [
+        (
+            "refresh -q --path site --output mnt/out/index",
+            "host/out/index",
+        ),
+        (
+            "refresh -q --path site --output mnt/host/out/index",
+            "host/out/index",
+        ),
+        (
+            "refresh -q --root mnt/root",
+            "host/system/usr/lib/epcache/index",
+        ),
+        (
+            "trigger --strict dpkg --root mnt/root",
+            "host/system/usr/lib/epcache/index",
+        ),
+        (
+            "refresh -q --venv mnt/host/venv",
+            "host/venv/.epcache/index",
+        ),
+    ] {
+        for (options, code) in [(STICK, 2), ("nodev", 0)] {
+            let tree = tree();
+            linked(&tree);
+            let ran = mounted(&tree, options, &format!("\"$EPCACHE\" {line}"));
+            assert_eq!(ran.code, code, "{options}: {line}: {ran:?}");
+            assert_eq!(tree.path(written).exists(), code == 0, "{options}: {line}");
+            if code != 0 {
+                let said = "is a link, and its file system is mounted nosuid";
+                assert!(ran.complaint().contains(said), "{line}: {ran:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lock_or_a_state_with_a_second_name_leaves_that_name_as_it_is() {
+    let test = "hard links on a foreign file system";
+    if !can_mount(test) {
+        return;
+    }
+    let tree = tree();
+    tree.system("fs/root");
+    tree.file("fs/other", "other\n");
+    set_mode(tree.path("fs/other"), 0o644);
+    for name in ["index.lock", "state"] {
+        let name = format!("fs/root/usr/lib/epcache/{name}");
+        fs::create_dir_all(tree.path(&name).parent().unwrap()).unwrap();
+        fs::hard_link(tree.path("fs/other"), tree.path(&name)).unwrap();
+    }
+    let line = "\"$EPCACHE\" refresh -q --root mnt/root
+                stat -c '%h %a' mnt/other mnt/root/usr/lib/epcache/index.lock; cat mnt/other";
+    let ran = mounted(&tree, STICK, line);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(ran.stdout, "1 644\n1 600\nother\n");
+}
+
+/// Swaps a link for a directory, as fast as it can, until it is ended.
+const SWAP: &str = r#"
+import ctypes, sys
+libc = ctypes.CDLL(None)
+a, b = (name.encode() for name in sys.argv[1:])
+while True:
+    libc.renameat2(-100, a, -100, b, 2)
+"#;
+
+#[test]
+fn a_link_that_is_swapped_for_the_folder_leads_root_nowhere_either() {
+    let test = "a swapped folder on a foreign file system";
+    if !can_mount(test) {
+        return;
+    }
+    for (swapped, refresh) in [
+        ("mnt/root/usr/lib/epcache", "refresh -q --root mnt/root"),
+        (
+            "mnt/root/usr/lib/epcache",
+            "trigger --strict -q dpkg --root mnt/root",
+        ),
+        ("mnt/venv/.epcache", "refresh -q --venv mnt/venv"),
+        (
+            "mnt/out",
+            "refresh -q --path mnt/root --output mnt/out/index",
+        ),
+    ] {
+        let tree = tree();
+        tree.system("fs/root");
+        tree.venv("fs/venv");
+        for folder in ["fs/root/usr/lib/epcache", "fs/venv/.epcache", "fs/out"] {
+            tree.dir(folder);
+        }
+        link(&tree, DROP_INS, "fs/link");
+        tree.file("swap.py", SWAP);
+        let line = format!(
+            "/usr/bin/python3 swap.py {swapped} mnt/link & swapping=$!
+             well=0; badly=0; round=0
+             while test $round -lt 400 && {{ test $round -lt 100 || test $well = 0 || test $badly = 0; }}; do
+                 if \"$EPCACHE\" {refresh} 2>>said; then well=$((well + 1)); else badly=$((badly + 1)); fi
+                 round=$((round + 1))
+             done
+             kill $swapping; wait $swapping || true
+             echo $well $badly"
+        );
+        let ran = mounted(&tree, STICK, &line);
+        let counts: Vec<u32> = ran
+            .stdout
+            .split_whitespace()
+            .map(|it| it.parse().unwrap())
+            .collect();
+        assert!(counts.iter().all(|count| *count > 0), "{refresh}: {ran:?}");
+        untouched(&tree, refresh);
+    }
+}
+
+// ---- owners that are not who they seem to be
+
+fn own(path: &Path) {
+    for entry in fs::read_dir(path).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            own(&entry.path());
+        }
+        lchown(entry.path(), Some(DAEMON), Some(DAEMON)).unwrap();
+    }
+    lchown(path, Some(DAEMON), Some(DAEMON)).unwrap();
+}
+
+/// Root becomes the owner of a tree. Who that is, the file system says, and it may name anybody of the host.
+#[test]
+fn a_false_owner_s_tree_leads_to_nothing_that_is_really_theirs() {
+    let test = "a false owner";
+    if !can_mount(test) {
+        return;
+    }
+    fn home(tree: &Tree) {
+        tree.dist(&Tree::user_site("fs/home"), "a", "[g]\na = a:main\n");
+    }
+    const VENV: &str = "\"$EPCACHE\" refresh -q --venv mnt/venv";
+    const USER: &str = "export HOME=$PWD/mnt/home; \"$EPCACHE\" refresh -q --user";
+    let cases: [Case; 9] = [
+        (
+            |tree| {
+                tree.venv("fs/venv");
+                link(tree, DROP_INS, "fs/venv/.epcache");
+            },
+            VENV,
+            2,
+            ".epcache is a link, and none is followed there",
+        ),
+        (
+            |tree| {
+                tree.venv("fs/venv");
+                link(tree, HOST_FILE, "fs/venv/.epcache/index");
+            },
+            "\"$EPCACHE\" refresh -q --venv mnt/venv; test ! -L mnt/venv/.epcache/index",
+            0,
+            "",
+        ),
+        (
+            |tree| {
+                tree.venv("fs/venv");
+                link(tree, HOST_FILE, "fs/venv/.epcache/index.lock");
+            },
+            VENV,
+            2,
+            "index.lock",
+        ),
+        (
+            |tree| {
+                tree.venv("fs/venv");
+                link(tree, "host/new", "fs/venv/.epcache/index.lock");
+            },
+            VENV,
+            2,
+            "index.lock",
+        ),
+        (
+            |tree| {
+                home(tree);
+                link(tree, DROP_INS, "fs/home/.cache");
+            },
+            USER,
+            2,
+            ".cache is a link, and none is followed there",
+        ),
+        (
+            |tree| {
+                home(tree);
+                link(tree, DROP_INS, "fs/home/cache");
+            },
+            "export HOME=$PWD/mnt/home XDG_CACHE_HOME=$PWD/mnt/home/cache; \"$EPCACHE\" refresh -q --user",
+            2,
+            "cache is a link, and it belongs to user 1",
+        ),
+        (
+            |tree| {
+                home(tree);
+                link(tree, DROP_INS, "fs/home/.cache/epcache");
+            },
+            USER,
+            2,
+            ".cache/epcache is a link, and none is followed there",
+        ),
+        // The ordinary: what is theirs is refreshed as them.
+        (
+            |tree| {
+                tree.venv("fs/venv");
+            },
+            "\"$EPCACHE\" refresh -q --venv mnt/venv; stat -c %u mnt/venv/.epcache/index >&2",
+            0,
+            "1\n",
+        ),
+        (
+            home,
+            "export HOME=$PWD/mnt/home; \"$EPCACHE\" refresh -q --user; stat -c %u mnt/home/.cache/epcache/index >&2",
+            0,
+            "1\n",
+        ),
+    ];
+    for (number, (prepare, line, code, said)) in cases.iter().enumerate() {
+        for options in [STICK, "nodev"] {
+            let tree = tree();
+            prepare(&tree);
+            // The interpreter that the environment names stays root's.
+            own(&tree.path("fs"));
+            // It is all really theirs, and writable by them.
+            own(&tree.path("host"));
+            let ran = mounted(&tree, options, line);
+            let what = format!("case {number}: {options}: {line}: {ran:?}");
+            assert_eq!(ran.code, *code, "{what}");
+            assert!(ran.stderr.contains(said), "{said}: {what}");
+            assert_eq!(names(tree.path(DROP_INS)), [""; 0], "{what}");
+            assert_eq!(names(tree.path("host")), ["drop.d", "file"], "{what}");
+            assert_eq!(
+                fs::read_to_string(tree.path(HOST_FILE)).unwrap(),
+                TEXT,
+                "{what}"
+            );
+            assert_eq!(mode(tree.path(HOST_FILE)), 0o644, "{what}");
+        }
+    }
+}
