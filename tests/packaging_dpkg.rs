@@ -148,32 +148,37 @@ fn what_is_enabled_after_installation_is_debians_and_the_administrators_to_say()
 
 #[test]
 fn after_every_transaction_of_dpkg_in_debian_12_the_index_says_what_python_says() {
-    walk("debian-bookworm", "oracle-3.11");
+    in_tree("dpkg-walk", "debian-bookworm", Some("oracle-3.11"));
 }
 
 #[test]
 fn after_every_transaction_of_dpkg_in_debian_13_the_index_says_what_python_says() {
-    walk("debian-trixie", "oracle-3.13");
+    in_tree("dpkg-walk", "debian-trixie", Some("oracle-3.13"));
 }
 
-/// `tests/dpkg-walk` in a tree, with the libraries for that tree's Python.
-fn walk(debian: &str, libraries: &str) {
-    let name = &format!("dpkg's transactions in {debian}");
-    if !root_for(name) || !tool_for(name, "unshare") {
+#[test]
+fn a_trigger_refreshes_and_ends_in_whatever_surroundings_dpkg_runs() {
+    in_tree("dpkg-surroundings", "debian-bookworm", None);
+}
+
+/// A script of `tests/` in a tree, with the libraries for that tree's Python if it wants them.
+fn in_tree(script: &str, debian: &str, libraries: Option<&str>) {
+    let name = &format!("{script} in {debian}");
+    if !root_for(name) || !tool_for(name, "unshare") || !tool_for(name, "script") {
         return;
     }
     let suite = debian.trim_start_matches("debian-");
-    let (Some(debian), Some(libraries)) = (tree(debian), tree(libraries)) else {
-        return;
-    };
-    let Some(packages) = packages(name) else {
+    let Some(debian) = tree(debian) else { return };
+    let libraries: Vec<_> = libraries.into_iter().map(tree).collect();
+    let (false, Some(packages)) = (libraries.contains(&None), packages(name)) else {
         return;
     };
     let mut command = limited(900);
-    command.arg(repository().join("tests/dpkg-walk"));
+    command.arg(repository().join("tests").join(script));
     command.arg(file(packages, "epcache_", ".deb"));
-    command.args([&debian, &libraries]);
+    command.arg(&debian);
     command.arg(debian.with_file_name("debs").join(suite).join("apt"));
+    command.args(libraries.into_iter().flatten());
     let said = succeed(&mut command);
     say(said.trim_end().lines().last().unwrap_or_default());
 }
