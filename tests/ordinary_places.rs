@@ -183,8 +183,7 @@ fn a_btrfs_subvolume_is_a_directory_like_others() {
     if !root_for(test) || !tool_for(test, "mkfs.btrfs") {
         return;
     }
-    let make =
-        "rm -f btrfs; truncate -s 128M btrfs; mkfs.btrfs -q btrfs; mkdir -p disk; mount -o loop btrfs disk";
+    let make = "rm -f btrfs; truncate -s 128M btrfs; mkfs.btrfs -q btrfs; mkdir -p disk; mount -o loop btrfs disk";
     let tree = tree();
     let ran = run(&mut tree.with_mounts(make));
     if ran.code != 0 {
