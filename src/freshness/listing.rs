@@ -6,7 +6,7 @@
 //! records no time where waiting does not help.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::time::ClockId;
 
@@ -14,11 +14,14 @@ use super::{Names, Recall};
 use crate::index::Stamp;
 use crate::parallel::in_runs;
 use crate::rooted::{Directory, FileType, file_type};
+use crate::waiting::Waiting;
 
 /// How often a directory is listed again that changes while it is listed.
 const TRIES: u32 = 5;
 /// How long to wait for the kernel's clock to tick: the slowest one in use ticks every 10 ms.
 const PATIENCE: Duration = Duration::from_millis(40);
+/// How long it waits before it looks at the clock again.
+const ROUND: Duration = Duration::from_millis(1);
 
 /// A search directory as it was listed.
 #[derive(Debug, Default)]
@@ -178,20 +181,21 @@ impl Clock {
 
     /// Waits until a change can no longer leave this ctime; false where that takes too long.
     fn wait_beyond(&self, changed: Stamp) -> bool {
-        let started = Instant::now();
         if changed.is_whole_second() {
             return false;
         }
+        let mut waiting = Waiting::begin();
         // Asked once more after the last sleep: on a busy machine that may have been a long one.
         loop {
-            let patient = started.elapsed() < PATIENCE;
+            let patient = waiting.passed() < PATIENCE;
             if !Self::now().may_repeat(changed) {
                 return true;
             }
             if !patient {
                 return false;
             }
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(ROUND);
+            waiting.count(ROUND);
         }
     }
 }

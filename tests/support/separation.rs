@@ -152,15 +152,36 @@ impl StuckMount {
         mount: &str,
         file: &str,
     ) -> Option<Self> {
+        let source = tree.path(source);
+        Self::serve(test, tree, "stuck_fs.py", mount, |mount, reached| {
+            vec![source, mount, file.into(), reached]
+        })
+    }
+
+    /// At `mount`, nothing at all is answered. `killable` is whether SIGKILL ends the wait.
+    pub(crate) fn dead(test: &str, tree: &Tree, mount: &str, killable: bool) -> Option<Self> {
+        Self::serve(test, tree, "dead_fs.py", mount, |mount, reached| {
+            let killable = killable.then(|| "killable".into());
+            [mount, reached].into_iter().chain(killable).collect()
+        })
+    }
+
+    fn serve(
+        test: &str,
+        tree: &Tree,
+        script: &str,
+        mount: &str,
+        arguments: impl FnOnce(PathBuf, PathBuf) -> Vec<PathBuf>,
+    ) -> Option<Self> {
         if !root_for(test) {
             return None;
         }
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/separation/stuck_fs.py");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/separation");
         let (mount, reached) = (tree.dir(mount), tree.path("reached"));
         // Debian's own Python has the module of Debian's own package.
         let server = Command::new("/usr/bin/python3")
-            .arg(script)
-            .args([&tree.path(source), &mount, Path::new(file), &reached])
+            .arg(folder.join(script))
+            .args(arguments(mount.clone(), reached.clone()))
             .stdin(Stdio::null())
             .spawn();
         let mut stuck = Self {

@@ -1,0 +1,399 @@
+//! A path on a file system that does not answer: whoever names it, the program ends within its patience, and only the
+//! worker ever looks at it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at what it does not expect"
+)]
+
+#[path = "support/cli.rs"]
+mod cli;
+#[path = "support/separation.rs"]
+mod separation;
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::scope;
+use std::time::{Duration, Instant};
+
+use cli::{Ran, Tree, names, run, tool_for};
+use nix::fcntl::{Flock, FlockArg};
+use separation::{Call, StuckMount, calls, can_trace, pause};
+
+/// How long a worker may say nothing: that of a trigger.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A tree with a system in `root`, and its own configuration for the running system, which names a directory.
+fn tree(directory: &str) -> Tree {
+    let tree = Tree::new();
+    tree.system("root");
+    tree.dist("site", "a", "[g]\na = a:main\n");
+    let configuration = format!("[epcache]\ndirectories = {directory}\n");
+    tree.file(
+        "etc/epcache.conf",
+        configuration.replace("$TREE", &tree.text("")),
+    );
+    tree.dir("layer");
+    tree.dir("out");
+    tree
+}
+
+/// Where nothing is answered.
+const MOUNT: &str = "dead";
+
+/// A line of shell with the tree's configuration as the running system's, whose index is another one as well.
+fn configured(tree: &Tree, line: &str) -> Command {
+    tree.with_mounts(&format!(
+        "mount -t tmpfs none layer && mkdir layer/up layer/work
+         mount -t overlay none -o lowerdir=etc:/etc /etc
+         mount -t overlay none -o lowerdir=/usr/lib,upperdir=layer/up,workdir=layer/work /usr/lib
+         mkdir -p calls; {line}"
+    ))
+}
+
+const STRACE: &str = "exec strace -ff -qq -y -s 4096 -e signal=none -o calls/of";
+
+/// The process of epcache below one that a test has started, and its worker.
+fn processes(child: &Child) -> Option<(u32, u32)> {
+    let mut process = child.id();
+    loop {
+        let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
+        let children = format!("/proc/{process}/task/{process}/children");
+        let below = fs::read_to_string(children)
+            .ok()?
+            .split_whitespace()
+            .next()?
+            .parse()
+            .ok()?;
+        if name.trim() == "epcache" {
+            return Some((process, below));
+        }
+        process = below;
+    }
+}
+
+/// That only the worker has looked at what lies on the mount, and how far it had got by then.
+fn only_the_worker_looks(tree: &Tree, ran: &Ran, what: &str, as_root: bool) {
+    let Some(processes) = calls(what, tree, ran) else {
+        return;
+    };
+    let mount = tree.text(MOUNT);
+    let looks = |call: &Call| {
+        let named = [format!("\"{mount}"), format!("<{mount}")];
+        named.iter().any(|text| call.arguments.contains(text))
+            // Step by step, from the directory above.
+            || call.arguments.contains(&format!("<{}>, \"{MOUNT}\"", tree.text("")))
+    };
+    let own = |call: &&Call| call.name != "execve" && looks(call);
+    let by_parent: Vec<_> = processes[0].iter().filter(own).collect();
+    assert!(by_parent.is_empty(), "{what}: {by_parent:?}");
+    let worker = processes[1..]
+        .iter()
+        .find(|calls| calls.iter().any(looks))
+        .unwrap_or_else(|| panic!("{what}: nobody has looked"));
+    let position = |what: &str| worker.iter().position(|call| call.name == what);
+    let first = worker.iter().position(looks).unwrap();
+    for before in ["close_range", "setsid", "landlock_restrict_self"] {
+        assert!(
+            position(before).is_some_and(|at| at < first),
+            "{what}: {before}"
+        );
+    }
+    let dropped = position("setresuid").expect("another user");
+    assert_eq!(first < dropped, as_root, "{what}");
+    if as_root {
+        // All that it does as root until then is opening by O_PATH.
+        for call in worker[first..dropped]
+            .iter()
+            .filter(|call| call.opened().is_some())
+        {
+            assert!(call.arguments.contains("O_PATH"), "{what}: {call:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_named_is_looked_at_by_the_worker_alone() {
+    let test = "who looks at a dead mount";
+    if !can_trace(test) {
+        return;
+    }
+    const OWN: &str = "$TREE/dead/site";
+    let cases = [
+        (OWN, "\"$EPCACHE\" trigger dpkg", true),
+        (OWN, "\"$EPCACHE\" refresh -q --system", true),
+        (
+            "",
+            "\"$EPCACHE\" refresh -q --path dead/site --output out/index",
+            true,
+        ),
+        (
+            "",
+            "\"$EPCACHE\" refresh -q --path site dead/a/b/c site/../dead --output out/index",
+            true,
+        ),
+    ];
+    for (directory, line, as_root) in cases {
+        let tree = tree(directory);
+        let Some(mount) = StuckMount::dead(test, &tree, MOUNT, false) else {
+            return;
+        };
+        let mut command = configured(&tree, &format!("{STRACE} {line}"));
+        let mut started = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        mount.wait_for_reader(&mut started);
+        let (parent, worker) = processes(&started).expect("a worker");
+        let status = fs::read_to_string(format!("/proc/{worker}/status")).unwrap();
+        assert!(status.contains("\nNoNewPrivs:\t1\n"), "{line}: {status}");
+        let session = |process: u32| {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+            let rest = stat.rsplit(')').next().unwrap().to_owned();
+            rest.split(' ').nth(4).unwrap().parse::<u32>().unwrap()
+        };
+        assert_eq!(
+            (session(worker), session(parent) == worker),
+            (worker, false),
+            "{line}"
+        );
+        for entry in fs::read_dir(format!("/proc/{worker}/fd")).unwrap() {
+            let to = fs::read_link(entry.unwrap().path()).unwrap();
+            let to = to.to_str().unwrap();
+            let known = to == "/dev/null"
+                || to.starts_with("pipe:")
+                || to.starts_with('/') && !to.contains("calls");
+            assert!(known, "{line}: {to}");
+        }
+        drop(mount);
+        let output = started.wait_with_output().unwrap();
+        let ran = Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::new(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        };
+        only_the_worker_looks(&tree, &ran, line, as_root);
+    }
+}
+
+#[test]
+fn below_a_root_its_directories_are_its_own_and_the_host_is_not_looked_at() {
+    let test = "a directory that an image names";
+    if !can_trace(test) {
+        return;
+    }
+    for line in [
+        "trigger --strict dpkg --root root",
+        "refresh -q --root root",
+    ] {
+        let tree = tree("");
+        let name = tree.text("dead/site");
+        tree.file("root/etc/epcache.conf", format!("directories = {name}\n"));
+        // The same name leads to another directory from the image's root.
+        tree.dist(&format!("root{name}"), "inner", "[g]\ninner = inner:main\n");
+        let Some(_mount) = StuckMount::dead(test, &tree, MOUNT, false) else {
+            return;
+        };
+        let ran = run(&mut tree.with_mounts(&format!("mkdir calls; {STRACE} \"$EPCACHE\" {line}")));
+        let Some(processes) = calls(test, &tree, &ran) else {
+            return;
+        };
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{line}");
+        let mount = tree.text(MOUNT);
+        let named = [format!("\"{mount}"), format!("<{mount}")];
+        let looks = |call: &&Call| named.iter().any(|text| call.arguments.contains(text));
+        let looked: Vec<_> = processes.iter().flatten().filter(looks).collect();
+        assert!(looked.is_empty(), "{looked:?}");
+        let ran =
+            run(&mut tree.epcache(&["query", "g", "inner", "--root", "root", "--path", &name]));
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+}
+
+/// A command that is to end within a time, and what it says.
+struct Case {
+    name: &'static str,
+    /// Whether SIGKILL ends a wait at the mount.
+    killable: bool,
+    line: &'static str,
+    code: i32,
+    said: &'static str,
+    within: Duration,
+}
+
+const LATE: Duration = PATIENCE.saturating_add(Duration::from_secs(15));
+const SOON: Duration = Duration::from_secs(15);
+
+/// All at the same time: they wait, and need no processor for that.
+#[test]
+fn whoever_names_it_the_program_ends_within_its_patience() {
+    let test = "a dead mount";
+    if !cli::root_for(test) || !tool_for(test, "faketime") {
+        return;
+    }
+    let frozen =
+        "export LD_PRELOAD=$(faketime now printenv LD_PRELOAD) FAKETIME='2026-01-01 00:00:00';";
+    let silent = "said nothing for 30 s (a file system that hangs?), given up";
+    let cases = [
+        Case {
+            name: "the configuration",
+            killable: false,
+            line: "\"$EPCACHE\" trigger dpkg",
+            code: 0,
+            said: silent,
+            within: LATE,
+        },
+        Case {
+            name: "the configuration, where a wait can be ended",
+            killable: true,
+            line: "\"$EPCACHE\" trigger rpm </dev/null",
+            code: 0,
+            said: silent,
+            within: LATE,
+        },
+        Case {
+            name: "an image's configuration",
+            killable: false,
+            line: "mkdir root/mnt root/etc; mount --bind dead root/mnt; echo 'directories = /mnt/site' >root/etc/epcache.conf
+                   \"$EPCACHE\" trigger dpkg --root root",
+            code: 0,
+            said: silent,
+            within: LATE,
+        },
+        Case {
+            name: "a clock that stands still",
+            killable: false,
+            line: "$FROZEN \"$EPCACHE\" trigger dpkg",
+            code: 0,
+            said: silent,
+            within: LATE,
+        },
+        Case {
+            name: "variables that a trigger has no use for",
+            killable: false,
+            line: "export HOME=$PWD/dead/home VIRTUAL_ENV=$PWD/dead/venv XDG_CACHE_HOME=$PWD/dead/c XDG_CONFIG_HOME=$PWD/dead/d
+                   \"$EPCACHE\" trigger --strict dpkg --root root; \"$EPCACHE\" refresh -q --root root",
+            code: 0,
+            said: "",
+            within: SOON,
+        },
+        Case {
+            name: "a query",
+            killable: true,
+            line: "\"$EPCACHE\" query g --path dead/site",
+            code: 2,
+            said: "dead/site: no answer for 30 s, given up",
+            within: LATE,
+        },
+        Case {
+            name: "status",
+            killable: true,
+            line: "\"$EPCACHE\" status",
+            code: 2,
+            said: "dead/site: no answer for 30 s, given up",
+            within: LATE,
+        },
+    ];
+    scope(|threads| {
+        let running: Vec<_> = cases
+            .iter()
+            .map(|case| threads.spawn(move || case.check(test, frozen)))
+            .collect();
+        for thread in running {
+            thread.join().unwrap();
+        }
+    });
+}
+
+impl Case {
+    fn check(&self, test: &str, frozen: &str) {
+        let tree = tree("$TREE/dead/site");
+        let Some(_mount) = StuckMount::dead(test, &tree, MOUNT, self.killable) else {
+            return;
+        };
+        let began = Instant::now();
+        let line = self.line.replace("$FROZEN", frozen);
+        let mut started = configured(&tree, &line)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut worker = None;
+        while self.within == LATE && worker.is_none() && began.elapsed() < SOON {
+            worker = processes(&started).map(|(_, worker)| worker);
+            if started.try_wait().unwrap().is_some() {
+                break;
+            }
+            pause();
+        }
+        // To the end of what it says: a worker that is left behind must not hold the pipes.
+        let output = started.wait_with_output().unwrap();
+        let took = began.elapsed();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let name = self.name;
+        assert_eq!(output.status.code(), Some(self.code), "{name}: {said}");
+        assert!(took < self.within, "{name}: {took:?}: {said}");
+        assert!(said.contains(self.said), "{name}: {said}");
+        assert!(!self.said.is_empty() || said.is_empty(), "{name}: {said}");
+        if let (Some(worker), false) = (worker, self.killable) {
+            let status = fs::read_to_string(format!("/proc/{worker}/stat")).unwrap_or_default();
+            assert!(
+                status.contains(" D "),
+                "{name}: a worker that could not be ended is still there: {status}"
+            );
+        }
+    }
+}
+
+#[test]
+fn where_the_clock_stands_still_all_waits_end() {
+    let test = "a clock that stands still";
+    if !cli::root_for(test) || !tool_for(test, "faketime") {
+        return;
+    }
+    let preload = Command::new("faketime")
+        .args(["now", "printenv", "LD_PRELOAD"])
+        .output()
+        .unwrap();
+    let preload = String::from_utf8(preload.stdout).unwrap();
+    let tree = tree("");
+    let frozen = |arguments: &[&str]| {
+        let mut command = tree.program(Path::new(env!("CARGO_BIN_EXE_epcache")));
+        command.args(arguments);
+        command
+            .env("LD_PRELOAD", preload.trim())
+            .env("FAKETIME", "2026-01-01 00:00:00");
+        run(&mut command)
+    };
+    // Nothing to wait for but the clock's next tick.
+    for arguments in [
+        &["refresh", "-q", "--root", "root"][..],
+        &["trigger", "--strict", "dpkg", "--root", "root"],
+        &["refresh", "-q", "--path", "site", "--output", "out/index"],
+        &["query", "-q", "g", "sys", "--root", "root"],
+    ] {
+        tree.dist("site", "b", "[g]\nb = b:main\n");
+        let began = Instant::now();
+        let ran = frozen(arguments);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{arguments:?}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{arguments:?}");
+    }
+    assert_eq!(names(tree.path("out")), ["index", "index.lock"]);
+    // A lock that another writer keeps.
+    let lock = File::options()
+        .write(true)
+        .open(tree.path("root/usr/lib/epcache/index.lock"))
+        .unwrap();
+    let _held = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+    let ran = frozen(&["trigger", "dpkg", "--root", "root"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.stderr.contains("another refresh has held it for 5 s"),
+        "{ran:?}"
+    );
+}
