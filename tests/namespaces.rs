@@ -561,44 +561,6 @@ fn in_a_chroot_its_own_users_count() {
 }
 
 #[test]
-fn fakeroot_fakes_nothing_here() {
-    let test = "fakeroot";
-    if !root_for(test) || !tool_for(test, "fakeroot") {
-        return;
-    }
-    let tree = tree();
-    let epcache = tree.public_program();
-    chown(tree.dir("out"), Some(NOBODY), Some(NOBODY)).unwrap();
-    let metadata = tree.path(&format!("{SITE}/sys-1.dist-info/entry_points.txt"));
-    set_mode(&metadata, 0o600);
-    let user = format!("setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups");
-    let arguments = format!("--path {SITE} --output out/index --json");
-    for (line, privileges) in [
-        (
-            format!("{user} fakeroot {} refresh {arguments}", quoted(&epcache)),
-            "unprivileged",
-        ),
-        (
-            format!("fakeroot {} refresh --root root --json", quoted(&epcache)),
-            "dropped",
-        ),
-    ] {
-        let ran = run(&mut tree.with_mounts(&line));
-        if ran.code == 0 {
-            assert_eq!(sandbox(&ran)["privileges"], privileges);
-        } else {
-            // Its library asks a daemon that the worker cannot reach, and ends the process.
-            assert_eq!(ran.code, 2, "{ran:?}");
-            assert!(ran.complaint().contains("fakeroot"), "{ran:?}");
-        }
-        for index in ["out/index", INDEX] {
-            let index = fs::read(tree.path(index)).unwrap_or_default();
-            assert!(!contains(&index, "sys:main"));
-        }
-    }
-}
-
-#[test]
 fn how_a_worker_ended_is_known_whatever_was_inherited() {
     let test = "a worker that is killed";
     if !root_for(test) {

@@ -87,9 +87,10 @@ pub fn refuse_pretended_root() -> Result<(), Refusal> {
     let called = kernel::users().map(|[_, effective, _]| effective);
     let is_root = nix::unistd::geteuid().is_root();
     let differs = is_root && (called != Ok(0) || shown.is_some_and(|user| user != 0));
-    // Set by fakechroot, of which the worker would lose half: it keeps no variables.
-    let is_fake_tree = std::env::var_os("FAKECHROOT").is_some();
-    if differs || is_fake_tree {
+    // Of these the worker would lose half, also where root runs them: it keeps no variables.
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    let is_faked = ["FAKECHROOT", "FAKEROOTKEY"].into_iter().any(is_set);
+    if differs || is_faked {
         return Err(Refusal::Pretended);
     }
     Ok(())

@@ -107,7 +107,12 @@ impl Worker {
         self.wait(FAREWELL);
         Trouble::Died(match self.ended {
             Some(WaitStatus::Signaled(_, Signal::SIGSYS, _)) => {
-                "it made a forbidden system call".into()
+                let tracer = if is_traced() {
+                    " (which proot, or whatever else traces it, may have put in)"
+                } else {
+                    ""
+                };
+                format!("it made a forbidden system call{tracer}")
             }
             Some(WaitStatus::Signaled(_, Signal::SIGABRT, _)) => {
                 "it gave up, out of memory perhaps".into()
@@ -164,6 +169,13 @@ impl Drop for Worker {
             self.wait(FAREWELL);
         }
     }
+}
+
+/// Whether something traces this process, and its worker as well: it may change their system calls.
+fn is_traced() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let tracer = status.lines().find_map(|it| it.strip_prefix("TracerPid:"));
+    tracer.is_some_and(|process| process.trim() != "0")
 }
 
 /// Rounded up, or the last millisecond would be spent asking again and again.
