@@ -129,7 +129,7 @@ fn content(form: Form, wanted: &[Wanted]) -> Vec<u8> {
 }
 
 #[derive(Serialize)]
-struct Row<'w> {
+struct JsonEntry<'w> {
     group: &'w str,
     name: &'w str,
     value: &'w str,
@@ -141,7 +141,7 @@ struct Row<'w> {
 fn json(wanted: &[Wanted]) -> Vec<u8> {
     let rows: Vec<_> = wanted
         .iter()
-        .map(|entry| Row {
+        .map(|entry| JsonEntry {
             group: &entry.group,
             name: &entry.name,
             value: &entry.value,
