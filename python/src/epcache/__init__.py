@@ -479,7 +479,7 @@ def _stamp_if_unmoved(path, segment):  # type: (str, Segment) -> Stamp
         stat.st_ctime_ns != ctime
         or stat.st_mtime_ns != mtime
         or suspect
-        or flags & (SILENT | HAS_UNREAD)
+        or flags & (SILENT | SORTED | HAS_UNREAD)
         # Whole seconds on a read-only file system may mean nothing. (1: ST_RDONLY)
         or not ctime % SECOND
         and os.statvfs(path).f_flag & 1
