@@ -18,13 +18,13 @@
 //! - [`scan`]: one search directory becomes one record;
 //! - [`freshness`]: is a record still true;
 //! - [`index`]: the format;
-//! - [`metadata`]: the grammars;
 //! - [`state`] and [`journal`]: what came of the last runs;
 //! - [`publish`]: one file in place of another;
 //! - [`privsep`]: work done by a child that has given up everything it does not need;
 //! - [`rooted`]: the file tree, below a root;
 //! - [`waiting`]: patience that ends;
-//! - `json`, [`terminal`]: what is printed; `owner`, `parallel`: users and threads.
+//! - `json`, [`terminal`]: what is printed; `owner`, `parallel`: users and threads;
+//! - [`metadata`]: the grammars, and what a control character is.
 
 pub mod cli;
 pub mod commands;

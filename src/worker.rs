@@ -21,6 +21,7 @@ use crate::index::format::{RULES, SIZE_LIMIT, SUSPECT_AT};
 use crate::index::write::{self, WriteError};
 use crate::index::{Damage, EncodedRecord, Index, Record, verify};
 use crate::layout::{self, Found, LayoutError, SearchDirectory};
+use crate::metadata::text::has_control;
 use crate::parallel;
 use crate::privsep::Sender;
 use crate::rooted::Root;
@@ -376,6 +377,18 @@ impl Product {
         names: Option<Names>,
         progress: &mut dyn FnMut(usize),
     ) -> Option<EncodedRecord> {
+        let has_control = |path: &Path| has_control(path.as_os_str().as_bytes());
+        let (bad, aliases): (Vec<_>, Vec<_>) =
+            aliases.into_iter().partition(|alias| has_control(alias));
+        let bad_path = has_control(&path).then(|| path.clone());
+        self.failures
+            .extend(bad.into_iter().chain(bad_path).map(|path| Warning {
+                path,
+                text: "a control character in its path, not in the index".into(),
+            }));
+        if has_control(&path) {
+            return None;
+        }
         let record = match scan_path(work, &path, names, progress) {
             Ok(scanned) => {
                 self.scanned += scanned.read;

@@ -8,7 +8,6 @@
 
 mod view;
 
-
 use glob::Pattern;
 use ini::{Ini, ParseOption};
 

@@ -20,7 +20,7 @@ use crate::index::format::{distribution_flag, record_flag};
 use crate::index::{Damage, Distribution, Record, Source, Stamp};
 use crate::rooted::{Directory, FileType, Root, file_type};
 
-pub use listing::{Listing, Sighting};
+pub use listing::{LeftOut, Listing, Sighting};
 pub use names::Names;
 pub use recall::Recall;
 
