@@ -614,9 +614,7 @@ def __getattr__(name):  # type: (str) -> Any
     # Where each is, which nothing asks for that only looks up.
     for module, names in _ELSEWHERE:
         if name in names:
-            from importlib import import_module
-
-            return getattr(import_module(module, __name__), name)
+            return getattr(__import__(__name__ + module, fromlist=(name,)), name)
     raise AttributeError("module %r has no attribute %r" % (__name__, name))
 
 
