@@ -27,7 +27,7 @@ pub struct Environment {
     pub indexes: Vec<PathBuf>,
     /// `PATH`.
     pub path: Option<OsString>,
-    /// `SOURCE_DATE_EPOCH`, in seconds since 1970.
+    /// `SOURCE_DATE_EPOCH`, in seconds since 1970; None where it is not a number as its specification has it.
     pub source_date_epoch: Option<i64>,
     /// `DPKG_ROOT`: the system that dpkg works on, in place of the running one.
     pub dpkg_root: Option<PathBuf>,
@@ -60,7 +60,7 @@ impl Environment {
                 .unwrap_or_default(),
             path: variable("PATH"),
             source_date_epoch: variable("SOURCE_DATE_EPOCH")
-                .and_then(|value| value.into_string().ok()?.parse().ok()),
+                .and_then(|value| epoch(value.to_str()?)),
             dpkg_root: path("DPKG_ROOT"),
             disable: variable("EPCACHE_DISABLE")
                 .is_some_and(|value| config::switch(&value.to_string_lossy()) != Some(false)),
@@ -75,6 +75,14 @@ impl Environment {
         let cache = cache.or_else(|| Some(self.home.as_ref()?.join(".cache")));
         cache.map(|cache| cache.join("epcache/index"))
     }
+}
+
+/// Digits alone, and no year beyond those that the index can hold.
+fn epoch(text: &str) -> Option<i64> {
+    const LATEST: i64 = i64::MAX / 1_000_000_000;
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let epoch = text.parse().ok().filter(|_| is_number);
+    epoch.filter(|&epoch| epoch <= LATEST)
 }
 
 /// Whether the process has more rights than its caller: `secure_getenv(3)`'s question.
@@ -99,5 +107,27 @@ fn is_secure_execution() -> bool {
             word(key) == AT_SECURE && word(value) != 0
         }),
         Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_a_number_of_seconds_that_the_index_can_hold() {
+        assert_eq!(epoch("0"), Some(0));
+        assert_eq!(epoch("1700000000"), Some(1_700_000_000));
+        for text in [
+            "-1",
+            "+1",
+            " 1",
+            "1.5",
+            "today",
+            "9223372037",
+            "99999999999999999999",
+        ] {
+            assert_eq!(epoch(text), None, "{text}");
+        }
     }
 }

@@ -4,21 +4,27 @@
 //! Python distribution as data and publishes one read-only index. Any program then finds plugins and
 //! console scripts by opening one file instead of hundreds.
 //!
-//! The library is the program's rooms; data flows through them one way, and each calls only rooms
-//! below it in this list:
+//! The library is the program's rooms. Data flows through them one way, and each calls only rooms
+//! below it in this list (`tests/rooms.rs` checks that):
 //!
-//! - [`commands`] wires the rooms below, one file a subcommand; [`cli`] defines their arguments;
-//! - [`trigger`]: what a package manager says becomes a request; [`state`] and [`journal`] say what came
-//!   of it;
+//! - [`commands`]: one file a subcommand; wires the rooms below, and prints;
+//! - [`cli`]: the arguments of the commands;
+//! - [`trigger`]: what a package manager says becomes a request;
 //! - [`worker`]: a request becomes the bytes of an index, with no printing and no writing;
 //! - [`consumers`]: who has registered for some of the entry points, and the files for them;
-//! - [`privsep`]: work done by a child that has given up everything it does not need;
 //! - [`lookup`]: which record answers for an entry of `sys.path`, and what they say together;
-//! - [`layout`]: which search directories exist; [`config`]: which the administrator adds;
+//! - [`layout`]: which search directories exist;
+//! - [`environment`]: what the user has set; [`config`]: what the administrator has set;
 //! - [`scan`]: one search directory becomes one record;
 //! - [`freshness`]: is a record still true;
-//! - [`metadata`]: the grammars; [`index`]: the format; [`publish`]: one file in place of another;
-//! - [`rooted`]: the file tree, below a root; [`waiting`]: patience that ends.
+//! - [`index`]: the format;
+//! - [`state`] and [`journal`]: what came of the last runs;
+//! - [`publish`]: one file in place of another;
+//! - [`privsep`]: work done by a child that has given up everything it does not need;
+//! - [`rooted`]: the file tree, below a root;
+//! - [`waiting`]: patience that ends;
+//! - `json`, [`terminal`]: what is printed; `owner`, `parallel`: users and threads;
+//! - [`metadata`]: the grammars, and what a control character is.
 
 pub mod cli;
 pub mod commands;

@@ -8,6 +8,8 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use crate::metadata::text::is_control;
+
 /// No column of a table is made wider for one long cell; what is longer juts out.
 const WIDEST: usize = 40;
 
@@ -50,11 +52,8 @@ pub(crate) fn escape_bytes(bytes: &[u8]) -> String {
 /// C0, DEL and C1 (escape sequences start there), line and paragraph separators, and the controls of
 /// bidirectional text.
 fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{61c}'
-        )
+    is_control(c)
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}')
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -17,10 +17,11 @@ use nix::sys::stat::FileStat;
 
 use crate::consumers::{self, Consumer, Form};
 use crate::freshness::{Listing, Names, Recall, is_missing};
-use crate::index::format::{RULES, SIZE_LIMIT};
+use crate::index::format::{RULES, SIZE_LIMIT, SUSPECT_AT};
 use crate::index::write::{self, WriteError};
 use crate::index::{Damage, EncodedRecord, Index, Record, verify};
 use crate::layout::{self, Found, LayoutError, SearchDirectory};
+use crate::metadata::text::has_control;
 use crate::parallel;
 use crate::privsep::Sender;
 use crate::rooted::Root;
@@ -53,6 +54,19 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// What an index of these directories is made for. `image` says that an image was asked for, `epoch` is
+    /// `SOURCE_DATE_EPOCH`. Who builds a system sets that variable, and the system's index is part of what is built. A
+    /// shell may export it for other reasons, so it does not count for a user's own directories.
+    #[must_use]
+    pub fn purpose(&self, image: bool, epoch: Option<i64>) -> Purpose {
+        let is_system = matches!(self, Self::System { .. });
+        if image || (is_system && epoch.is_some()) {
+            Purpose::Image { epoch }
+        } else {
+            Purpose::Running
+        }
+    }
+
     /// The directories that somebody has named.
     pub fn named(&self) -> impl Iterator<Item = &Path> {
         let (many, one) = match self {
@@ -232,6 +246,15 @@ pub fn run(
             text: "too much for this consumer's files, none is written".into(),
         }));
     }
+    if image
+        && request
+            .old
+            .as_ref()
+            .is_some_and(|old| is_in(old, &product.index))
+    {
+        product.index = Vec::new();
+        product.unchanged = true;
+    }
     Ok(product)
 }
 
@@ -278,6 +301,21 @@ fn usable_index(file: &File) -> Option<Index<Vec<u8>>> {
     let index = Index::open(bytes).ok()?;
     let usable = index.rules() == RULES && !index.is_image() && verify(&index).is_ok();
     usable.then_some(index)
+}
+
+/// Whether a file has these bytes, but that it may be suspect by now.
+fn is_in(file: &File, bytes: &[u8]) -> bool {
+    let size = file.metadata().map(|metadata| metadata.len());
+    if !size.is_ok_and(|size| size == bytes.len() as u64) {
+        return false;
+    }
+    let mut there = vec![0; bytes.len()];
+    let is_read = file.read_exact_at(&mut there, 0).is_ok();
+    let suspect = usize::try_from(SUSPECT_AT).ok();
+    if let Some(suspect) = suspect.and_then(|at| there.get_mut(at)) {
+        *suspect = 0;
+    }
+    is_read && there == bytes
 }
 
 /// The search directories of a scope.
@@ -339,6 +377,18 @@ impl Product {
         names: Option<Names>,
         progress: &mut dyn FnMut(usize),
     ) -> Option<EncodedRecord> {
+        let has_control = |path: &Path| has_control(path.as_os_str().as_bytes());
+        let (bad, aliases): (Vec<_>, Vec<_>) =
+            aliases.into_iter().partition(|alias| has_control(alias));
+        let bad_path = has_control(&path).then(|| path.clone());
+        self.failures
+            .extend(bad.into_iter().chain(bad_path).map(|path| Warning {
+                path,
+                text: "a control character in its path, not in the index".into(),
+            }));
+        if has_control(&path) {
+            return None;
+        }
         let record = match scan_path(work, &path, names, progress) {
             Ok(scanned) => {
                 self.scanned += scanned.read;
@@ -379,6 +429,15 @@ fn scan_path(
     progress: &mut dyn FnMut(usize),
 ) -> io::Result<scan::Scanned> {
     let directory = work.root.open_dir(path)?;
+    let mut scan_listed = |listing, old: Option<&Record<'_, _>>| {
+        scan::directory(&directory, listing, old, work.purpose, progress).map_err(io::Error::other)
+    };
+    if work.purpose != Purpose::Running {
+        // No clock is waited for, and no time is left out for being young: the index is not to depend on how
+        // fast this machine is. No reader goes by the times alone.
+        let listing = Listing::now(&directory)?;
+        return scan_listed(listing, None);
+    }
     let named = match &work.named {
         None => None,
         Some(located) => {
@@ -393,8 +452,7 @@ fn scan_path(
         None => Ok(None),
     };
     let listing = Listing::settled_since(&directory, names, &recall)?;
-    scan::directory(&directory, listing, old.as_ref(), work.purpose, progress)
-        .map_err(io::Error::other)
+    scan_listed(listing, old.as_ref())
 }
 
 /// A file on `sys.path` is an archive; its entry points are read by nobody but Python.

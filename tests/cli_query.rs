@@ -200,7 +200,13 @@ fn control_characters_never_reach_a_terminal_raw() {
     let tree = Tree::new();
     // Escape sequences in seven and eight bits, a carriage return, DEL, text turned around.
     let evil = "e\x1b]0;t\x07\u{9b}2J\x7f\u{202e}";
-    tree.dist("site", "x", &format!("[g{evil}]\nn{evil} = v{evil}\n"));
+    // What an index may have.
+    let odd = "e\u{202e}";
+    tree.dist(
+        "site",
+        "x",
+        &format!("[g{odd}]\nn{odd} = v{odd}\nn = {evil}\n"),
+    );
     let metadata = format!("Name: d{evil}\nVersion: 1{evil}\n");
     tree.file("site/x-1.dist-info/METADATA", metadata);
     tree.file(
@@ -208,8 +214,8 @@ fn control_characters_never_reach_a_terminal_raw() {
         "[g]\nbad\n",
     );
     tree.refresh(&["site"], "index");
-    tree.file(&format!("site/new{evil}-2.dist-info/METADATA"), "");
-    let group = quoted(format!("g{evil}"));
+    tree.file(&format!("site/new{odd}-2.dist-info/METADATA"), "");
+    let group = quoted(format!("g{odd}"));
     for command in [
         "query --path site --index index".to_owned(),
         format!("query {group} --path site"),
@@ -227,15 +233,14 @@ fn control_characters_never_reach_a_terminal_raw() {
             .stdout
             .contains(['\x1b', '\x07', '\u{9b}', '\x7f', '\u{202e}']);
         assert!(!raw, "{command}: {ran:?}");
-        assert!(
-            ran.stdout.contains("x9b2J") || ran.stdout.contains("u009b2J"),
-            "{command}: {ran:?}"
-        );
+        assert!(ran.stdout.contains("u202e"), "{command}: {ran:?}");
+        let named = ran.stdout.contains("x9b2J") || ran.stdout.contains("u009b2J");
+        assert!(named || !command.contains("refresh"), "{command}: {ran:?}");
     }
     // And JSON still says what is there.
     let ran = run(&mut tree.epcache(&["query", "--json", "--path", "site"]));
-    assert_eq!(ran.json()[0]["name"], format!("n{evil}"));
-    assert_eq!(ran.json()[0]["distribution"], format!("d{evil}"));
+    assert_eq!(ran.json()[0]["name"], format!("n{odd}"));
+    assert_eq!(ran.json()[0]["distribution"], "x");
 }
 
 // ---- what is stale

@@ -125,8 +125,9 @@ fn warnings_reach_a_terminal_without_control_characters() {
     let tree = Tree::new();
     tree.file(
         "site/x\x1b]0;owned\x07\u{9b}2J\n-1.dist-info/entry_points.txt",
-        "[g]\nbad\x1b[2J\n",
+        "[g]\na = b\n",
     );
+    tree.dist("site", "y", "[g]\nbad\x1b[2J\n");
     let ran =
         run(&mut tree.on_terminal("NO_COLOR=1 \"$EPCACHE\" refresh -v --path site --output index"));
     assert!(

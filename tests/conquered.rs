@@ -33,7 +33,6 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::time::{Duration, Instant};
 
 use cli::{NOBODY, Ran, Tree, names, root_for, run, set_mode, tool_for};
 use epcache::index::format::SUSPECT_AT;
@@ -112,17 +111,14 @@ impl Prey {
         self.conquer_with(&Run::of(job), &REFRESH)
     }
 
-    /// The same, and the parent takes little memory beside an index of so many MiB, and little time.
+    /// The same, and the parent takes little memory beside an index of so many MiB. (What takes a minute is ended.)
     fn conquer_cheaply(&self, job: &str, index: u64, arguments: &[&str]) -> Ran {
         let peak = self.tree.text("peak");
-        let started = Instant::now();
         let ran = self.conquer_with(&Run::of(job).fact("peak", &peak), arguments);
-        let took = started.elapsed();
         let peak = fs::read_to_string(peak).unwrap();
         let peak = peak.parse::<u64>().unwrap() / 1024;
-        println!("{job}: {peak} MiB, {took:?}");
+        println!("{job}: {peak} MiB");
         assert!(peak < index + 64, "{job}: {peak} MiB");
-        assert!(took < Duration::from_secs(60), "{job}: {took:?}");
         ran
     }
 

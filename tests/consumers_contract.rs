@@ -45,17 +45,29 @@ fn beside(tree: &Tree, name: &str) -> Vec<u8> {
     fs::read(tree.path(&format!("root/usr/lib/epcache/{name}"))).unwrap()
 }
 
-/// Whoever reads lines, of whatever idea what a line is, finds no entry point that is none.
+/// A reader of lines, whatever counts as a line to it, finds no entry point that does not exist.
 #[test]
 fn odd_names_stay_on_their_line_and_are_utf_8() {
     let tree = system();
-    let odd =
-        b"odd\xe9\n[app.evil]\nx = evil\xe2\x80\xa8[app.evil]\xc2\x85y = evil\tz\\-1.dist-info";
+    for bad in [
+        &b"bad\n[app.evil]\nx = evil\n-1.dist-info"[..],
+        b"bad\xe2\x80\xa8[app.evil]\xe2\x80\xa8x = evil-1.dist-info",
+        b"bad\xe9\xc2\x85[app.evil]\r-1.dist-info",
+    ] {
+        let metadata = tree.path(SITE).join(OsStr::from_bytes(bad));
+        fs::create_dir(&metadata).unwrap();
+        fs::write(
+            metadata.join("entry_points.txt"),
+            "[app.plugins]\nbad = b\n",
+        )
+        .unwrap();
+    }
+    let odd = b"odd\xe9[app.evil] x = evil z\\-1.dist-info";
     let metadata = tree.path(SITE).join(OsStr::from_bytes(odd));
     fs::create_dir(&metadata).unwrap();
     fs::write(
         metadata.join("entry_points.txt"),
-        "[app.plugins]\nodd = odd:main\n",
+        "[app.plugins]\nodd = odd:main\nbad = b\u{9b}[app.evil]\u{9b}v = evil\n",
     )
     .unwrap();
     let headers =
@@ -94,8 +106,7 @@ fn odd_names_stay_on_their_line_and_are_utf_8() {
         tsv.iter().take(2).all(|line| line.split('\t').count() == 6),
         "{tsv:?}"
     );
-    let path =
-        r"odd\xe9\n[app.evil]\nx = evil\xe2\x80\xa8[app.evil]\xc2\x85y = evil\tz\\-1.dist-info";
+    let path = r"odd\xe9[app.evil] x = evil z\\-1.dist-info";
     assert!(tsv.iter().any(|line| line.ends_with(path)), "{tsv:?}");
     let ini = lines("views/app.ini");
     assert!(

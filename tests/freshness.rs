@@ -30,7 +30,9 @@
 //! | a file in the directory's place is none | `traps::a_file_in_the_place_of_the_directory` |
 //! | an empty directory is as good as none | `harmless::an_empty_directory_that_comes_or_goes` |
 //! | the answer follows the new listing order | `harmless::a_copy_that_lists_in_another_order_is_answered_in_that_order` |
-//! | … and a sorted record keeps its own | `harmless::an_image_record_keeps_its_order_where_the_directory_lists_otherwise` |
+//! | … and a sorted record that is believed keeps its own | `images::an_image_record_on_an_ordinary_disk_that_has_been_mounted_read_only` |
+//! | a sorted record is read again where something can be written | `images::an_image_record_on_an_ordinary_disk_whose_times_were_all_put_back` |
+//! | … and is as good as fresh if it is right | `harmless::an_image_record_on_an_ordinary_disk_is_read_again_and_found_right` |
 //! | **copies** | |
 //! | a copy is believed | `harmless::a_copy_to_another_file_system_and_back` and 15 more |
 //! | the search directory's ctime is new | `traps::an_upgrade_in_place_of_every_package_that_leaves_the_search_directory_alone` |

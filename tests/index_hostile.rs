@@ -294,7 +294,7 @@ fn directories_of_one_long_path_cost_no_more() {
 
 #[test]
 fn keys_of_one_hash_cost_no_more() {
-    let keys = (0..4000).map(|number: u32| with_crc(&number.to_le_bytes(), 7));
+    let keys = (0..4000).map(|number: u32| with_crc(format!("{number}").as_bytes(), 7));
     let dists: Vec<_> = keys
         .enumerate()
         .map(|(number, key)| Dist {

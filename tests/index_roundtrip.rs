@@ -17,6 +17,7 @@ use std::io::Write;
 
 use epcache::index::format::{self, distribution_flag, record_flag};
 use epcache::index::{Damage, FileFingerprint, Index, Source, Stamp, verify};
+use epcache::metadata::text::{has_control, is_control};
 use index_checks::Answers;
 use index_support::{Directory, Dist, EntryPoint, directory, dist, many, with_crc, write};
 use proptest::collection::vec;
@@ -30,24 +31,35 @@ fn any_stamps() -> impl Strategy<Value = (Stamp, Stamp)> {
     (any_stamp(), any_stamp())
 }
 
+/// Without control characters, which no index has.
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         Just(Vec::new()),
         vec(any::<u8>(), 0..12),
         "[a-z0-9._-]{0,12}".prop_map(String::into_bytes),
     ]
+    .prop_map(|mut bytes| {
+        while has_control(&bytes) {
+            bytes.retain(|byte| !matches!(byte, 0..0x20 | 0x7f | 0xc2 | 0xe2));
+        }
+        bytes
+    })
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    any::<String>().prop_map(|text| text.replace(is_control, ""))
 }
 
 fn any_entry() -> impl Strategy<Value = EntryPoint> {
-    let group = prop::sample::select(vec!["", "a", "console_scripts", "aa", "\u{e9}", "a\0"]);
-    (group, any::<String>(), any::<String>(), any::<bool>()).prop_map(
-        |(group, name, value, malformed)| EntryPoint {
+    let group = prop::sample::select(vec!["", "a", "console_scripts", "aa", "\u{e9}", "a b"]);
+    (group, any_text(), any_text(), any::<bool>()).prop_map(|(group, name, value, malformed)| {
+        EntryPoint {
             group: group.into(),
             name,
             value,
             malformed,
-        },
-    )
+        }
+    })
 }
 
 fn any_dist() -> impl Strategy<Value = Dist> {

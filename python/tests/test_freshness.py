@@ -120,6 +120,24 @@ class Freshness(Case):
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         self.assertEqual(self.asked("auto"), (self.OLD, []))
 
+    def test_an_image_s_index_on_an_ordinary_disk_is_compared_by_contents(self):
+        """It has no ctimes, and mtimes can be put back."""
+        folders = [self.path("site"), self.path("site", "alpha-1.dist-info")]
+        self.refresh("site", arguments=["--image"])
+        found, said = self.asked("auto")
+        self.assertEqual((found, said, self.how()), (self.OLD, [], {"site": "moved"}))
+        path = self.path("site", "alpha-1.dist-info", "entry_points.txt")
+        times = {name: os.stat(name).st_mtime_ns for name in folders + [path]}
+        with open(path, "r+") as file:
+            file.write(ENTRY % ("alpha", "two"))
+        for name, mtime in times.items():
+            os.utime(name, ns=(mtime, mtime))
+        for level in ("auto", "fast", "strict"):
+            found, said = self.asked(level)
+            self.assertIn(("alpha", "m:two"), found)
+            self.assertEqual((len(said), self.how()), (1, {"site": "stale"}))
+        self.assertEqual(self.asked("trust")[0], self.OLD)
+
     def test_a_suspect_index_is_looked_at_more_closely(self):
         with open(self.index, "r+b") as file:
             file.seek(12)

@@ -70,6 +70,8 @@ class Install(Case):
 
     def test_a_sorted_record_is_put_into_the_order_of_the_directory(self):
         self.refresh("one", "two", arguments=["--image"])
+        # On an ordinary disk it is not believed, unless somebody says so.
+        os.environ["EPCACHE"] = "trust"
         self.compare()
 
     def test_the_finder_of_an_old_backport_is_asked_as_the_instance_that_it_is(self):
@@ -200,10 +202,18 @@ print(type(next(iter(std.distributions()))).__module__)
 
     # ---- for all interpreters
 
+    def furnished(self, site):
+        """A site directory as the packages make it: the auto files and the package beside each other."""
+        site = self.path(site)
+        if not os.path.exists(site):
+            shutil.copytree(AUTO, site, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(os.path.join(SOURCE, "epcache"), os.path.join(site, "epcache"))
+        return site
+
     def automatic(self, code, *flags, before="", **environ):
         """With the auto files in a site directory of the interpreter: as site.py would do it."""
-        start = "%simport sys; sys.path[:0] = [%r, %r]\nimport site; site.addsitedir(%r)\n" % (
-            before, self.path("one"), SOURCE, AUTO,
+        start = "%simport sys; sys.path[:0] = [%r]\nimport site; site.addsitedir(%r)\n" % (
+            before, self.path("one"), self.furnished("site"),
         )
         return self.run_python(start + code, *flags, **environ)
 
@@ -239,25 +249,75 @@ print(type(next(iter(std.distributions()))).__module__)
 
     def test_finders_behind_the_auto_files_are_asked_all_the_same(self):
         code = """
-sys.path.remove(%r)  # so that nothing comes in the place of what goes
 class Behind:
     def find_spec(name, path=None, target=None):
         print("asked for", name)
 sys.meta_path.insert(1, Behind)
 import importlib.metadata
-""" % SOURCE
+"""
         self.assertIn("asked for importlib.metadata", self.automatic(code).splitlines())
 
     def test_the_auto_files_hurt_nobody_where_epcache_is_missing_or_broken(self):
         index = self.refresh("one", "two")
-        broken = self.path("broken")
-        self.file("broken/epcache.py", "raise SystemError")
-        self.file("broken/sitecustomize.py", "")
-        for code in (
-            "sys.path.remove(%r)\n" % SOURCE,
-            "sys.path.insert(0, %r)\n" % broken,
-        ):
-            self.assertEqual(self.automatic(code + self.TELL, EPCACHE_INDEX=index), "False")
+        self.furnished("site")
+        package = self.path("site/epcache")
+        self.file("site/epcache/__init__.py", "raise SystemError")
+        self.assertEqual(self.automatic(self.TELL, EPCACHE_INDEX=index), "False")
+        shutil.rmtree(package)
+        self.assertEqual(self.automatic(self.TELL, EPCACHE_INDEX=index), "False")
+        self.file("site/epcache", "not a package")
+        self.assertEqual(self.automatic(self.TELL, EPCACHE_INDEX=index), "False")
+
+    # What somebody else has named epcache: it says so when it runs.
+    OTHER = "print('another epcache runs')\nMINE = 'mine'\ndef install(): print('and is asked')\n"
+    USE = TELL + "\nimport epcache; print(getattr(epcache, 'MINE', 'ours'))"
+
+    def started(self, *arguments, folder="", **environ):
+        """What an interpreter prints that has the auto files in its user's site directory from its start on."""
+        environ.update(PYTHONUSERBASE=self.path("user"), PYTHONPATH=self.path("one"), PATH="/usr/bin:/bin")
+        ask = [sys.executable, "-c", "import site; print(site.getusersitepackages())"]
+        site = subprocess.run(ask, stdout=subprocess.PIPE, env=environ).stdout.decode().strip()
+        self.furnished(os.path.relpath(site, self.path("")))
+        return subprocess.run(
+            [sys.executable, "-B"] + list(arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environ,
+            cwd=self.path(folder),
+        ).stdout.decode().split("\n")[:-1]
+
+    def test_the_auto_files_load_the_package_beside_them_and_never_another(self):
+        index = self.refresh("one", "two")
+        for folder, file in (("module", "epcache.py"), ("package", "epcache/__init__.py"), ("none", "other.py")):
+            self.file(folder + "/" + file, self.OTHER)
+            self.file(folder + "/program.py", self.TELL)
+            self.file(folder + "/user.py", self.USE)
+            self.file(folder + "/first.py", "import epcache\n" + self.USE)
+            whose = ["ours"] if folder == "none" else ["another epcache runs", "mine"]
+            for start in (["-c", self.TELL], ["-m", "program"], ["program.py"]):
+                told = self.started(*start, folder=folder, EPCACHE_INDEX=index)
+                self.assertEqual(told, ["True"], (start, folder))
+            # A program that imports it itself gets what it would get without the auto files.
+            for start in (["-c", self.USE], ["-m", "user"], ["user.py"]):
+                told = self.started(*start, folder=folder, EPCACHE_INDEX=index)
+                self.assertEqual(told, ["True"] + whose, (start, folder))
+            told = self.started("first.py", folder=folder, EPCACHE_INDEX=index)
+            self.assertEqual(told, whose[:-1] + ["True"] + whose[-1:], folder)
+
+    def test_the_auto_files_search_no_file_for_the_import_machinery(self):
+        index = self.refresh("one", "two")
+        for name in ("importlib/__init__", "importlib/util", "importlib/machinery", "_frozen_importlib", "pkgutil", "types"):
+            self.file("names/%s.py" % name, "print('%s runs')" % name)
+        self.file("names/importlib_metadata.py", "print('the backport of this folder')")
+        told = self.started("-c", "import importlib_metadata", folder="names", EPCACHE_INDEX=index)
+        self.assertEqual(told, ["the backport of this folder"])
+
+    def test_the_auto_files_work_from_an_archive(self):
+        index = self.refresh("one", "two")
+        archive = shutil.make_archive(self.path("archive"), "zip", self.furnished("site"))
+        code = "import sys; sys.path[:0] = [%r, %r]\nimport epcache_auto\n" % (self.path("one"), archive)
+        self.assertEqual(self.run_python(code + self.TELL, EPCACHE_INDEX=index), "True")
+
 
 
 class Older(Case):

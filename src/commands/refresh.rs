@@ -17,7 +17,6 @@ use crate::layout::{self, LayoutError};
 use crate::privsep::{self, Sandbox};
 use crate::publish::{Destination, LOCK_PATIENCE, Outcome, Place, PublishError, lock_first};
 use crate::rooted::Root;
-use crate::scan::Purpose;
 use crate::state::{self, Caller, Run};
 use crate::terminal::{Output, say};
 use crate::worker::{self, Progress, Request, Scope};
@@ -40,20 +39,14 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     let scope = scope(arguments, &root, &environment)?;
     let mut places = destinations(arguments, &scope, &environment)?;
     become_owner(&root, &scope, &mut places)?;
-    let purpose = if arguments.image {
-        Purpose::Image {
-            epoch: environment.source_date_epoch,
-        }
-    } else {
-        Purpose::Running
-    };
+    let purpose = scope.purpose(arguments.image, environment.source_date_epoch);
     let mut request = Request::full(scope, purpose);
     // What is made for elsewhere leaves no trace here.
     let is_usual = arguments.output.is_none() && !arguments.dry_run;
     let is_system = is_usual && matches!(request.scope, Scope::System { .. });
     request.consumers = is_system.then(|| registered(&root));
     let done = refresh(arguments, &root, &mut request, &places, work);
-    // An image is the same whenever it is made.
+    // Whoever asks for an image wants nothing in it but the index.
     if is_system && !arguments.image {
         let (result, message) = match &done {
             Ok((_, renewed)) => match incomplete(&renewed.product) {

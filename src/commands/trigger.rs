@@ -23,7 +23,6 @@ use crate::lookup::SYSTEM_INDEXES;
 use crate::privsep::{self, Sandbox};
 use crate::publish::{Destination, Folder, Place, PublishError, lock_first};
 use crate::rooted::Root;
-use crate::scan::Purpose;
 use crate::state::{self, Caller, Outcome, Run};
 use crate::trigger::{self, Touched};
 use crate::worker::{Request, Scope};
@@ -106,7 +105,8 @@ fn serve(
     let scope = Scope::System {
         extra: config.directories,
     };
-    let mut request = Request::full(scope, Purpose::Running);
+    let purpose = scope.purpose(false, environment.source_date_epoch);
+    let mut request = Request::full(scope, purpose);
     request.consumers = Some(registered(&root));
     if let Touched::Named(named) = touched {
         request.named = Some(named);

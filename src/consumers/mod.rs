@@ -8,8 +8,6 @@
 
 mod view;
 
-use std::path::Path;
-
 use glob::Pattern;
 use ini::{Ini, ParseOption};
 
@@ -206,12 +204,6 @@ fn parse(
         return None;
     }
     Some(consumer)
-}
-
-/// Where the registrations of a root may lie.
-#[must_use]
-pub fn directories() -> [&'static Path; 2] {
-    DIRECTORIES.map(Path::new)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{Consumer, Form};
 use crate::index::{Damage, Index, Source};
 use crate::json::JsonText;
+use crate::metadata::text::is_control;
 
 /// An entry point that somebody has asked for.
 struct Wanted {
@@ -129,7 +130,7 @@ fn content(form: Form, wanted: &[Wanted]) -> Vec<u8> {
 }
 
 #[derive(Serialize)]
-struct Row<'w> {
+struct JsonEntry<'w> {
     group: &'w str,
     name: &'w str,
     value: &'w str,
@@ -141,7 +142,7 @@ struct Row<'w> {
 fn json(wanted: &[Wanted]) -> Vec<u8> {
     let rows: Vec<_> = wanted
         .iter()
-        .map(|entry| Row {
+        .map(|entry| JsonEntry {
             group: &entry.group,
             name: &entry.name,
             value: &entry.value,
@@ -198,8 +199,8 @@ fn tsv(wanted: &[Wanted]) -> Vec<u8> {
     content
 }
 
-/// On one line, whoever reads it, and UTF-8: a backslash as `\\`, tab, LF and CR as `\t`, `\n` and `\r`, and each byte of
-/// any other control character, of what else ends a line in Unicode, and of what is no UTF-8 as `\x` and two digits.
+/// On one line, whoever reads it, and UTF-8: a backslash as `\\`, and each byte of what is not UTF-8, or of a control
+/// character, as `\x` and two digits.
 /// One file name must not make a view unreadable, nor an entry point of itself.
 fn single_line(bytes: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(bytes.len());
@@ -207,13 +208,11 @@ fn single_line(bytes: &[u8]) -> Vec<u8> {
         for c in chunk.valid().chars() {
             match c {
                 '\\' => line.extend(br"\\"),
-                '\t' => line.extend(br"\t"),
-                '\n' => line.extend(br"\n"),
-                '\r' => line.extend(br"\r"),
                 c => {
                     let mut buffer = [0; 4];
                     let encoded = c.encode_utf8(&mut buffer).as_bytes();
-                    if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+                    // No index has any: a line stays one line whatever an index has.
+                    if is_control(c) {
                         extend_as_digits(&mut line, encoded);
                     } else {
                         line.extend(encoded);
@@ -240,7 +239,7 @@ mod tests {
     fn a_field_is_one_line_of_utf_8_for_every_reader() {
         for (field, line) in [
             (&b"/usr/lib/x-1.dist-info"[..], "/usr/lib/x-1.dist-info"),
-            (b"a\tb\nc\rd\\e", r"a\tb\nc\rd\\e"),
+            (b"a\tb\nc\rd\\e", r"a\x09b\x0ac\x0dd\\e"),
             (
                 "\u{e9} \u{2028}[x]\u{85}y".as_bytes(),
                 "\u{e9} \\xe2\\x80\\xa8[x]\\xc2\\x85y",

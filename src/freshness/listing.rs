@@ -30,6 +30,26 @@ pub struct Listing {
     pub stamps: (Stamp, Stamp),
     /// Its metadata directories, in the order in which it lists them.
     pub sightings: Vec<Sighting>,
+    /// Metadata directories that are left out, as if they were not there.
+    pub left_out: LeftOut,
+}
+
+/// Metadata directories whose names have control characters.
+#[derive(Debug, Default)]
+pub struct LeftOut {
+    /// How many there are.
+    pub count: usize,
+    /// The bytewise smallest of their names.
+    pub first: Vec<u8>,
+}
+
+impl LeftOut {
+    pub(super) fn add(&mut self, name: &[u8]) {
+        if self.count == 0 || name < self.first.as_slice() {
+            self.first = name.to_vec();
+        }
+        self.count += 1;
+    }
 }
 
 /// A metadata directory as it was listed.

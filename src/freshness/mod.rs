@@ -20,7 +20,7 @@ use crate::index::format::{distribution_flag, record_flag};
 use crate::index::{Damage, Distribution, Record, Source, Stamp};
 use crate::rooted::{Directory, FileType, Root, file_type};
 
-pub use listing::{Listing, Sighting};
+pub use listing::{LeftOut, Listing, Sighting};
 pub use names::Names;
 pub use recall::Recall;
 
@@ -129,6 +129,9 @@ struct Times {
     /// Whether equal times mean that nothing changed. On an image they do not: its times are what
     /// its maker set them to. Unless the index is part of the same image.
     speak: bool,
+    /// Whether times can say anything at all. A sorted record has no ctimes, so anybody can set the times that it
+    /// has: it is believed only of the read-only file system that it lies on itself.
+    count: bool,
     same_image: bool,
     /// Whether a refresh has failed: then only times that speak are believed.
     suspect: bool,
@@ -143,20 +146,24 @@ impl Times {
         let stat = directory.stat()?;
         let now = (Stamp::modified(&stat), Stamp::changed(&stat));
         let silent = record.has(record_flag::SILENT);
+        let sorted = record.has(record_flag::SORTED);
         // No kernel that counts in nanoseconds stamps whole seconds: an archive does.
         let whole = now.1.is_whole_second();
         // ostree's files all have mtime 0, and ctimes of when they were put there.
         let timeless = is_beginning(now.0);
-        let device = if silent || whole || timeless {
+        let device = if silent || whole || timeless || sorted {
             directory.read_only_device()?
         } else {
             None
         };
-        let same_image = device.is_some() && device == circumstances.read_only_device;
+        let same_device = device.is_some() && device == circumstances.read_only_device;
+        let same_image = same_device && (silent || whole || timeless);
+        let count = same_device || !sorted;
         Ok(Self {
             directory_unmoved: same(now, record.stamps()),
             directory_changed: !now.1.same(record.stamps().1),
-            speak: same_image || !(silent || whole && device.is_some()),
+            speak: count && (same_image || !(silent || whole && device.is_some())),
+            count,
             same_image,
             suspect: circumstances.suspect,
         })
@@ -225,6 +232,7 @@ fn match_names<S: Source>(
     let same_names = matched == recorded.len() && matched == listing.sightings.len();
     let same_image = times.same_image && !times.suspect;
     let copied = same_names
+        && times.count
         && times.directory_changed
         && !times.suspect
         && (same_image || !mtimes_are_silent(listing))

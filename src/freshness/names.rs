@@ -6,9 +6,10 @@
 
 use std::io;
 
-use super::listing::{Clock, Listing, Sighting};
+use super::listing::{Clock, LeftOut, Listing, Sighting};
 use crate::index::Stamp;
 use crate::metadata::directory_name::{egg_base, recognise};
+use crate::metadata::text::has_control;
 use crate::rooted::{Directory, FileType};
 
 /// A listing without the times of what is listed.
@@ -22,7 +23,8 @@ pub struct Names {
 }
 
 impl Names {
-    /// Lists a directory. `visit` hears of every name in it.
+    /// Lists a directory. `visit` hears of every name in it. Metadata directories with a control character in
+    /// their name are left out: neither writers nor readers see them.
     ///
     /// # Errors
     /// Those of `stat(2)` and `readdir(3)` on the directory itself.
@@ -32,9 +34,15 @@ impl Names {
         let path = directory.path().to_owned();
         let egg_base = egg_base(path.as_os_str().as_encoded_bytes());
         let mut sightings = Vec::new();
+        let mut left_out = LeftOut::default();
         directory.for_each_name(|name, may_be_link| {
             visit(name);
-            if recognise(name, egg_base).is_some() {
+            if recognise(name, egg_base).is_none() {
+                return;
+            }
+            if has_control(name) {
+                left_out.add(name);
+            } else {
                 sightings.push(Sighting {
                     file_name: name.to_vec(),
                     found: Ok(FileType::Other),
@@ -54,6 +62,7 @@ impl Names {
             listing: Listing {
                 stamps: (Stamp::modified(&stat), Stamp::changed(&stat)),
                 sightings,
+                left_out,
             },
         })
     }

@@ -10,6 +10,7 @@ use super::read::Index;
 use super::record::{Budget, Record, strings_of};
 use super::rows::DistributionRow;
 use super::source::{Damage, Source};
+use crate::metadata::text::has_control;
 
 /// A record in memory.
 type Bytes<'i, 'b> = Record<'i, &'b [u8]>;
@@ -39,6 +40,7 @@ pub fn verify<S: Source>(index: &Index<S>) -> Result<(), Damage> {
             return Err(Damage::Malformed("records that overlap"));
         }
         end = record.tables.pool.end;
+        is_plain(record.path())?;
         distributions_are_sound(&record)?;
         keys_are_sound(&record)?;
         groups_are_sound(&record)?;
@@ -58,6 +60,7 @@ fn directories_are_sound(index: &Index<&[u8]>) -> Result<(), Damage> {
         }
         strings_end = row.path.end().unwrap_or(u32::MAX);
         let path = index.body.string(0, row.path)?;
+        is_plain(&path)?;
         if previous.is_some_and(|previous| previous >= path) {
             return Err(Damage::Malformed("directories out of order"));
         }
@@ -81,6 +84,9 @@ fn distributions_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
             record.short_string(string)?;
         }
         record.file_name(&row)?;
+        for string in strings_of(&row) {
+            is_plain(&record.short_string(string)?)?;
+        }
         if row.references.start != next {
             return Err(Damage::Malformed(
                 "a distribution's entry points out of order",
@@ -153,6 +159,7 @@ fn groups_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
         budget.spend([group.name.length])?;
         let name = record.string(group.name)?;
         is_utf8(&name)?;
+        is_plain(&name)?;
         if previous.is_some_and(|previous| previous >= name) {
             return Err(Damage::Malformed("groups out of order"));
         }
@@ -195,8 +202,11 @@ fn entries_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
             return Err(Damage::Malformed("strings out of order"));
         }
         let strings = record.strings_of_entry(&row)?;
-        for string in strings.iter().filter(|_| !is_ascii) {
-            is_utf8(string)?;
+        for string in &strings {
+            if !is_ascii {
+                is_utf8(string)?;
+            }
+            is_plain(string)?;
         }
         let name_end = row.name.end().unwrap_or(u32::MAX);
         strings_end = name_end.saturating_add(row.value_length);
@@ -236,6 +246,13 @@ fn references_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
                 _ => return Err(Damage::Malformed("an entry point referred to twice")),
             }
         }
+    }
+    Ok(())
+}
+
+fn is_plain(bytes: &[u8]) -> Result<(), Damage> {
+    if has_control(bytes) {
+        return Err(Damage::Malformed("a control character"));
     }
     Ok(())
 }

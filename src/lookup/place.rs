@@ -104,7 +104,7 @@ pub enum Unusable {
 }
 
 /// An index, and the folder that it lies in.
-struct Found<'r> {
+struct IndexFile<'r> {
     path: PathBuf,
     folder: Directory<'r>,
     file: File,
@@ -113,13 +113,13 @@ struct Found<'r> {
 
 /// Finds an index. It is opened in its folder: whoever swaps folders, the one that is looked at
 /// is the one that it was found in.
-fn find<'r>(root: &'r Root, path: &Path) -> io::Result<Found<'r>> {
+fn find<'r>(root: &'r Root, path: &Path) -> io::Result<IndexFile<'r>> {
     let open = |path: PathBuf| -> io::Result<_> {
         let parent = path.parent().filter(|parent| *parent != Path::new(""));
         let folder = root.hold(parent.unwrap_or(Path::new(".")))?;
         let name = path.file_name().unwrap_or(OsStr::new("."));
         let (file, stat) = folder.open_own_file(name)?;
-        Ok(Found {
+        Ok(IndexFile {
             path,
             folder,
             file,
@@ -155,7 +155,7 @@ impl OpenIndex {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Unusable::Missing,
             _ => Unusable::Io(error),
         };
-        let Found {
+        let IndexFile {
             path: real,
             folder,
             file,

@@ -12,6 +12,21 @@ pub fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }
 
+/// Whether `c` is a control character: U+0000 to U+001F, U+007F to U+009F, U+2028 or U+2029. No index has one:
+/// they end lines, or start what a terminal acts on.
+pub fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// Whether there is a control character in `bytes`. Bytes that are not UTF-8 count as none.
+pub fn has_control(bytes: &[u8]) -> bool {
+    let suspect = |&byte: &u8| byte < 0x20 || matches!(byte, 0x7f | 0xc2 | 0xe2);
+    bytes.iter().any(suspect)
+        && bytes
+            .utf8_chunks()
+            .any(|chunk| chunk.valid().chars().any(is_control))
+}
+
 /// `s` without leading and trailing spaces, as `str.strip()` returns it.
 pub fn strip(s: &str) -> &str {
     // Nearly always that is all, and cheaper than looking at characters.
@@ -100,6 +115,38 @@ fn plain_prefix(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_are_found_in_utf_8_and_beside_what_is_not() {
+        for with in [
+            &b"a\0"[..],
+            b"\x1f",
+            b"\t",
+            b"a\nb",
+            b"\x7f",
+            "\u{80}".as_bytes(),
+            "a\u{85}".as_bytes(),
+            "\u{9f}".as_bytes(),
+            "\u{2028}".as_bytes(),
+            "\u{2029}".as_bytes(),
+            b"\xe9\n",
+            b"\xe9\xc2\x85",
+            b"\x85\x7f",
+        ] {
+            assert!(has_control(with), "{with:?}");
+        }
+        for without in [
+            &b""[..],
+            b" plain~",
+            "\u{a0}\u{e9}\u{2027}\u{202a}\u{1f600}".as_bytes(),
+            // Latin-1, where U+0085 would be one byte.
+            b"\x85\x80\x9f\xe9",
+            b"\xc2",
+            b"\xe2\x80",
+        ] {
+            assert!(!has_control(without), "{without:?}");
+        }
+    }
 
     fn split(s: &str) -> Vec<&str> {
         lines(s).collect()

@@ -18,6 +18,7 @@ use crate::index::{DistributionDraft, EntryDraft, FileFingerprint, Stamp};
 use crate::metadata::core_metadata::{self, Headers, Parsed};
 use crate::metadata::directory_name::{Kind, recognise};
 use crate::metadata::entry_points::{self, SIZE_LIMIT};
+use crate::metadata::text::has_control;
 use crate::rooted::{DanglingLink, Directory, FileType, read_bounded, read_part};
 
 /// How much of METADATA is read at first: the headers that count are nearly always in it.
@@ -150,17 +151,24 @@ fn name(
         draft.flags |= distribution_flag::PROBLEM;
         report.add("", "Name or Version is not UTF-8, taken from the file name");
     }
+    let mut controls = 0;
     let mut usable = |header: Option<String>| {
         header.filter(|value| {
             // The key is in lower case, and that may be longer.
             let fits = value.len().max(value.to_lowercase().len()) <= STRING_LIMIT;
-            if !fits {
+            let plain = !has_control(value.as_bytes());
+            if !plain {
+                controls = distribution_flag::PROBLEM;
+                let text = "a control character in Name or Version, taken from the file name";
+                report.add("", text);
+            } else if !fits {
                 report.add("", "Name or Version too long, taken from the file name");
             }
-            fits
+            fits && plain
         })
     };
     let (header_name, header_version) = (usable(headers.name), usable(headers.version));
+    draft.flags |= controls;
     draft.key = name.shadow_key(header_name.as_deref());
     draft.name = header_name.map(String::into_bytes).unwrap_or_else(|| {
         draft.flags |= distribution_flag::NAME_FROM_FILE;
@@ -187,7 +195,20 @@ fn read_entry_points(
             draft.flags |= distribution_flag::HAS_ENTRY_POINTS;
             draft.entry_points_file = fingerprint(content, &stat);
             match entry_points::parse(content) {
-                Ok(entries) => draft.entries = entries.iter().map(entry_draft).collect(),
+                Ok(mut entries) => {
+                    let all = entries.len();
+                    entries.retain(|it| {
+                        ![it.group, it.name, it.value]
+                            .iter()
+                            .any(|text| has_control(text.as_bytes()))
+                    });
+                    if entries.len() < all {
+                        draft.flags |= distribution_flag::PROBLEM;
+                        let text = "entry points with control characters left out";
+                        report.add(ENTRY_POINTS, format!("{text}: {}", all - entries.len()));
+                    }
+                    draft.entries = entries.iter().map(entry_draft).collect();
+                }
                 Err(error) => {
                     draft.flags |= distribution_flag::PROBLEM;
                     report.add(ENTRY_POINTS, format!("{error}, entry points ignored"));

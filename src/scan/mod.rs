@@ -15,7 +15,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::freshness::{Listing, Sighting, is_silent};
+use crate::freshness::{LeftOut, Listing, Sighting, is_silent};
 use crate::index::format::{distribution_flag, record_flag};
 use crate::index::{
     Damage, Distribution, DistributionDraft, Drafts, EncodedRecord, Record, Source, Stamp,
@@ -89,6 +89,7 @@ pub fn directory<S: Source>(
     let mut scanned = Scanned {
         read: read.len(),
         reused: listing.sightings.len() - read.len(),
+        warnings: Vec::from_iter(warning_of_left_out(directory, &listing.left_out)),
         ..Scanned::default()
     };
     let then = old.map(Drafts::of).transpose()?;
@@ -201,6 +202,19 @@ fn record_flags(listing: &Listing, purpose: Purpose) -> u32 {
 pub fn missing(path: &Path) -> EncodedRecord {
     let unknown = (Stamp::UNKNOWN, Stamp::UNKNOWN);
     EncodedRecord::new(path, record_flag::MISSING, unknown, &[])
+}
+
+/// What is said of metadata directories that are not listed.
+fn warning_of_left_out(directory: &Directory<'_>, left_out: &LeftOut) -> Option<Warning> {
+    let others = match left_out.count {
+        0 => return None,
+        1 => String::new(),
+        count => format!(", as are {} more of such names", count - 1),
+    };
+    Some(Warning {
+        path: directory.path().join(OsStr::from_bytes(&left_out.first)),
+        text: format!("a control character in its name, left out{others}"),
+    })
 }
 
 fn warnings_of(directory: &Directory<'_>, file_name: &[u8], report: Report) -> Vec<Warning> {

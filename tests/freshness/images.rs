@@ -283,6 +283,37 @@ fn a_suspect_index_inside_its_image_is_compared_by_content() {
 }
 
 #[test]
+fn an_image_record_on_an_ordinary_disk_whose_times_were_all_put_back() {
+    // It has no ctimes, so that there is nothing to tell.
+    let mut site = Site::new();
+    for epoch in [None, Some(1_600_000_000)] {
+        site.refresh_with(&["--image"], epoch);
+        let value = epoch.map_or("alpha:two", |_| "alpha:six");
+        site.keeping_mtimes(|| site.upgrade_alpha_to(value));
+        site.tells(SEEN);
+    }
+}
+
+#[test]
+fn an_image_record_on_an_ordinary_disk_that_has_been_mounted_read_only() {
+    let test = "an_image_record_on_an_ordinary_disk_that_has_been_mounted_read_only";
+    for inside in [true, false] {
+        let Some(mut site) = Site::mounted(|at| mounts::whole_seconds(test, at)) else {
+            return;
+        };
+        site.index_in_usr = inside;
+        site.refresh_with(&["--image"], None);
+        site.mount.as_ref().unwrap().read_only();
+        // What lies elsewhere may be of another image.
+        site.reads_again(if inside { [0; 4] } else { [4, 4, 4, 0] });
+        if inside {
+            let answer = site.answer(Level::Auto).entries;
+            assert_eq!((&answer[..], answer.is_sorted()), (site.before(), true));
+        }
+    }
+}
+
+#[test]
 fn an_upgrade_in_a_layer_over_an_image_without_times() {
     let test = "an_upgrade_in_a_layer_over_an_image_without_times";
     let Some(mut site) = with_the_index_inside(test, without_times, &["--image"], |_| ()) else {

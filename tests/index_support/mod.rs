@@ -19,6 +19,7 @@ use epcache::index::format::{
     REFERENCE_ROW, distribution_flag, record_flag,
 };
 use epcache::index::{DistributionDraft, EncodedRecord, EntryDraft, FileFingerprint, Stamp, write};
+use epcache::metadata::text::has_control;
 
 /// A search directory in plain values.
 #[derive(Debug, Clone)]
@@ -279,8 +280,17 @@ pub fn set(bytes: &mut [u8], at: usize, number: u32) {
     bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
 }
 
-/// `prefix` with four bytes behind it, such that the CRC-32 of all is `wanted`.
+/// `prefix` with some bytes behind it, such that the CRC-32 of all is `wanted`, without control characters.
 pub fn with_crc(prefix: &[u8], wanted: u32) -> Vec<u8> {
+    let longer = (0..).map(|number: u32| [prefix, format!("-{number}").as_bytes()].concat());
+    std::iter::once(prefix.to_vec())
+        .chain(longer)
+        .map(|prefix| with_any_bytes(&prefix, wanted))
+        .find(|bytes| !has_control(bytes))
+        .expect("one of them")
+}
+
+fn with_any_bytes(prefix: &[u8], wanted: u32) -> Vec<u8> {
     let table: Vec<u32> = (0..256)
         .map(|byte: u32| {
             (0..8).fold(byte, |crc, _| {

@@ -14,7 +14,9 @@ raises: {"error": "..."}, exit status 0. With --batch, an array with one such an
 --twins          first applies epcache's decision 2: of several metadata directories of one distribution in one
                  search directory, one is chosen by rule, not by luck. Done by letting the directory list the
                  chosen one where it listed the first of them, and that one in its place: all else is the
-                 library's own doing. `packaging` is the reference for PEP 440.
+                 library's own doing. `packaging` is the reference for PEP 440. And it leaves out metadata
+                 directories and entry points with control characters; names and versions with some are taken
+                 from the file name.
 """
 
 import argparse
@@ -45,13 +47,21 @@ if hasattr(library, "SelectableGroups"):
     library.SelectableGroups.load = classmethod(lambda cls, eps: library.EntryPoints(eps))
 
 
+CONTROLS = frozenset(map(chr, [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]))
+
+
+def is_left_out(text):
+    """Whether epcache leaves it out, for a control character in it."""
+    return arguments.twins and not CONTROLS.isdisjoint(text)
+
+
 def attribute(distribution, name):
     """The name or version of a distribution; None where there is none, or the library raises."""
     try:
         value = getattr(distribution, name)
     except Exception:
         return None
-    return value if value is None else str(value)
+    return None if value is None or is_left_out(str(value)) else str(value)
 
 
 def name_and_version(distribution):
@@ -83,6 +93,8 @@ def entry_points(path):
     try:
         found, described = [], {}
         for ep in library.entry_points():
+            if is_left_out(ep.group + ep.name + ep.value):
+                continue
             if id(ep.dist) not in described:
                 # The distribution is kept as well, so that no other one can get its id.
                 described[id(ep.dist)] = ep.dist, describe(ep.dist)
@@ -145,9 +157,11 @@ def choose_twins(listdir):
             sys.exit(f"choosing twins in {directory!r}: {error!r}")
 
     def choose(directory, names):
+        endings = (".dist-info", ".egg-info")
+        names = [name for name in names if not (name.lower().endswith(endings) and is_left_out(name))]
         twins = {}
         for position, name in enumerate(names):
-            if name.lower().endswith((".dist-info", ".egg-info")):
+            if name.lower().endswith(endings):
                 twins.setdefault(shadowing_key(directory, name), []).append(position)
         for positions in twins.values():
             if len(positions) > 1:

@@ -180,6 +180,12 @@ pub(crate) const CASES: &[Case] = &[
         "entry points ignored",
     ),
     (
+        "NULs in values",
+        |bad| remake(bad, "entry_points.txt", "[h]\na\0b = c\0d:e\n"),
+        "bad-1.dist-info/entry_points.txt",
+        "entry points with control characters",
+    ),
+    (
         "more than 1 MiB",
         |bad| {
             remake(
@@ -272,9 +278,6 @@ pub(crate) const ODD: &[(&str, Make)] = &[
     ("an empty file", |bad| remake(bad, "entry_points.txt", "")),
     ("lines before any section", |bad| {
         remake(bad, "entry_points.txt", "what = ever\n")
-    }),
-    ("NULs in values", |bad| {
-        remake(bad, "entry_points.txt", "[h]\na\0b = c\0d:e\n")
     }),
     ("a malformed object reference", |bad| {
         remake(bad, "entry_points.txt", "[h]\na = b c d\n")

@@ -479,7 +479,7 @@ def _stamp_if_unmoved(path, segment):  # type: (str, Segment) -> Stamp
         stat.st_ctime_ns != ctime
         or stat.st_mtime_ns != mtime
         or suspect
-        or flags & (SILENT | HAS_UNREAD)
+        or flags & (SILENT | SORTED | HAS_UNREAD)
         # Whole seconds on a read-only file system may mean nothing. (1: ST_RDONLY)
         or not ctime % SECOND
         and os.statvfs(path).f_flag & 1
@@ -614,9 +614,7 @@ def __getattr__(name):  # type: (str) -> Any
     # Where each is, which nothing asks for that only looks up.
     for module, names in _ELSEWHERE:
         if name in names:
-            from importlib import import_module
-
-            return getattr(import_module(module, __name__), name)
+            return getattr(__import__(__name__ + module, fromlist=(name,)), name)
     raise AttributeError("module %r has no attribute %r" % (__name__, name))
 
 

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def look_closer(
-    question: Question, index: Index, record: Record, speak: bool, same_image: bool
+    question: Question, index: Index, record: Record, count: bool, speak: bool, same_image: bool
 ) -> Answer:
     """The answer for a directory whose record is not fresh for its times alone."""
     listing = _live.listing(question.path, question.fd)
     recorded = record.table()
     by_name = {facts[0]: facts for facts in recorded}
     known = [by_name.get(sighting.raw) for sighting in listing]
-    same = _match(question, index, record, listing, known, speak, same_image)
+    same = _match(question, index, record, listing, known, count, speak, same_image)
     if all(same) and len(listing) == len(recorded):
         in_order = [sighting.raw for sighting in listing] == [facts[0] for facts in recorded]
         if in_order or record.flags & SORTED:
@@ -105,6 +105,7 @@ def _match(
     record: Record,
     listing: "List[Sighting]",
     known: "List[Optional[Facts]]",
+    count: bool,
     speak: bool,
     same_image: bool,
 ) -> "List[bool]":
@@ -117,6 +118,7 @@ def _match(
     same_image = same_image and not index.suspect
     copied = (
         same_names
+        and count
         and stat.st_ctime_ns != record.ctime
         and not index.suspect
         and (same_image or not _say_nothing(mtimes))

@@ -27,6 +27,7 @@ from ._metadata import (
     EGG,
     SIZE_LIMIT,
     egg_base,
+    is_plain,
     key_of_name,
     lookup_key,
     normalize,
@@ -208,7 +209,9 @@ class Found:
         if entries is None:
             self.flags |= PROBLEM
         else:
-            self.entries = entries
+            self.entries = [entry for entry in entries if is_plain("".join(entry))]
+            if len(self.entries) < len(entries):
+                self.flags |= PROBLEM
 
     # ---- core metadata
 
@@ -267,7 +270,7 @@ class Found:
         if self._named is None:
             sighting = self.sighting
             header_name, header_version, not_utf8 = self._headers()
-            if not_utf8:
+            if not_utf8 or not is_plain((header_name or "") + (header_version or "")):
                 self.flags |= PROBLEM
             header_name, header_version = _usable(header_name), _usable(header_version)
             name, version = stem_of(sighting.name, sighting.kind, sighting.egg)
@@ -344,7 +347,7 @@ def _bytes(text: str) -> bytes:
 def _usable(header: "Optional[str]") -> "Optional[str]":
     if header is None or max(len(_bytes(header)), len(_bytes(header.lower()))) > _STRING_LIMIT:
         return None
-    return header
+    return header if is_plain(header) else None
 
 
 class Recorded:

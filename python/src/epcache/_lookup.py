@@ -9,7 +9,8 @@ import os
 import sys
 from time import monotonic, time_ns
 
-from . import HAS_UNREAD, PATH_FINDER, SECOND, SILENT, EntryPoint, EntryPoints, environment, looks_at_each, places
+from . import HAS_UNREAD, PATH_FINDER, SECOND, SILENT, SORTED
+from . import EntryPoint, EntryPoints, environment, looks_at_each, places
 from ._index import DIRECTORY, Index, Record, Unusable, identity_of
 
 TYPE_CHECKING = False
@@ -105,7 +106,7 @@ def _as_recorded(path: str, index: Index, record: "Record") -> "Optional[Answer]
                     stat.st_ctime_ns != record.ctime
                     or stat.st_mtime_ns != record.mtime
                     or index.suspect
-                    or record.flags & (SILENT | HAS_UNREAD)
+                    or record.flags & (SILENT | SORTED | HAS_UNREAD)
                     # Whether such times mean anything depends on where they are: `_question` looks.
                     or stat.st_ctime_ns % SECOND == 0
                     or looks_at_each(level, record.count)

@@ -21,13 +21,24 @@ SIZE_LIMIT = 1 << 20
 COUNT_LIMIT = 1 << 16
 
 
+# No index has any of these: they end lines, or start what a terminal acts on.
+_CONTROLS = frozenset(map(chr, [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]))
+
+
+def is_plain(text: str) -> bool:
+    """Whether there is no control character in it."""
+    return _CONTROLS.isdisjoint(text)
+
+
 # ---- names of metadata directories
 
 
 def recognise(name: str, egg: str) -> "Optional[int]":
     """Which sort of metadata directory a name stands for, if any. `egg` is what `egg_base` says of the
-    search directory."""
+    search directory. One with a control character in its name is left out, as by the index's writer."""
     low = name.lower()
+    if low[-4:] != "info" or not is_plain(name):
+        return None
     if low.endswith(".dist-info"):
         return DIST_INFO
     if low.endswith(".egg-info"):

@@ -8,7 +8,7 @@ go on from there: the rules are those of docs/format.md, "Freshness".
 import os
 from time import monotonic, time_ns
 
-from . import HAS_UNREAD, MISSING, SECOND, SILENT, looks_at_each
+from . import HAS_UNREAD, MISSING, SECOND, SILENT, SORTED, looks_at_each
 from ._details import may_speak_of
 from ._index import DIRECTORY, Index, Unusable
 from ._lookup import Answer, State, are_unmoved, identity_at, may_repeat, stamp_of
@@ -181,11 +181,15 @@ class Question:
         # No kernel that counts in nanoseconds stamps whole seconds: an archive does. And ostree's files
         # all have mtime 0, and ctimes of when they were put there.
         silent, whole = record.flags & SILENT, stat.st_ctime_ns % SECOND == 0
+        is_sorted = record.flags & SORTED
         timeless = stat.st_mtime_ns < 2 * SECOND
-        device = read_only_device(self.fd) if silent or whole or timeless else None
-        same_image = device is not None and device == read_only_device(index.fd)
+        device = read_only_device(self.fd) if silent or whole or timeless or is_sorted else None
+        same_device = device is not None and device == read_only_device(index.fd)
+        same_image = same_device and bool(silent or whole or timeless)
+        # A sorted record has no ctimes, so anybody can set the times that it has.
+        count = same_device or not is_sorted
         # Whether equal times mean that nothing changed. (Live times are always known.)
-        speak = same_image or not (silent or whole and device is not None)
+        speak = count and (same_image or not (silent or whole and device is not None))
         if (
             stat.st_mtime_ns == record.mtime
             and stat.st_ctime_ns == record.ctime
@@ -197,7 +201,7 @@ class Question:
             return Answer(self.path, record, self.stamp(), "fresh")
         from ._freshness import look_closer
 
-        return look_closer(self, index, record, speak, same_image)
+        return look_closer(self, index, record, count, speak, same_image)
 
     def stamp(self) -> "Stamp":
         stat = self.stat
