@@ -9,7 +9,10 @@ use serde::Serialize;
 use super::renewal::{
     Patience, Renewed, Work, incomplete, old_index, registered, renew, system_places,
 };
-use super::{CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural};
+use super::{
+    CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural,
+    say_what_hangs,
+};
 use crate::cli::RefreshArgs;
 use crate::environment::Environment;
 use crate::json::JsonText;
@@ -36,9 +39,16 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     privsep::refuse_pretended_root().map_err(failed)?;
     let root = open_root(arguments.root.as_deref())?;
     let environment = Environment::of_process();
+    let watched = say_what_hangs();
     let scope = scope(arguments, &root, &environment)?;
     let mut places = destinations(arguments, &scope, &environment)?;
-    become_owner(&root, &scope, &mut places)?;
+    let owner = other_owner(&root, &scope, &mut places)?;
+    // The lock and the worker have patience of their own. And who changes its user has one thread.
+    drop(watched);
+    if let Some((uid, gid)) = owner {
+        log::info!("refreshed as the tree's owner, user {uid}");
+        privsep::become_owner(uid, gid).map_err(failed)?;
+    }
     let purpose = scope.purpose(arguments.image, environment.source_date_epoch);
     let mut request = Request::full(scope, purpose);
     // What is made for elsewhere leaves no trace here.
@@ -70,34 +80,28 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     })
 }
 
-/// Another user's tree is refreshed as that user, publishing included: they choose what lies there, and
-/// what a link there leads to. The file system may lie about who that is, so the places to write to are
-/// opened before.
-fn become_owner(
+/// The owner of another user's tree, user and group: it is refreshed as that user, publishing included. They
+/// choose what lies there, and what a link there leads to. The file system may lie about who that is, so
+/// the places to write to are opened before.
+fn other_owner(
     root: &Root,
     scope: &Scope,
     places: &mut [Destination],
-) -> Result<(), CommandError> {
+) -> Result<Option<(u32, u32)>, CommandError> {
     let (Scope::Venv(dir) | Scope::User { home: dir, .. }) = scope else {
-        return Ok(());
+        return Ok(None);
     };
     if !root.is_system() || !nix::unistd::geteuid().is_root() {
-        return Ok(());
+        return Ok(None);
     }
     let owner = Destination::new(dir, "").hold().map_err(failed)?;
     if owner.st_uid == 0 {
-        return Ok(());
+        return Ok(None);
     }
     for place in places {
         place.hold().map_err(failed)?;
     }
-    log::info!(
-        "{}: refreshed as its owner, user {}",
-        dir.display(),
-        owner.st_uid
-    );
-    privsep::become_owner(owner.st_uid, owner.st_gid)
-        .map_err(|refusal| failed(format!("{}: {refusal}", dir.display())))
+    Ok(Some((owner.st_uid, owner.st_gid)))
 }
 
 fn refresh(
@@ -143,7 +147,7 @@ fn scope(
 ) -> Result<Scope, CommandError> {
     // What is written to is made where it is missing, so what must be there is looked for first.
     let home = || match &environment.home {
-        Some(home) if home.is_dir() => Ok(home.clone()),
+        Some(home) if Root::system().is_dir(home) => Ok(home.clone()),
         Some(home) => Err(failed(format!(
             "--user: HOME is {}, which is no directory",
             home.display()

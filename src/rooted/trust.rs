@@ -17,8 +17,8 @@ use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{FileStat, Mode, fstat, stat};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 
-use super::open_at;
 use super::walk::{Guide, STEP, Walked, walk};
+use super::{open_at, watch};
 use crate::owner::is_unmapped;
 
 /// Why root does not go a way.
@@ -60,6 +60,7 @@ impl TrustedLinks {
     /// # Errors
     /// [`Untrusted`].
     pub(crate) fn open(&self, path: &Path) -> Result<Opened, Untrusted> {
+        watch::asked(path);
         let failed = |error: io::Error| self.failed(path.to_owned(), error);
         let top = open_at(AT_FDCWD, "/", STEP, Mode::empty()).map_err(|it| failed(it.into()))?;
         let walked = walk(top.as_fd(), path, self)?;

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread::sleep;
+use std::thread::{JoinHandle, park_timeout};
 use std::time::Duration;
 
 /// How often the thread looks.
@@ -31,13 +31,17 @@ pub(super) fn asked_inside() {
     QUESTIONS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Questions are watched until this is dropped.
+/// Questions are watched until this is dropped. Then the thread is gone as well: a process may fork.
 #[derive(Debug)]
-pub struct Watched(());
+pub struct Watched(Option<JoinHandle<()>>);
 
 impl Drop for Watched {
     fn drop(&mut self) {
         IS_WATCHED.store(false, Ordering::Relaxed);
+        if let Some(thread) = self.0.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
     }
 }
 
@@ -48,8 +52,11 @@ pub fn watch(report: fn(&Path, Duration)) -> Watched {
     IS_WATCHED.store(true, Ordering::Relaxed);
     let look = move || {
         let (mut seen, mut still) = (QUESTIONS.load(Ordering::Relaxed), Duration::ZERO);
-        while IS_WATCHED.load(Ordering::Relaxed) {
-            sleep(ROUND);
+        loop {
+            park_timeout(ROUND);
+            if !IS_WATCHED.load(Ordering::Relaxed) {
+                return;
+            }
             let now = QUESTIONS.load(Ordering::Relaxed);
             still = if now == seen {
                 still + ROUND
@@ -62,13 +69,10 @@ pub fn watch(report: fn(&Path, Duration)) -> Watched {
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone();
             if let (Some(path), false) = (last, still.is_zero()) {
-                if IS_WATCHED.load(Ordering::Relaxed) {
-                    report(&path, still);
-                }
+                report(&path, still);
             }
         }
     };
-    // Without a thread, nobody says anything, as before.
-    let _ = std::thread::Builder::new().spawn(look);
-    Watched(())
+    // Without a thread, nobody says anything.
+    Watched(std::thread::Builder::new().spawn(look).ok())
 }
