@@ -240,64 +240,19 @@ fn whoever_names_it_the_program_ends_within_its_patience() {
         "export LD_PRELOAD=$(faketime now printenv LD_PRELOAD) FAKETIME='2026-01-01 00:00:00';";
     let silent = "said nothing for 30 s (a file system that hangs?), given up";
     let cases = [
-        Case {
-            name: "the configuration",
-            killable: false,
-            line: "\"$EPCACHE\" trigger dpkg",
-            code: 0,
-            said: silent,
-            within: LATE,
-        },
-        Case {
-            name: "the configuration, where a wait can be ended",
-            killable: true,
-            line: "\"$EPCACHE\" trigger rpm </dev/null",
-            code: 0,
-            said: silent,
-            within: LATE,
-        },
-        Case {
-            name: "an image's configuration",
-            killable: false,
-            line: "mkdir root/mnt root/etc; mount --bind dead root/mnt; echo 'directories = /mnt/site' >root/etc/epcache.conf
-                   \"$EPCACHE\" trigger dpkg --root root",
-            code: 0,
-            said: silent,
-            within: LATE,
-        },
-        Case {
-            name: "a clock that stands still",
-            killable: false,
-            line: "$FROZEN \"$EPCACHE\" trigger dpkg",
-            code: 0,
-            said: silent,
-            within: LATE,
-        },
-        Case {
-            name: "variables that a trigger has no use for",
-            killable: false,
-            line: "export HOME=$PWD/dead/home VIRTUAL_ENV=$PWD/dead/venv XDG_CACHE_HOME=$PWD/dead/c XDG_CONFIG_HOME=$PWD/dead/d
-                   \"$EPCACHE\" trigger --strict dpkg --root root; \"$EPCACHE\" refresh -q --root root",
-            code: 0,
-            said: "",
-            within: SOON,
-        },
-        Case {
-            name: "a query",
-            killable: true,
-            line: "\"$EPCACHE\" query g --path dead/site",
-            code: 2,
-            said: "dead/site: no answer for 30 s, given up",
-            within: LATE,
-        },
-        Case {
-            name: "status",
-            killable: true,
-            line: "\"$EPCACHE\" status",
-            code: 2,
-            said: "dead/site: no answer for 30 s, given up",
-            within: LATE,
-        },
+        Case::new("the configuration", false, "\"$EPCACHE\" trigger dpkg", 0, silent),
+        Case::new("the configuration, where a wait can be ended", true, "\"$EPCACHE\" trigger rpm </dev/null", 0, silent),
+        Case::new("an image's configuration", false, "mkdir root/mnt root/etc; mount --bind dead root/mnt; echo 'directories = /mnt/site' >root/etc/epcache.conf
+                   \"$EPCACHE\" trigger dpkg --root root", 0, silent),
+        Case::new("a clock that stands still", false, "$FROZEN \"$EPCACHE\" trigger dpkg", 0, silent),
+        Case::new("variables that a trigger has no use for", false, "export HOME=$PWD/dead/home VIRTUAL_ENV=$PWD/dead/venv XDG_CACHE_HOME=$PWD/dead/c XDG_CONFIG_HOME=$PWD/dead/d
+                   \"$EPCACHE\" trigger --strict dpkg --root root; \"$EPCACHE\" refresh -q --root root", 0, ""),
+        Case::new("a home", true, "export HOME=$PWD/dead/home; exec \"$EPCACHE\" refresh -q --user", 2, "dead/home: no answer for 30 s, given up"),
+        Case::new("an environment that is named", true, "exec \"$EPCACHE\" refresh -q --venv dead/venv", 2, "no answer for 30 s, given up"),
+        Case::new("a user's environment", true, "cp \"$EPCACHE\" epcache; export VIRTUAL_ENV=$PWD/dead/venv
+                   exec setpriv --reuid 65534 --regid 65534 --clear-groups ./epcache refresh -q", 2, "no answer for 30 s, given up"),
+        Case::new("a query", true, "\"$EPCACHE\" query g --path dead/site", 2, "dead/site: no answer for 30 s, given up"),
+        Case::new("status", true, "\"$EPCACHE\" status", 2, "dead/site: no answer for 30 s, given up"),
     ];
     scope(|threads| {
         let running: Vec<_> = cases
@@ -311,6 +266,24 @@ fn whoever_names_it_the_program_ends_within_its_patience() {
 }
 
 impl Case {
+    /// It ends soon where nothing is said.
+    fn new(
+        name: &'static str,
+        killable: bool,
+        line: &'static str,
+        code: i32,
+        said: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            killable,
+            line,
+            code,
+            said,
+            within: if said.is_empty() { SOON } else { LATE },
+        }
+    }
+
     fn check(&self, test: &str, frozen: &str) {
         let tree = tree("$TREE/dead/site");
         let Some(_mount) = StuckMount::dead(test, &tree, MOUNT, self.killable) else {
