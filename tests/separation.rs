@@ -66,7 +66,7 @@ fn trapped() -> Tree {
     // Who wants to be told is told by files, and by nothing else.
     tree.file(
         "root/usr/lib/epcache/consumers.d/evil.conf",
-        "groups = *\nview = json ini tsv\nstamp = yes\n",
+        "groups = *\nview = json tsv\nstamp = yes\n",
     );
     let script = format!("#!/bin/sh\n: >'{}'\n", tree.text("fired"));
     for name in ["python3", "python", "python3.11", "python3.12", "ldd", "sh"] {

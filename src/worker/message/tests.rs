@@ -185,9 +185,13 @@ fn each_kind_of_frame_has_an_end() {
         assert_eq!(refused_after(again), (frames, "too many frames".into()));
     }
     let file = |number: usize, piece: &[u8]| {
-        frame(FILE, &[&numbers(&[number / 4, number % 4]), piece].concat())
+        let forms = Form::ALL.len();
+        frame(
+            FILE,
+            &[&numbers(&[number / forms, number % forms]), piece].concat(),
+        )
     };
-    let most = 4 * consumers::MOST;
+    let most = Form::ALL.len() * consumers::MOST;
     let one_each = refused_after(|number| file(number, b"x"));
     assert_eq!(one_each, (most, "a file for no consumer".into()));
     let back = refused_after(|number| file(5 - number % 3, b""));
