@@ -360,5 +360,7 @@ fn the_recipe_for_metrics_works_as_it_is_written() {
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
     assert_eq!(cli::names(tree.path("collector")), ["epcache.prom"]);
     let metrics = fs::read_to_string(tree.path("collector/epcache.prom")).unwrap();
-    assert_eq!(metrics, "epcache_fresh 0\n");
+    let status = run(&mut tree.epcache(&["status", "--json"])).json();
+    let fresh = u8::from(status["fresh"].as_bool().unwrap());
+    assert_eq!(metrics, format!("epcache_fresh {fresh}\n"));
 }

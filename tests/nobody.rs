@@ -114,13 +114,13 @@ fn another_process_of_nobody_s_costs_one_refresh_at_most() {
             9,
             "refresh -q --root root",
             2,
-            "the process that reads packages ended: killed by SIGKILL",
+            "the process that does the work ended: killed by SIGKILL",
         ),
         (
             9,
             "trigger dpkg --root root",
             0,
-            "the process that reads packages ended: killed by SIGKILL",
+            "the process that does the work ended: killed by SIGKILL",
         ),
         (
             19,

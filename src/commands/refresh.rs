@@ -22,7 +22,7 @@ use crate::publish::{Destination, LOCK_PATIENCE, Outcome, Place, PublishError, l
 use crate::rooted::Root;
 use crate::state::{self, Caller, Run};
 use crate::terminal::{Output, say};
-use crate::worker::{self, Progress, Request, Scope};
+use crate::worker::{Progress, Request, Scope};
 
 /// Nobody wants to watch what takes no longer.
 const SHOW_PROGRESS_AFTER: Duration = Duration::from_millis(500);
@@ -36,6 +36,7 @@ const PATIENCE: Patience = Patience {
 
 pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     let started = Instant::now();
+    privsep::settle();
     privsep::refuse_pretended_root().map_err(failed)?;
     let root = open_root(arguments.root.as_deref())?;
     let environment = Environment::of_process();
@@ -146,17 +147,34 @@ fn scope(
     environment: &Environment,
 ) -> Result<Scope, CommandError> {
     // What is written to is made where it is missing, so what must be there is looked for first.
-    let home = || match &environment.home {
-        Some(home) if Root::system().is_dir(home) => Ok(home.clone()),
-        Some(home) => Err(failed(format!(
-            "--user: HOME is {}, which is no directory",
-            home.display()
-        ))),
-        None => Err(failed("--user: HOME is not set")),
+    let home = || {
+        let Some(home) = &environment.home else {
+            return Err(failed("--user: HOME is not set"));
+        };
+        match Destination::new(home, "").hold() {
+            Ok(_) => Ok(home.clone()),
+            Err(error) if error.is_missing() => Err(failed(format!(
+                "--user: HOME is {}, which is no directory",
+                home.display()
+            ))),
+            Err(error) => Err(failed(error)),
+        }
     };
-    let venv = |dir: PathBuf| match root.is_file(&dir.join("pyvenv.cfg")) {
-        true => Ok(Scope::Venv(dir)),
-        false => Err(LayoutError::NotAVenv(dir)),
+    let venv = |dir: PathBuf| {
+        // On the running system, what lies in the directory is its owner's: only its name is looked at.
+        let is_there = if root.is_system() {
+            let mut marker = Destination::new(&dir, "pyvenv.cfg");
+            match marker.hold() {
+                Err(error) if !error.is_missing() => return Err(failed(error)),
+                _ => marker.is_there(),
+            }
+        } else {
+            root.is_file(&dir.join("pyvenv.cfg"))
+        };
+        match is_there {
+            true => Ok(Scope::Venv(dir)),
+            false => Err(failed(LayoutError::NotAVenv(dir))),
+        }
     };
     let system = || Scope::System {
         extra: configuration(root).directories,
@@ -168,7 +186,7 @@ fn scope(
         })
     };
     if let Some(dir) = &arguments.venv {
-        return venv(absolute(root, dir)?).map_err(failed);
+        return venv(absolute(root, dir)?);
     }
     if !arguments.path.is_empty() {
         // Whoever reads has another working directory.
@@ -332,20 +350,13 @@ impl From<Sandbox> for InForce {
     }
 }
 
-/// In bytes.
-fn size_of_index(product: &worker::Product, path: &Path) -> u64 {
-    if product.unchanged {
-        return path.metadata().map_or(0, |metadata| metadata.len());
-    }
-    product.index.len() as u64
-}
-
 fn report(
     arguments: &RefreshArgs,
     Renewed {
         product,
         outcome,
         sandbox,
+        size,
     }: &Renewed,
     path: &Path,
     elapsed: Duration,
@@ -390,7 +401,7 @@ fn report(
             unsaid: product.unsaid,
             index: path.into(),
             written: *outcome == Some(Outcome::Written),
-            size: size_of_index(product, path),
+            size: *size,
             elapsed_ms: (milliseconds * 1000.0).round() / 1000.0,
             sandbox: (*sandbox).into(),
         };

@@ -37,6 +37,8 @@ pub(super) struct Renewed {
     /// None where there was no place to publish at.
     pub(super) outcome: Option<Outcome>,
     pub(super) sandbox: Sandbox,
+    /// Of the index, in bytes.
+    pub(super) size: u64,
 }
 
 /// Has what is requested done below `root`, where nothing but reading is allowed, and publishes it at
@@ -100,7 +102,12 @@ pub(super) fn renew(
         product.failures.extend(failures);
         later.iter().for_each(forget);
     }
+    let size = match (&request.old, product.unchanged) {
+        (Some(old), true) => old.metadata().map_or(0, |metadata| metadata.len()),
+        _ => product.index.len() as u64,
+    };
     Ok(Renewed {
+        size,
         product,
         outcome,
         sandbox,

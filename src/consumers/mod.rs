@@ -11,7 +11,7 @@ mod view;
 use glob::Pattern;
 use ini::{Ini, ParseOption};
 
-use crate::config::{Remark, content, drop_ins, switch};
+use crate::config::{self, MOST_REMARKS, Remark, TOTAL_LIMIT, content, drop_ins, switch};
 use crate::rooted::Root;
 
 pub use view::{Files, files};
@@ -23,8 +23,8 @@ pub const VIEWS: &str = "views";
 /// The folder of change stamps, beside the index.
 pub const STAMPS: &str = "changed";
 
-/// More consumers than this are not served.
-pub const MOST: usize = 1000;
+/// More consumers than this are not served: no more drop-ins are read.
+pub const MOST: usize = config::MOST_DROP_INS;
 
 /// What somebody has registered for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,11 @@ impl Form {
 #[must_use]
 pub fn read(root: &Root) -> (Vec<Consumer>, Vec<Remark>) {
     let (mut consumers, mut remarks) = (Vec::new(), Vec::new());
+    let mut left = TOTAL_LIMIT;
     for (file_name, path) in drop_ins(root, DIRECTORIES) {
+        if remarks.len() >= MOST_REMARKS {
+            break;
+        }
         let name = file_name
             .to_str()
             .and_then(|name| name.strip_suffix(".conf"));
@@ -101,17 +105,15 @@ pub fn read(root: &Root) -> (Vec<Consumer>, Vec<Remark>) {
             remark(None, text.into());
             continue;
         };
-        match content(root, &path) {
+        match content(root, &path, &mut left) {
             // Masked: an empty file, or a link to /dev/null.
             Ok(None) => {}
             Ok(Some(text)) if text.trim().is_empty() => {}
-            Ok(Some(_)) if consumers.len() == MOST => {
-                remark(None, format!("there are more than {MOST} of them, ignored"));
-            }
             Ok(Some(text)) => consumers.extend(parse(name, &text, &mut remark)),
             Err(error) => remark(None, format!("cannot be read, ignored: {error}")),
         }
     }
+    remarks.truncate(MOST_REMARKS);
     (consumers, remarks)
 }
 

@@ -13,6 +13,7 @@
 //! named. Then it gives up groups, group, user, capabilities, and being looked into; then its threads are made, then
 //! come limits and the filter of system calls, since after them there is no making threads.
 
+mod deadline;
 pub mod frames;
 mod identity;
 mod kernel;
@@ -29,9 +30,11 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{ForkResult, getpid, pipe2};
 
 use crate::rooted::Root;
+pub use deadline::within;
 pub use frames::{Frame, Sender};
 pub use identity::{Privileges, Refusal, become_owner, refuse_pretended_root};
 pub use landlock::Landlock;
@@ -197,7 +200,7 @@ pub enum Trouble {
     #[error("no process to read packages in: {0}")]
     NoProcess(#[from] Errno),
     /// The child ended before its job did.
-    #[error("the process that reads packages ended: {0}")]
+    #[error("the process that does the work ended: {0}")]
     Died(String),
     /// The job panicked.
     #[error("a mistake in epcache: {0}")]
@@ -216,6 +219,13 @@ pub enum Trouble {
     /// What arrived is not what a job sends.
     #[error("the process that reads packages sends what makes no sense: {0}")]
     Nonsense(String),
+}
+
+/// What a process that writes begins with, whatever it was started with: what it makes is open to all, and
+/// a limit on the size of files is an error like a full disk.
+pub fn settle() {
+    umask(Mode::from_bits_truncate(0o022));
+    kernel::survive_file_size_limit();
 }
 
 /// Under which conditions a job is done.
