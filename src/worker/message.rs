@@ -77,6 +77,7 @@ pub(super) fn send_outcome<W: Write>(
         product.reused,
         product.index.len(),
         usize::from(product.unchanged),
+        usize::from(product.private),
     ];
     to.send(COUNTS, &numbers(&counts))?;
     // In pieces that stay in the processor's cache on their way.
@@ -211,7 +212,7 @@ impl Reception {
             }
             COUNTS if self.index_size.is_none() => {
                 let product = &mut self.product;
-                let (size, unchanged);
+                let (size, unchanged, private);
                 [
                     product.directories,
                     product.distributions,
@@ -220,8 +221,10 @@ impl Reception {
                     product.reused,
                     size,
                     unchanged,
+                    private,
                 ] = array(&payload)?;
                 product.unchanged = unchanged != 0;
+                product.private = private != 0;
                 if size as u64 > SIZE_LIMIT {
                     return Err(format!("an index of {size} bytes"));
                 }

@@ -577,7 +577,7 @@ fn send_index(sender: &mut Sender<File>, index: &[u8]) {
 }
 
 fn announce(sender: &mut Sender<File>, size: usize) {
-    let counts = [1, 1, 1, 1, 0, size as u64, 0];
+    let counts = [1, 1, 1, 1, 0, size as u64, 0, 0];
     send(sender, COUNTS, &counts.map(u64::to_le_bytes).concat());
 }
 
@@ -754,14 +754,14 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
             }
         }
         "announce" => {
-            let counts = [u64::MAX; 7];
+            let counts = [u64::MAX; 8];
             send(sender, COUNTS, &counts.map(u64::to_le_bytes).concat());
         }
         "unchanged" => {
             send(
                 sender,
                 COUNTS,
-                &[0, 0, 0, 0, 0, 0, 1].map(u64::to_le_bytes).concat(),
+                &[0, 0, 0, 0, 0, 0, 1, 0].map(u64::to_le_bytes).concat(),
             );
             send(sender, DONE, b"");
         }
@@ -772,7 +772,7 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
         "index-first" => send(sender, INDEX, b"an index"),
         "counts-twice" => {
             for _ in 0..2 {
-                send(sender, COUNTS, &[0; 56]);
+                send(sender, COUNTS, &[0; 64]);
             }
         }
         "begin-again" => send(sender, 0, &[0, 2, 1]),
