@@ -45,7 +45,7 @@ pub(super) const FILES_LIMIT: usize = 32 << 20;
 const PIECE: usize = 1 << 16;
 
 /// The most frames that a worker has to send. An hour's progress is 72,000, an index 4,096, all remarks 16,384,
-/// and files for consumers are 4,512 at most.
+/// and files for consumers are some 4,000 at most.
 const MOST_FRAMES: u32 = 200_000;
 
 /// The most that a worker has to send, in bytes: an index, files, remarks, and what each frame takes besides.

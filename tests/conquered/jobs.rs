@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use epcache::commands::Work;
+use epcache::consumers::{self, Form};
 use epcache::index::format::distribution_flag;
 use epcache::privsep::{self, Bounds, Job, Policy, Sender, Terms, kind};
 use epcache::rooted::Root;
@@ -39,6 +40,7 @@ const NOTE: u8 = PROGRESS + 5;
 const FAILED: u8 = PROGRESS + 7;
 const DONE: u8 = PROGRESS + 8;
 const FILE: u8 = PROGRESS + 9;
+const FORMS: u64 = Form::ALL.len() as u64;
 
 /// What nobody may ever see: it is written wherever it can be.
 pub(crate) const CANARY: &str = "a-dead-canary";
@@ -708,7 +710,7 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
         }
         "many-files" => {
             for number in 0.. {
-                let sent = sender.send(FILE, &numbers(number / 4, number % 4));
+                let sent = sender.send(FILE, &numbers(number / FORMS, number % FORMS));
                 if sent.is_err() {
                     break;
                 }
@@ -728,12 +730,13 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
             let index = large(argument.parse().expect("a size"));
             announce(sender, index.len());
             send(sender, INDEX, &index);
-            for number in 0..4000 {
-                let piece = vec![b'x'; (32 << 20) / 4000];
+            let most = FORMS * consumers::MOST as u64;
+            for number in 0..most {
+                let piece = vec![b'x'; (32 << 20) / most as usize];
                 send(
                     sender,
                     FILE,
-                    &[numbers(number / 4, number % 4), piece].concat(),
+                    &[numbers(number / FORMS, number % FORMS), piece].concat(),
                 );
             }
             for kind in [WARNING, NOTE] {

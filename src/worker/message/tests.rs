@@ -203,7 +203,7 @@ fn each_kind_of_frame_has_an_end() {
 
 #[test]
 fn an_hour_of_progress_and_the_largest_outcome_are_within_the_limits() {
-    let files = 4 * consumers::MOST + FILES_LIMIT / PIECE;
+    let files = Form::ALL.len() * consumers::MOST + FILES_LIMIT / PIECE;
     let index = SIZE_LIMIT as usize / PIECE;
     let frames = 20 * 3600 + index + REMARKS_LIMIT / REMARK_COST + files;
     assert!(frames < MOST_FRAMES as usize);
