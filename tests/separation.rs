@@ -339,7 +339,9 @@ fn what_only_root_may_read_is_in_no_index_and_shadows_all_the_same() {
     ]));
     assert_eq!(ran.code, 0, "{ran:?}");
     for name in UNREAD {
-        let text = format!("site/{name}-1.dist-info: may not be read, left to readers that may");
+        let text = format!(
+            "site/{name}-1.dist-info: may not be read by everybody, left to readers that may"
+        );
         assert!(
             ran.warnings()
                 .iter()

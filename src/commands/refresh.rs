@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::renewal::{
-    Patience, Renewed, Work, incomplete, old_index, registered, renew, system_places,
+    Patience, Renewed, Work, incomplete, old_index, readers, registered, renew, system_places,
 };
 use super::{
     CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural,
@@ -52,6 +52,9 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     }
     let purpose = scope.purpose(arguments.image, environment.source_date_epoch);
     let mut request = Request::full(scope, purpose);
+    // What was named may be anywhere, and is its owner's if what it tells of is.
+    let is_system = matches!(request.scope, Scope::System { .. });
+    request.is_shared = is_system && arguments.output.is_none();
     // What is made for elsewhere leaves no trace here.
     let is_usual = arguments.output.is_none() && !arguments.dry_run;
     let is_system = is_usual && matches!(request.scope, Scope::System { .. });
@@ -135,6 +138,7 @@ fn refresh(
         .as_ref()
         .filter(|_| !arguments.full)
         .and_then(old_index);
+    request.readers = place.as_ref().map(readers).unwrap_or_default();
     let mut show = |state| progress.show(state);
     let renewed = renew(root, request, place.as_ref(), PATIENCE, work, &mut show);
     progress.clear();

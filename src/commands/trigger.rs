@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::renewal::{
-    Patience, Renewed, Work, incomplete, old_index, registered, renew, system_places,
+    Patience, Renewed, Work, incomplete, old_index, readers, registered, renew, system_places,
 };
 use super::{
     CommandError, Done, FAILURE, SUCCESS, configuration, failed, open_root, system_mending,
@@ -129,6 +129,7 @@ fn answer(
     let purpose = scope.purpose(false, environment.source_date_epoch);
     let mut request = Request::full(scope, purpose);
     request.consumers = Some(registered(&root));
+    request.is_shared = true;
     if let Touched::Named(named) = touched {
         request.named = Some(named);
     }
@@ -196,6 +197,7 @@ fn refresh(
     })?;
     // What others suspect is not started from; but what only this trigger does, is.
     request.old = old_index(&place);
+    request.readers = readers(&place);
     // Before the work and not after it has failed: whoever is killed marks nothing any more.
     said(place.overwrite_byte(SUSPECT_AT, SUSPECT));
     let renewed = work(root, &request, &place)?;

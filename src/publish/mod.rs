@@ -24,6 +24,11 @@ use way::{Missing, Objection};
 pub use folder::Folder;
 pub use way::Destination;
 
+/// The mode of a file that everybody reads and its owner writes.
+pub const FOR_ALL: u32 = 0o644;
+/// The mode of a file that its owner alone reads and writes.
+pub const FOR_OWNER: u32 = 0o600;
+
 /// How long a writer waits for another one.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -155,15 +160,15 @@ impl Place {
         }
     }
 
-    /// Puts `bytes` in place, readable by everybody, writable by the owner.
+    /// Puts `bytes` in place with this mode, [`FOR_ALL`] or [`FOR_OWNER`].
     ///
     /// # Errors
     /// [`PublishError`]; the old file is in place then.
-    pub fn publish(&self, bytes: &[u8]) -> Result<Outcome, PublishError> {
-        if self.folder.holds(bytes) {
+    pub fn publish(&self, bytes: &[u8], mode: u32) -> Result<Outcome, PublishError> {
+        if self.folder.holds(bytes, mode) {
             return Ok(Outcome::Unchanged);
         }
-        self.folder.replace(bytes)?;
+        self.folder.replace(bytes, mode)?;
         Ok(Outcome::Written)
     }
 }

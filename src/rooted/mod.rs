@@ -11,6 +11,7 @@
 mod directory;
 mod door;
 mod late;
+mod openness;
 mod trust;
 mod walk;
 mod watch;
@@ -31,8 +32,9 @@ use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use nix::unistd::geteuid;
 
-pub use directory::{DanglingLink, Directory};
+pub use directory::{Audience, DanglingLink, Directory};
 use door::Door;
+pub use openness::Readers;
 pub(crate) use trust::{TrustedLinks, Untrusted, is_root_s};
 use walk::WithinRoot;
 pub(crate) use walk::{Guide, STEP, Walked, walk};

@@ -89,6 +89,10 @@ pub(super) fn read(
         ..DistributionDraft::default()
     };
     let headers = match &sighting.found {
+        Ok(FileType::Directory) if !directory.may_read_entry(&draft.file_name) => {
+            draft.flags |= distribution_flag::UNREAD;
+            Headers::default()
+        }
         Ok(FileType::Directory) => {
             read_entry_points(directory, &mut draft, buffer, report);
             read_core_metadata(directory, &mut draft, buffer, report)
@@ -121,7 +125,8 @@ pub(super) fn read(
         }
     };
     if draft.flags & distribution_flag::UNREAD != 0 {
-        report.add("", "may not be read, left to readers that may");
+        let text = "may not be read by everybody, left to readers that may";
+        report.add("", text);
     }
     name(&mut draft, headers, egg_base, report);
     if !report.problems.is_empty() {

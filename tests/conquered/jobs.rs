@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use epcache::commands::Work;
+use epcache::consumers::{self, Form};
 use epcache::index::format::distribution_flag;
 use epcache::privsep::{self, Bounds, Job, Policy, Sender, Terms, kind};
 use epcache::rooted::Root;
@@ -39,6 +40,7 @@ const NOTE: u8 = PROGRESS + 5;
 const FAILED: u8 = PROGRESS + 7;
 const DONE: u8 = PROGRESS + 8;
 const FILE: u8 = PROGRESS + 9;
+const FORMS: u64 = Form::ALL.len() as u64;
 
 /// What nobody may ever see: it is written wherever it can be.
 pub(crate) const CANARY: &str = "a-dead-canary";
@@ -577,7 +579,7 @@ fn send_index(sender: &mut Sender<File>, index: &[u8]) {
 }
 
 fn announce(sender: &mut Sender<File>, size: usize) {
-    let counts = [1, 1, 1, 1, 0, size as u64, 0];
+    let counts = [1, 1, 1, 1, 0, size as u64, 0, 0];
     send(sender, COUNTS, &counts.map(u64::to_le_bytes).concat());
 }
 
@@ -708,7 +710,7 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
         }
         "many-files" => {
             for number in 0.. {
-                let sent = sender.send(FILE, &numbers(number / 3, number % 3));
+                let sent = sender.send(FILE, &numbers(number / FORMS, number % FORMS));
                 if sent.is_err() {
                     break;
                 }
@@ -728,12 +730,13 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
             let index = large(argument.parse().expect("a size"));
             announce(sender, index.len());
             send(sender, INDEX, &index);
-            for number in 0..4000 {
-                let piece = vec![b'x'; (32 << 20) / 4000];
+            let most = FORMS * consumers::MOST as u64;
+            for number in 0..most {
+                let piece = vec![b'x'; (32 << 20) / most as usize];
                 send(
                     sender,
                     FILE,
-                    &[numbers(number / 3, number % 3), piece].concat(),
+                    &[numbers(number / FORMS, number % FORMS), piece].concat(),
                 );
             }
             for kind in [WARNING, NOTE] {
@@ -754,14 +757,14 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
             }
         }
         "announce" => {
-            let counts = [u64::MAX; 7];
+            let counts = [u64::MAX; 8];
             send(sender, COUNTS, &counts.map(u64::to_le_bytes).concat());
         }
         "unchanged" => {
             send(
                 sender,
                 COUNTS,
-                &[0, 0, 0, 0, 0, 0, 1].map(u64::to_le_bytes).concat(),
+                &[0, 0, 0, 0, 0, 0, 1, 0].map(u64::to_le_bytes).concat(),
             );
             send(sender, DONE, b"");
         }
@@ -772,7 +775,7 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
         "index-first" => send(sender, INDEX, b"an index"),
         "counts-twice" => {
             for _ in 0..2 {
-                send(sender, COUNTS, &[0; 56]);
+                send(sender, COUNTS, &[0; 64]);
             }
         }
         "begin-again" => send(sender, 0, &[0, 2, 1]),
