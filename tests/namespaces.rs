@@ -584,7 +584,7 @@ fn how_a_worker_ended_is_known_whatever_was_inherited() {
         let tree = tree();
         let ran = run(&mut with_etc(&tree, &format!("{inherited} {killed}")));
         assert_eq!(ran.code, 2, "{ran:?}");
-        let said = "packages ended: it made a forbidden system call";
+        let said = "does the work ended: it made a forbidden system call";
         assert!(ran.complaint().ends_with(said), "{inherited} {ran:?}");
     }
 }
