@@ -9,6 +9,8 @@ import zipfile
 
 from support import Case, epcache
 
+from epcache import _live
+
 
 class Walk(Case):
     def test_the_current_directory_is_read_live(self):
@@ -82,6 +84,21 @@ class Walk(Case):
         self.assertEqual([path for path in opened if "bad-1" in path], [])
         for name in ("index", "epcache.conf", "fifo"):
             self.assertNotIn(name, names)
+
+    def test_where_the_files_are_too_large_together_the_largest_are_left_unread(self):
+        self.dist("site", "small", "[g]\ns = m:s\n")
+        for name in ("large", "larger"):
+            self.dist("site", name, "[g]\n%s = m:l\n" % name + "#\n" * 100)
+        sys.path[:] = [self.path("site")]
+        limit = _live._CONTENT_LIMIT
+        try:
+            _live._CONTENT_LIMIT = 450
+            self.assertEqual(len(self.found(group="g")), 3)
+            _live._CONTENT_LIMIT = 300
+            self.forget()
+            self.assertEqual(sorted(self.found(group="g")), [("large", "m:l"), ("s", "m:s")])
+        finally:
+            _live._CONTENT_LIMIT = limit
 
     def test_an_unpacked_egg_is_read(self):
         self.file("tool-1.egg/EGG-INFO/PKG-INFO", "Name: tool\nVersion: 1\n")

@@ -12,12 +12,13 @@ use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 use sha2::{Digest, Sha256};
 
+use super::budget::Spent;
 use crate::freshness::Sighting;
 use crate::index::format::{STRING_LIMIT, distribution_flag};
 use crate::index::{DistributionDraft, EntryDraft, FileFingerprint, Stamp};
 use crate::metadata::core_metadata::{self, Headers, Parsed};
 use crate::metadata::directory_name::{Kind, recognise};
-use crate::metadata::entry_points::{self, SIZE_LIMIT};
+use crate::metadata::entry_points::{self, EntryPoint, EntryPointsError, SIZE_LIMIT};
 use crate::metadata::text::has_control;
 use crate::rooted::{DanglingLink, Directory, FileType, read_bounded, read_part};
 
@@ -74,32 +75,107 @@ impl From<io::Error> for Unusable {
     }
 }
 
-/// Reads a metadata directory. `buffer` is room to read into, kept from one to the next.
-pub(super) fn read(
-    directory: &Directory<'_>,
-    sighting: &mut Sighting,
-    egg_base: Option<&[u8]>,
-    buffer: &mut Vec<u8>,
-    report: &mut Report,
-) -> DistributionDraft {
-    let mut draft = DistributionDraft {
-        file_name: std::mem::take(&mut sighting.file_name),
+fn begun(sighting: &Sighting) -> DistributionDraft {
+    DistributionDraft {
+        file_name: sighting.file_name.clone(),
         mtime: sighting.stamps.0,
         ctime: sighting.stamps.1,
         ..DistributionDraft::default()
+    }
+}
+
+/// A metadata directory that is left unread: what its name says.
+pub(super) fn unread(
+    directory: &Directory<'_>,
+    sighting: &Sighting,
+    egg_base: Option<&[u8]>,
+) -> DistributionDraft {
+    let mut draft = begun(sighting);
+    let exists = |file| directory.stat_file(&draft.file_name, file).is_ok();
+    draft.flags = distribution_flag::UNREAD
+        | match sighting.found {
+            Ok(FileType::Regular) => distribution_flag::FILE | distribution_flag::HAS_METADATA,
+            Ok(FileType::Directory) if exists("METADATA") || exists("PKG-INFO") => {
+                distribution_flag::HAS_METADATA
+            }
+            _ => 0,
+        };
+    let nothing = &mut Report::default();
+    name(&mut draft, Headers::default(), egg_base, nothing);
+    draft
+}
+
+/// How many bytes of content reading a metadata directory takes.
+pub(super) fn content_size(
+    directory: &Directory<'_>,
+    sighting: &Sighting,
+    buffer: &mut Vec<u8>,
+) -> u64 {
+    let open = |file| directory.open_file(&sighting.file_name, file).ok();
+    let mut beyond_head = |file| {
+        let (file, stat) = open(file)?;
+        match read_headers(&file, &stat, None, buffer).ok()? {
+            Head::TooMuch(rest) => Some(rest),
+            Head::Empty => None,
+            Head::Known(..) => Some(0),
+        }
     };
+    match sighting.found {
+        Ok(FileType::Directory) if directory.may_read_entry(&sighting.file_name) => {
+            let headers = beyond_head("METADATA").or_else(|| beyond_head("PKG-INFO"));
+            let entry_points = open(ENTRY_POINTS).map_or(0, |(_, stat)| size_of(&stat));
+            entry_points + headers.unwrap_or_default()
+        }
+        Ok(FileType::Regular) => beyond_head("").unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+/// How many entry points a metadata directory has.
+pub(super) fn entry_count(
+    directory: &Directory<'_>,
+    sighting: &Sighting,
+    buffer: &mut Vec<u8>,
+) -> u64 {
+    let is_directory = matches!(sighting.found, Ok(FileType::Directory));
+    if !is_directory || !directory.may_read_entry(&sighting.file_name) {
+        return 0;
+    }
+    let opened = directory.open_file(&sighting.file_name, ENTRY_POINTS);
+    let content = opened.and_then(|(file, stat)| read_bounded(&file, &stat, SIZE_LIMIT, buffer));
+    let entries = content.map(|content| plain_entries(content).map_or(0, |it| it.0.len()));
+    entries.unwrap_or_default() as u64
+}
+
+/// The bytes of an entry_points.txt that would be read.
+fn size_of(stat: &FileStat) -> u64 {
+    let size = u64::try_from(stat.st_size).unwrap_or_default();
+    if size <= SIZE_LIMIT as u64 { size } else { 0 }
+}
+
+/// Reads a metadata directory. `buffer` is room to read into, kept from one to the next. None where that would
+/// spend too much.
+pub(super) fn read(
+    directory: &Directory<'_>,
+    sighting: &Sighting,
+    egg_base: Option<&[u8]>,
+    spent: &Spent,
+    buffer: &mut Vec<u8>,
+    report: &mut Report,
+) -> Option<DistributionDraft> {
+    let mut draft = begun(sighting);
     let headers = match &sighting.found {
         Ok(FileType::Directory) if !directory.may_read_entry(&draft.file_name) => {
             draft.flags |= distribution_flag::UNREAD;
             Headers::default()
         }
         Ok(FileType::Directory) => {
-            read_entry_points(directory, &mut draft, buffer, report);
-            read_core_metadata(directory, &mut draft, buffer, report)
+            read_entry_points(directory, &mut draft, spent, buffer, report)?;
+            read_core_metadata(directory, &mut draft, spent, buffer, report)?
         }
         Ok(FileType::Regular) => {
             draft.flags |= distribution_flag::FILE | distribution_flag::HAS_METADATA;
-            headers_of(directory, "", &mut draft, buffer, report).unwrap_or_default()
+            headers_of(directory, "", &mut draft, spent, buffer, report)?.unwrap_or_default()
         }
         Ok(FileType::Link | FileType::Other) => {
             draft.flags |= distribution_flag::PROBLEM;
@@ -132,7 +208,7 @@ pub(super) fn read(
     if !report.problems.is_empty() {
         draft.flags |= distribution_flag::WARNED;
     }
-    draft
+    Some(draft)
 }
 
 /// Fills in kind, key, name and version: from the headers, else from the file name.
@@ -185,32 +261,32 @@ fn name(
     });
 }
 
+/// None where that would spend too much.
 fn read_entry_points(
     directory: &Directory<'_>,
     draft: &mut DistributionDraft,
+    spent: &Spent,
     buffer: &mut Vec<u8>,
     report: &mut Report,
-) {
-    let content = directory
-        .open_file(&draft.file_name, ENTRY_POINTS)
+) -> Option<()> {
+    let opened = directory.open_file(&draft.file_name, ENTRY_POINTS);
+    if let Ok((_, stat)) = &opened {
+        spent.content(size_of(stat))?;
+    }
+    let content = opened
         .and_then(|(file, stat)| Ok((read_bounded(&file, &stat, SIZE_LIMIT, buffer)?, stat)))
         .map_err(Unusable::from);
     match content {
         Ok((content, stat)) => {
             draft.flags |= distribution_flag::HAS_ENTRY_POINTS;
             draft.entry_points_file = fingerprint(content, &stat);
-            match entry_points::parse(content) {
-                Ok(mut entries) => {
-                    let all = entries.len();
-                    entries.retain(|it| {
-                        ![it.group, it.name, it.value]
-                            .iter()
-                            .any(|text| has_control(text.as_bytes()))
-                    });
-                    if entries.len() < all {
+            match plain_entries(content) {
+                Ok((entries, left_out)) => {
+                    spent.entries(entries.len() as u64)?;
+                    if left_out > 0 {
                         draft.flags |= distribution_flag::PROBLEM;
                         let text = "entry points with control characters left out";
-                        report.add(ENTRY_POINTS, format!("{text}: {}", all - entries.len()));
+                        report.add(ENTRY_POINTS, format!("{text}: {left_out}"));
                     }
                     draft.entries = entries.iter().map(entry_draft).collect();
                 }
@@ -232,9 +308,23 @@ fn read_entry_points(
             report.add(ENTRY_POINTS, format!("{text}, entry points ignored"));
         }
     }
+    Some(())
 }
 
-fn entry_draft<'a>(entry: &'a entry_points::EntryPoint<'_>) -> EntryDraft<'a> {
+/// The entry points without control characters, and how many others there are.
+fn plain_entries(content: &[u8]) -> Result<(Vec<EntryPoint<'_>>, usize), EntryPointsError> {
+    let mut entries = entry_points::parse(content)?;
+    let all = entries.len();
+    entries.retain(|it| {
+        ![it.group, it.name, it.value]
+            .iter()
+            .any(|text| has_control(text.as_bytes()))
+    });
+    let left_out = all - entries.len();
+    Ok((entries, left_out))
+}
+
+fn entry_draft<'a>(entry: &'a EntryPoint<'_>) -> EntryDraft<'a> {
     EntryDraft {
         group: entry.group.as_bytes(),
         name: entry.name.as_bytes(),
@@ -253,32 +343,38 @@ fn fingerprint(content: &[u8], stat: &FileStat) -> FileFingerprint {
 }
 
 /// METADATA, or where that is absent or empty, PKG-INFO (`Distribution._metadata_text`). That one
-/// of them exists, be it empty, is what counts as having metadata (`_has_metadata`).
+/// of them exists, be it empty, is what counts as having metadata (`_has_metadata`). None where reading
+/// would spend too much.
 fn read_core_metadata(
     directory: &Directory<'_>,
     draft: &mut DistributionDraft,
+    spent: &Spent,
     buffer: &mut Vec<u8>,
     report: &mut Report,
-) -> Headers {
-    let mut headers_of = |file| headers_of(directory, file, draft, buffer, report);
-    let found = headers_of("METADATA").or_else(|| headers_of("PKG-INFO"));
+) -> Option<Headers> {
+    let mut headers_of = |file| headers_of(directory, file, draft, spent, buffer, report);
+    let mut found = headers_of("METADATA")?;
+    if found.is_none() {
+        found = headers_of("PKG-INFO")?;
+    }
     let explained = distribution_flag::UNREAD | distribution_flag::PROBLEM;
     if found.is_none() && draft.flags & explained == 0 {
         let text = "neither METADATA nor PKG-INFO has any content, the distribution is what the \
                     directory's name says";
         report.add("", text);
     }
-    found.unwrap_or_default()
+    Some(found.unwrap_or_default())
 }
 
-/// The headers of a file; None where it has no content to speak of.
+/// The headers of a file, if it has any content; None where reading them would spend too much.
 fn headers_of(
     directory: &Directory<'_>,
     file: &'static str,
     draft: &mut DistributionDraft,
+    spent: &Spent,
     buffer: &mut Vec<u8>,
     report: &mut Report,
-) -> Option<Headers> {
+) -> Option<Option<Headers>> {
     let opened = directory.open_file(&draft.file_name, file);
     let exists = match &opened {
         Ok(_) => true,
@@ -291,35 +387,51 @@ fn headers_of(
     if exists {
         draft.flags |= distribution_flag::HAS_METADATA;
     }
-    match opened
-        .and_then(|(open, _)| read_headers(&open, buffer))
-        .map_err(Unusable::from)
-    {
-        Ok(headers) => headers,
-        Err(Unusable::Absent) => None,
-        Err(Unusable::Dangling) => {
-            report.add(file, "a dangling symbolic link, ignored");
-            None
+    let head = opened
+        .and_then(|(open, stat)| read_headers(&open, &stat, Some(spent), buffer))
+        .map_err(Unusable::from);
+    match head {
+        Ok(Head::TooMuch(_)) => return None,
+        Ok(Head::Empty) | Err(Unusable::Absent) => {}
+        Ok(Head::Known(headers, is_long)) => {
+            if is_long {
+                // Read again at each refresh, which counts what that takes: an index does not say.
+                let text = "no Name and Version in its first 4 KiB, more of it was read";
+                report.add(file, text);
+            }
+            return Some(Some(headers));
         }
+        Err(Unusable::Dangling) => report.add(file, "a dangling symbolic link, ignored"),
         Err(Unusable::Directory) => {
             draft.flags |= distribution_flag::PROBLEM;
             report.add(file, "a directory, ignored");
-            None
         }
-        Err(Unusable::Forbidden) => {
-            draft.flags |= distribution_flag::UNREAD;
-            None
-        }
+        Err(Unusable::Forbidden) => draft.flags |= distribution_flag::UNREAD,
         Err(Unusable::Broken(text)) => {
             draft.flags |= distribution_flag::PROBLEM;
             report.add(file, format!("{text}, ignored"));
-            None
         }
     }
+    Some(None)
 }
 
-/// Reads as much of a file as it takes to know both headers; None for an empty file.
-fn read_headers(file: &File, buffer: &mut Vec<u8>) -> io::Result<Option<Headers>> {
+/// What is known of the headers of a file.
+enum Head {
+    Empty,
+    /// The headers, and whether they took more than the first [`HEAD`] bytes.
+    Known(Headers, bool),
+    /// It would take so many bytes more to know them.
+    TooMuch(u64),
+}
+
+/// Reads as much of a file as it takes to know both headers: its first [`HEAD`] bytes, and more if that can be
+/// spent.
+fn read_headers(
+    file: &File,
+    stat: &FileStat,
+    spent: Option<&Spent>,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Head> {
     let (mut filled, mut wanted) = (0, HEAD);
     loop {
         if buffer.len() < wanted {
@@ -330,9 +442,18 @@ fn read_headers(file: &File, buffer: &mut Vec<u8>) -> io::Result<Option<Headers>
         let end = filled < wanted || wanted == HEADERS_LIMIT;
         let content = buffer.get(..filled).unwrap_or_default();
         match core_metadata::parse(content, end) {
-            Parsed::Complete(headers) => return Ok((!content.is_empty()).then_some(headers)),
-            Parsed::NeedMore => wanted = (wanted * 4).min(HEADERS_LIMIT),
+            Parsed::Complete(_) if content.is_empty() => return Ok(Head::Empty),
+            Parsed::Complete(headers) => return Ok(Head::Known(headers, wanted > HEAD)),
+            Parsed::NeedMore => {}
         }
+        if wanted == HEAD {
+            let size = usize::try_from(stat.st_size).unwrap_or(HEADERS_LIMIT);
+            let rest = size.min(HEADERS_LIMIT).saturating_sub(HEAD) as u64;
+            if spent.and_then(|spent| spent.content(rest)).is_none() {
+                return Ok(Head::TooMuch(rest));
+            }
+        }
+        wanted = (wanted * 4).min(HEADERS_LIMIT);
     }
 }
 

@@ -459,6 +459,7 @@ fn memory() -> Attempts {
             "turned-to-code",
             call(libc::SYS_mprotect, [writable, page, 5]),
         ),
+        ("real", map(600 << 20, 3, private)),
         ("much", map(5 << 30, 0, spare)),
         (
             "piece-by-piece",
