@@ -59,11 +59,11 @@ class Walk(Case):
         files = [os.path.join(bad, name) for name in ("entry_points.txt", "METADATA")]
         for path in files:
             os.remove(path)
-        for path in files + [self.path(name) for name in ("index", "epcache.conf", "fifo")]:
+        for path in files + [self.path(name) for name in ("fifo-index", "fifo.conf", "fifo")]:
             os.mkfifo(path)
         os.symlink("fifo", self.path("link"))
         sys.path[:] = [self.path("site")]
-        os.environ["EPCACHE_INDEX"] = self.path("index") + ":" + self.path("link")
+        os.environ["EPCACHE_INDEX"] = self.path("fifo-index") + ":" + self.path("link")
         opened = []
         opener = os.open
 
@@ -74,15 +74,15 @@ class Walk(Case):
         os.open = noted
         try:
             found = [(ep.name, ep.dist.version) for ep in epcache.entry_points(group="g")]
-            self.assertTrue(epcache.says_something(self.path("epcache.conf")))
-            self.assertEqual(epcache._configuration._content(self.path("epcache.conf")), "")
+            self.assertTrue(epcache.says_something(self.path("fifo.conf")))
+            self.assertEqual(epcache._configuration._content(self.path("fifo.conf")), "")
         finally:
             os.open = opener
         self.assertEqual(found, [("t", "1")])
         names = [os.path.basename(path) for path in opened if "bad-1" not in path]
         self.assertIn("entry_points.txt", names)
         self.assertEqual([path for path in opened if "bad-1" in path], [])
-        for name in ("index", "epcache.conf", "fifo"):
+        for name in ("fifo-index", "fifo.conf", "fifo"):
             self.assertNotIn(name, names)
 
     def test_where_the_files_are_too_large_together_the_largest_are_left_unread(self):

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     Read = Union["Found", "Recorded"]
 
 _HEAD = 4096
-_CONTENT_LIMIT = 16 << 20
+_CONTENT_LIMIT = 24 << 20
 _HEADERS_LIMIT = 1 << 20
 _STRING_LIMIT = 4096
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
