@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::distribution;
+use super::content;
 use crate::freshness::Sighting;
 use crate::parallel::in_runs;
 use crate::rooted::Directory;
@@ -132,12 +132,12 @@ pub(super) fn dropped(
     let mut dropped = Dropped::default();
     let content = |one: &Candidate<'_>, buffer: &mut Vec<u8>| match one.kept {
         Some(cost) => cost.content,
-        None => distribution::content_size(directory, one.sighting, buffer),
+        None => content::content_size(directory, one.sighting, buffer),
     };
     drop_largest(&mut left, &mut dropped, content, limits.content);
     let entries = |one: &Candidate<'_>, buffer: &mut Vec<u8>| match one.kept {
         Some(cost) => cost.entries,
-        None => distribution::entry_count(directory, one.sighting, buffer),
+        None => content::entry_count(directory, one.sighting, buffer),
     };
     drop_largest(&mut left, &mut dropped, entries, limits.entries);
     dropped

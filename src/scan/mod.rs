@@ -6,6 +6,7 @@
 //! printed and nothing is written, and nothing that the directory can contain ends the scan.
 
 pub mod budget;
+mod content;
 mod distribution;
 mod order;
 mod purpose;
