@@ -566,6 +566,7 @@ fn memory_has_an_end_and_never_becomes_code() {
     };
     let told = told_by(&[]);
     for (name, by) in [
+        ("real", "ENOMEM"),
         ("much", "ENOMEM"),
         ("piece-by-piece", "ENOMEM"),
         ("files", "EMFILE"),
@@ -581,7 +582,7 @@ fn memory_has_an_end_and_never_becomes_code() {
         assert!(told[name] == "EACCES" || !has_mdwe(), "{name} in {told:?}");
     }
     all_succeeded(&told, &["mapped"]);
-    all_succeeded(&told_by(&["limits"]), &["much", "piece-by-piece"]);
+    all_succeeded(&told_by(&["limits"]), &["real", "much", "piece-by-piece"]);
     let ran = prey.conquer("eat");
     assert!(
         gave_up(&ran).contains("it gave up, out of memory perhaps"),
@@ -609,7 +610,8 @@ fn limits_are_set_that_cannot_be_seen_at_work() {
     let ran = prey.conquer("limits");
     assert_eq!(ran.code, 2, "{ran:?}");
     for (limit, soft) in [
-        ("Max cpu time", "600"),
+        ("Max cpu time", "60"),
+        ("Max data size", "536870912"),
         ("Max file size", "0"),
         ("Max core file size", "0"),
         ("Max processes", "0"),

@@ -227,8 +227,8 @@ fn no_file_beside_the_index_has_one() {
             assert!(!line.starts_with(b"x = y"), "{}", path.display());
         }
     }
-    // The index, its lock, the state, three views, a stamp.
-    assert_eq!(files, 7);
+    // The index, its lock, the state, two views, a stamp.
+    assert_eq!(files, 6);
 }
 
 #[test]

@@ -66,25 +66,22 @@ impl<'r> Directory<'r> {
             Audience::Outside => return false,
             Audience::All(readers) => readers,
         };
-        let here = self.fd.as_fd();
-        let Ok(stat) = fstatat(here, entry, AtFlags::AT_SYMLINK_NOFOLLOW) else {
-            return false;
-        };
         let path = self.path_of(entry);
-        match file_type(&stat) {
-            FileType::Link => self.root.real_path(&path).is_ok_and(|real| {
-                let below = real.join("entry");
-                self.root.way_is_open_to(readers, &below)
-            }),
-            FileType::Directory => {
-                let flags = OPEN_FLAGS | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
-                Want::PASS.is_in_mode(&stat)
-                    && open_at(here, entry, flags, Mode::empty()).map_or_else(
-                        |_| self.root.directory_is_open(&path, Want::PASS),
-                        |open| Want::PASS.is_in_list(open),
-                    )
+        let flags = OPEN_FLAGS | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+        match open_at(&self.fd, entry, flags, Mode::empty()) {
+            Ok(open) => {
+                let stat = fstat(&open);
+                stat.is_ok_and(|stat| Want::PASS.is_in_mode(&stat)) && Want::PASS.is_in_list(open)
             }
-            _ => true,
+            Err(errno) if leads_elsewhere(&errno.into()) => {
+                self.root.real_path(&path).is_ok_and(|real| {
+                    // The directory itself is on the way to what is in it.
+                    let below = real.join("entry");
+                    self.root.way_is_open_to(readers, &below)
+                })
+            }
+            // One that may only be passed.
+            Err(_) => self.root.directory_is_open(&path, Want::PASS),
         }
     }
 

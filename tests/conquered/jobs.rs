@@ -447,6 +447,8 @@ fn memory() -> Attempts {
         SYS_MMAP,
         [0, page, 5, libc::MAP_PRIVATE as usize, program, 0],
     );
+    // Before the address space is used up.
+    let real = map(600 << 20, 3, private);
     let mut pieces = 0;
     while pieces < 64 && map(256 << 20, 0, spare).is_ok() {
         pieces += 1;
@@ -459,6 +461,7 @@ fn memory() -> Attempts {
             "turned-to-code",
             call(libc::SYS_mprotect, [writable, page, 5]),
         ),
+        ("real", real),
         ("much", map(5 << 30, 0, spare)),
         (
             "piece-by-piece",
