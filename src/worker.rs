@@ -175,6 +175,16 @@ pub struct Progress {
     pub distributions: usize,
 }
 
+/// Opens what the request names, for a process that is about to give up root's rights. Says whether a directory that
+/// was named as such is closed to some readers of the index.
+pub fn enter(root: &Root, request: &Request) -> bool {
+    root.open_named(request.scope.named());
+    match &request.scope {
+        Scope::Paths(paths) => paths.iter().any(|path| is_closed(root, request, path)),
+        _ => false,
+    }
+}
+
 /// Makes the threads that [`job`] works on: to be called while that is allowed.
 pub fn prepare(root: &Root, request: &Request) {
     let mut named = request.scope.named();

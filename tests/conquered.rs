@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
 use cli::{NOBODY, Ran, Tree, names, root_for, run, set_mode, tool_for};
@@ -628,6 +629,32 @@ fn limits_are_set_that_cannot_be_seen_at_work() {
         assert_eq!(of(&ran.stderr), Some(true), "{limit} in {ran:?}");
     }
     prey.is_unharmed();
+}
+
+#[test]
+fn it_cannot_make_public_what_root_has_led_it_to() {
+    if !root_for("what a conquered worker says of a closed folder") {
+        return;
+    }
+    let prey = Prey::new();
+    prey.tree
+        .dist("private/site", "mine", "[g]\nmine = mine:main\n");
+    prey.tree.dir("out");
+    for (closed, expected) in [(0o700, 0o600), (0o755, 0o644)] {
+        set_mode(prey.tree.path("private"), closed);
+        let refresh = [
+            "refresh",
+            "-q",
+            "--path",
+            "private/site",
+            "--output",
+            "out/index",
+        ];
+        let ran = prey.conquer_with(&Run::of("public"), &refresh);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let metadata = fs::metadata(prey.tree.path("out/index")).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, expected);
+    }
 }
 
 #[test]

@@ -552,7 +552,7 @@ fn a_worker_that_waits_for_a_dead_file_server_is_left_behind() {
                 writable: &[],
             };
             let job = Job {
-                enter: Box::new(|| ()),
+                enter: Box::new(|| false),
                 prepare: Box::new(|| ()),
                 work: Box::new(|_| drop(fs::read(&dead))),
             };

@@ -738,7 +738,7 @@ fn run_a_job(writable: &Path) -> Privileges {
         writable: &[writable.as_fd()],
     };
     let job = Job {
-        enter: Box::new(|| ()),
+        enter: Box::new(|| false),
         prepare: Box::new(|| ()),
         work: Box::new(|sender| {
             let _ = sender.send(privsep::kind::FIRST_OF_JOB, b"");

@@ -79,7 +79,7 @@ pub(super) fn renew(
         writable: &writable,
     };
     let job = Job {
-        enter: Box::new(|| root.open_named(request.scope.named())),
+        enter: Box::new(|| worker::enter(root, request)),
         prepare: Box::new(|| worker::prepare(root, request)),
         work: Box::new(|sender| work(root, request, sender)),
     };
@@ -96,8 +96,10 @@ pub(super) fn renew(
     } else {
         verify(&product.index)?;
         // The worker says what others can reach. It can lie, and then its owner's own index is more, or less,
-        // open than its packages. The system's is for everybody.
-        let mode = match product.private && !request.is_shared {
+        // open than its packages; but not than the folders that root has led it through. The system's is for
+        // everybody.
+        let is_private = product.private || sandbox.said_on_entry;
+        let mode = match is_private && !request.is_shared {
             true => FOR_OWNER,
             false => FOR_ALL,
         };

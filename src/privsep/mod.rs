@@ -97,8 +97,9 @@ pub type Step<'s> = Box<dyn FnOnce() + 's>;
 
 /// A job for the child.
 pub struct Job<'j> {
-    /// Opens what somebody has named: with this process's own rights, but already unable to write.
-    pub enter: Step<'j>,
+    /// Opens what somebody has named: with this process's own rights, but already unable to write. What it
+    /// says can be relied on, since no package has been read yet.
+    pub enter: Box<dyn FnOnce() -> bool + 'j>,
     /// Makes the threads that the work wants: the last moment at which that can be done.
     pub prepare: Step<'j>,
     /// The work.
@@ -114,22 +115,29 @@ pub struct Sandbox {
     pub landlock: Landlock,
     /// Whether system calls were filtered.
     pub seccomp: bool,
+    /// What [`Job::enter`] has said.
+    pub said_on_entry: bool,
 }
 
 impl Sandbox {
-    fn to_bytes(self) -> [u8; 3] {
+    fn to_bytes(self) -> [u8; 4] {
         let namespace = self.privileges == Privileges::Namespace;
         let landlock = match self.landlock {
             Landlock::Missing => 0,
             Landlock::Partial => 1,
             Landlock::Full => 2,
         };
-        [namespace.into(), landlock, self.seccomp.into()]
+        [
+            namespace.into(),
+            landlock,
+            self.seccomp.into(),
+            self.said_on_entry.into(),
+        ]
     }
 
     /// Whom the worker was to become is known here better than there.
     fn of_bytes(bytes: &[u8], target: Privileges) -> Option<Self> {
-        let &[namespace, landlock, seccomp] = bytes else {
+        let &[namespace, landlock, seccomp, said] = bytes else {
             return None;
         };
         Some(Self {
@@ -144,11 +152,8 @@ impl Sandbox {
                 2 => Landlock::Full,
                 _ => return None,
             },
-            seccomp: match seccomp {
-                0 => false,
-                1 => true,
-                _ => return None,
-            },
+            seccomp: flag(seccomp)?,
+            said_on_entry: flag(said)?,
         })
     }
 
@@ -184,6 +189,14 @@ impl Sandbox {
             (_, false) => Some("no seccomp filters"),
             _ => None,
         }
+    }
+}
+
+fn flag(byte: u8) -> Option<bool> {
+    match byte {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
     }
 }
 

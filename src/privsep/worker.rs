@@ -60,7 +60,7 @@ pub(super) fn live(pipe: OwnedFd, orders: &Orders<'_>, job: Job<'_>) -> ! {
 fn confine(
     pipe: BorrowedFd<'_>,
     orders: &Orders<'_>,
-    enter: Step<'_>,
+    enter: impl FnOnce() -> bool,
     prepare: Step<'_>,
 ) -> Result<Sandbox, String> {
     isolate(pipe, orders.kept).map_err(|error| format!("the worker is not isolated: {error}"))?;
@@ -71,7 +71,7 @@ fn confine(
     }
     kernel::set_no_new_privileges().map_err(failed)?;
     let landlock = landlock::restrict_to_reading();
-    enter();
+    let said_on_entry = enter();
     let privileges = identity::assume(orders.target).map_err(|refusal| refusal.to_string())?;
     kernel::set_undumpable().map_err(failed)?;
     // Once more: the change of users takes it back.
@@ -105,6 +105,7 @@ fn confine(
         privileges,
         landlock,
         seccomp,
+        said_on_entry,
     })
 }
 

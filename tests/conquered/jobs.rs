@@ -771,6 +771,8 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
             );
             send(sender, DONE, b"");
         }
+        // Which says that all may read it.
+        "public" => send_index(sender, &honest(root, request)),
         "garbage" => write_raw(&[0xa5; 4096]),
         "long-frame" => write_raw(&[&[PROGRESS][..], &u32::MAX.to_le_bytes(), &[0; 64]].concat()),
         "half-a-frame" => write_raw(&[&[PROGRESS][..], &16u32.to_le_bytes(), &[0; 7]].concat()),
@@ -853,7 +855,7 @@ pub(crate) fn within_bounds(setting: &Setting) -> Option<i32> {
         epcache::scan::Purpose::Running,
     );
     let job = Job {
-        enter: Box::new(|| ()),
+        enter: Box::new(|| false),
         prepare: Box::new(|| worker::prepare(&root, &request)),
         work: Box::new(|sender| HOSTILE(&root, &request, sender)),
     };
