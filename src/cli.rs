@@ -47,7 +47,7 @@ pub enum Command {
     Status(StatusArgs),
     /// Check every byte of an index (exit status 0, 1 if it is damaged)
     Verify(VerifyArgs),
-    /// Write out all of an index
+    /// Write out all of an index as JSON
     Export(ExportArgs),
     /// Print what to put where, so that the index follows pip, uv, make and others
     Hook(HookArgs),
@@ -144,28 +144,14 @@ pub struct QueryArgs {
 
 /// `epcache status`.
 #[derive(Debug, Args)]
-#[command(override_usage = "epcache status [--root DIR] [--json|--format text|json|prometheus]")]
+#[command(override_usage = "epcache status [--root DIR] [--json]")]
 pub struct StatusArgs {
     /// Take DIR for the root of the file system
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// Print JSON: --format json
-    #[arg(long, conflicts_with = "format")]
+    /// Print JSON: an object
+    #[arg(long)]
     pub json: bool,
-    /// The format; prometheus is for node_exporter's textfile collector
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: StatusFormat,
-}
-
-/// The formats of `epcache status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum StatusFormat {
-    /// For people
-    Text,
-    /// Everything
-    Json,
-    /// Metrics
-    Prometheus,
 }
 
 /// `epcache hook`.
@@ -206,11 +192,8 @@ pub struct VerifyArgs {
 
 /// `epcache export`.
 #[derive(Debug, Args)]
-#[command(override_usage = "epcache export [--format json|ini] [--index FILE]")]
+#[command(override_usage = "epcache export [--index FILE]")]
 pub struct ExportArgs {
-    /// The format
-    #[arg(long, value_name = "FORMAT", default_value = "json")]
-    pub format: ExportFormat,
     /// The index (default: the first one in the usual places)
     #[arg(long, value_name = "FILE")]
     pub index: Option<PathBuf>,
@@ -250,15 +233,6 @@ pub enum PackageManager {
     Rpm,
     /// dpkg, with the arguments of postinst
     Dpkg,
-}
-
-/// The formats of `epcache export`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
-    /// Everything.
-    Json,
-    /// The entry points, as in an entry_points.txt.
-    Ini,
 }
 
 /// [`Level`] by the words of the command line.

@@ -4,13 +4,13 @@
 //! variables that its caller has set.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 
 use nix::unistd::{getegid, geteuid, getgid, getuid};
 
 use crate::config;
+use crate::process;
 
 /// The variables that epcache listens to, empty ones left out.
 #[derive(Debug, Clone, Default)]
@@ -95,7 +95,7 @@ fn is_privileged() -> bool {
 fn is_secure_execution() -> bool {
     const AT_SECURE: usize = 23;
     const WORD: usize = size_of::<usize>();
-    match fs::read("/proc/self/auxv") {
+    match process::read("auxv") {
         Ok(vector) => vector.chunks_exact(2 * WORD).any(|pair| {
             let (key, value) = pair.split_at(WORD);
             let word = |bytes: &[u8]| {

@@ -24,6 +24,7 @@
 //! - [`rooted`]: the file tree, below a root;
 //! - [`waiting`]: patience that ends;
 //! - `json`, [`terminal`]: what is printed; `owner`, `parallel`: users and threads;
+//! - `process`: what the kernel says of this one;
 //! - [`metadata`]: the grammars, and what a control character is.
 
 pub mod cli;
@@ -41,6 +42,7 @@ pub mod metadata;
 mod owner;
 mod parallel;
 pub mod privsep;
+mod process;
 pub mod publish;
 pub mod rooted;
 pub mod scan;

@@ -3,7 +3,7 @@
 //! In a user namespace the kernel shows every owner that has no number there as one and the same: the
 //! overflow user, 65534. Outside of namespaces that is a user like others, `nobody`.
 
-use std::fs;
+use crate::process;
 
 /// The user that the kernel shows in place of an owner that this namespace has no number for.
 pub(crate) const OVERFLOW_USER: u32 = 65_534;
@@ -28,11 +28,11 @@ pub(crate) fn may_be_unmapped(owner: u32) -> bool {
     owner == OVERFLOW_USER && uid_map().is_some_and(|map| !is_complete(&map))
 }
 
-/// The map of users of this process's user namespace; None where /proc is missing.
+/// The map of users of this process's user namespace; None where /proc does not have it.
 #[must_use]
 pub(crate) fn uid_map() -> Option<Vec<Range>> {
-    let map = fs::read_to_string("/proc/self/uid_map").ok()?;
-    Some(parse(&map))
+    let map = process::read("uid_map").ok()?;
+    Some(parse(&String::from_utf8_lossy(&map)))
 }
 
 fn parse(map: &str) -> Vec<Range> {

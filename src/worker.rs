@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ use crate::layout::{self, Found, LayoutError, SearchDirectory};
 use crate::metadata::text::has_control;
 use crate::parallel;
 use crate::privsep::Sender;
-use crate::rooted::Root;
+use crate::rooted::{Audience, Readers, Root};
 use crate::scan::{self, Purpose, Warning};
 
 pub use message::{MOST_BYTES, Reception};
@@ -96,6 +96,11 @@ pub struct Request {
     pub named: Option<Named>,
     /// For whom files are wanted beside the index. None: not even for nobody, what is there stays.
     pub consumers: Option<Vec<Consumer>>,
+    /// Who can reach the index.
+    pub readers: Readers,
+    /// Whether the index is for everybody, also where some of the directories are not: these are left to live
+    /// lookups then. Otherwise it is for its owner alone, and has everything.
+    pub is_shared: bool,
 }
 
 impl Request {
@@ -108,6 +113,8 @@ impl Request {
             old: None,
             named: None,
             consumers: None,
+            readers: Readers::default(),
+            is_shared: false,
         }
     }
 }
@@ -139,6 +146,8 @@ pub struct Product {
     pub notes: Vec<layout::Note>,
     /// What is on some `sys.path` and has no record, on purpose.
     pub left_out: Vec<(PathBuf, layout::Reason)>,
+    /// Whether the index is for its owner alone, since others cannot reach what is in it.
+    pub private: bool,
     /// How many more warnings, failures, notes and so on there were than are in these lists.
     pub unsaid: usize,
 }
@@ -164,6 +173,16 @@ pub struct Progress {
     pub directories: usize,
     /// Metadata directories read so far.
     pub distributions: usize,
+}
+
+/// Opens what the request names, for a process that is about to give up root's rights. Says whether a directory that
+/// was named as such is closed to some readers of the index.
+pub fn enter(root: &Root, request: &Request) -> bool {
+    root.open_named(request.scope.named());
+    match &request.scope {
+        Scope::Paths(paths) => paths.iter().any(|path| is_closed(root, request, path)),
+        _ => false,
+    }
 }
 
 /// Makes the threads that [`job`] works on: to be called while that is allowed.
@@ -203,9 +222,18 @@ pub fn run(
         _ => None,
     };
     let mut found = search_directories(root, &request.scope)?;
+    let paths = found
+        .directories
+        .iter()
+        .map(|directory| directory.path.as_path());
+    let private = !request.is_shared && paths.clone().any(|path| is_closed(root, request, path));
+    // What was written for the owner alone may say what others must not read.
+    let was_private = request.old.as_ref().is_some_and(is_private);
+    let old = old.filter(|_| private || !was_private);
     let mut product = Product {
         notes: found.notes,
         left_out: found.left_out,
+        private,
         ..Product::default()
     };
     let mut state = Progress {
@@ -216,6 +244,8 @@ pub fn run(
     let named = request.named.as_ref();
     let work = Work {
         root,
+        request,
+        private,
         purpose: request.purpose,
         named: named.and_then(|named| located(root, named)),
         old: old.as_ref(),
@@ -232,9 +262,11 @@ pub fn run(
         }
     }
     let image = request.purpose != Purpose::Running;
-    product.write(records, image, old.as_ref())?;
+    // One that is the same, but that others could read it before or can now, is written again.
+    let same = old.as_ref().filter(|_| private == was_private);
+    product.write(records, image, same)?;
     if let Some(consumers) = &request.consumers {
-        let unchanged = old.as_ref().filter(|_| product.unchanged);
+        let unchanged = same.filter(|_| product.unchanged);
         let bytes = unchanged.map_or(&product.index, Index::source);
         let index = Index::open(bytes.as_slice())?;
         let made = consumers::files(&index, consumers, message::FILES_LIMIT)?;
@@ -247,6 +279,7 @@ pub fn run(
         }));
     }
     if image
+        && private == was_private
         && request
             .old
             .as_ref()
@@ -261,6 +294,9 @@ pub fn run(
 /// What all directories of a request have in common.
 struct Work<'w> {
     root: &'w Root,
+    request: &'w Request,
+    /// Whether nobody but its owner can read the index.
+    private: bool,
     purpose: Purpose,
     /// None: anything may have changed.
     named: Option<Located<'w>>,
@@ -301,6 +337,23 @@ fn usable_index(file: &File) -> Option<Index<Vec<u8>>> {
     let index = Index::open(bytes).ok()?;
     let usable = index.rules() == RULES && !index.is_image() && verify(&index).is_ok();
     usable.then_some(index)
+}
+
+/// Whether some readers of the index cannot reach a search directory. One that is not there hides nothing.
+fn is_closed(root: &Root, request: &Request, path: &Path) -> bool {
+    match root.stat(path) {
+        Err(error) if is_missing(&error) => false,
+        _ => {
+            let readers = &request.readers;
+            !root.is_open_to(readers, path) || !(request.is_shared || root.leads_to(readers, path))
+        }
+    }
+}
+
+/// Whether only its owner may read a file.
+fn is_private(file: &File) -> bool {
+    file.metadata()
+        .is_ok_and(|metadata| metadata.mode() & 0o044 == 0)
 }
 
 /// Whether a file has these bytes, but that it may be suspect by now.
@@ -414,6 +467,17 @@ impl Product {
 }
 
 impl<'w> Work<'w> {
+    /// For whom a search directory is read.
+    fn audience(&self, path: &Path) -> Audience {
+        if self.private {
+            Audience::Own
+        } else if is_closed(self.root, self.request, path) {
+            Audience::Outside
+        } else {
+            Audience::All(self.request.readers.clone())
+        }
+    }
+
     /// The older index's record of a search directory, found by its exact path, but not by an alias.
     fn record(&self, path: &Path) -> Option<Record<'w, Vec<u8>>> {
         let path = path.as_os_str().as_bytes();
@@ -428,7 +492,9 @@ fn scan_path(
     names: Option<Names>,
     progress: &mut dyn FnMut(usize),
 ) -> io::Result<scan::Scanned> {
-    let directory = work.root.open_dir(path)?;
+    let audience = work.audience(path);
+    let is_outside = matches!(audience, Audience::Outside);
+    let directory = work.root.open_dir(path)?.read_for(audience);
     let mut scan_listed = |listing, old: Option<&Record<'_, _>>| {
         scan::directory(&directory, listing, old, work.purpose, progress).map_err(io::Error::other)
     };
@@ -446,7 +512,7 @@ fn scan_path(
             Some(here.flat_map(|(_, names)| (*names).clone()).collect())
         }
     };
-    let old = work.record(path);
+    let old = work.record(path).filter(|_| !is_outside);
     let recall = || match &old {
         Some(record) => Recall::of(record, named.as_ref(), &directory),
         None => Ok(None),

@@ -195,11 +195,6 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "usage: epcache verify [FILE]",
     ),
     (
-        "export --format xml",
-        "invalid value 'xml' for '--format",
-        "json, ini",
-    ),
-    (
         "export --index /no/such",
         "/no/such: cannot be read: No such file",
         "/no/such",
@@ -363,7 +358,6 @@ fn whoever_has_read_enough_of_a_pipe_is_not_bothered() {
         "query g --path site",
         "query --json --path site",
         "export --index index",
-        "export --format ini --index index",
     ] {
         let line = format!("{{ $EPCACHE {command}; echo status $? >&2; }} | head -1");
         let mut shell = tree.program("sh".as_ref());
@@ -385,7 +379,6 @@ fn a_result_that_cannot_be_written_is_an_error() {
         "-q query --path site",
         "-q query --json --path site",
         "export --index index",
-        "export --format ini --index index",
         "-q refresh --path site --output index --json",
         "status",
         "status --json",

@@ -78,29 +78,6 @@ fn export_gives_all_of_an_index_as_json() {
 }
 
 #[test]
-fn export_gives_the_entry_points_as_ini() {
-    let tree = tree_with_an_index();
-    let ran = run(&mut tree.epcache(&["export", "--format", "ini", "--index", "index"]));
-    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    let expected_a = "\n# a 1\n[g]\nfirst = a:first\nsecond = a:second [extra]\n";
-    assert!(ran.stdout.contains(expected_a), "{ran:?}");
-    assert!(
-        ran.stdout
-            .contains("\n# b 1\n[console_scripts]\nb = b:main\n[g]\n"),
-        "{ran:?}"
-    );
-    // It is what it says: an entry_points.txt, from which the same entry points come.
-    tree.dist("again", "all", &ran.stdout);
-    let names = |site: &str| {
-        let ran = run(&mut tree.epcache(&["query", "g", "--path", site]));
-        let mut lines: Vec<_> = ran.stdout.lines().map(str::to_owned).collect();
-        lines.sort();
-        lines
-    };
-    assert_eq!(names("again"), names("site"));
-}
-
-#[test]
 fn without_a_name_the_first_index_of_the_usual_places_is_meant() {
     let tree = tree_with_an_index();
     for (command, complaint) in [("export", "use --index FILE"), ("verify", "name a FILE")] {
@@ -190,6 +167,4 @@ fn what_is_not_utf8_comes_through_and_what_controls_a_terminal_does_not() {
         "{ran:?}"
     );
     assert!(ran.stdout.contains(r#""xy\u202e""#), "{ran:?}");
-    let ran = run(&mut tree.epcache(&["export", "--format", "ini", "--index", "index"]));
-    assert!(ran.stdout.contains("xy\\u202e = a:b"), "{ran:?}");
 }

@@ -221,7 +221,6 @@ fn control_characters_never_reach_a_terminal_raw() {
         format!("query {group} --path site"),
         "query --json --path site".to_owned(),
         "export --index index".to_owned(),
-        "export --format ini --index index".to_owned(),
         "refresh -v --path site --output index2".to_owned(),
         "refresh --json --path site --output index2".to_owned(),
         "status".to_owned(),

@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
 use cli::{NOBODY, Ran, Tree, names, root_for, run, set_mode, tool_for};
@@ -265,7 +266,7 @@ fn nothing_can_be_written_where_everybody_may_write() {
         ..Run::of("fill")
     };
     let ran = prey.conquer_with(&run, &REFRESH);
-    assert!(gave_up(&ran).ends_with("killed by SIGXFSZ"), "{ran:?}");
+    assert!(ran.complaint().ends_with("fill=EFBIG"), "{ran:?}");
     prey.is_unharmed();
     // No limit either.
     let told = told_by(&["seccomp", "landlock", "limits"]);
@@ -566,6 +567,7 @@ fn memory_has_an_end_and_never_becomes_code() {
     };
     let told = told_by(&[]);
     for (name, by) in [
+        ("real", "ENOMEM"),
         ("much", "ENOMEM"),
         ("piece-by-piece", "ENOMEM"),
         ("files", "EMFILE"),
@@ -581,7 +583,7 @@ fn memory_has_an_end_and_never_becomes_code() {
         assert!(told[name] == "EACCES" || !has_mdwe(), "{name} in {told:?}");
     }
     all_succeeded(&told, &["mapped"]);
-    all_succeeded(&told_by(&["limits"]), &["much", "piece-by-piece"]);
+    all_succeeded(&told_by(&["limits"]), &["real", "much", "piece-by-piece"]);
     let ran = prey.conquer("eat");
     assert!(
         gave_up(&ran).contains("it gave up, out of memory perhaps"),
@@ -609,7 +611,8 @@ fn limits_are_set_that_cannot_be_seen_at_work() {
     let ran = prey.conquer("limits");
     assert_eq!(ran.code, 2, "{ran:?}");
     for (limit, soft) in [
-        ("Max cpu time", "600"),
+        ("Max cpu time", "60"),
+        ("Max data size", "536870912"),
         ("Max file size", "0"),
         ("Max core file size", "0"),
         ("Max processes", "0"),
@@ -629,20 +632,50 @@ fn limits_are_set_that_cannot_be_seen_at_work() {
 }
 
 #[test]
+fn it_cannot_make_public_what_root_has_led_it_to() {
+    if !root_for("what a conquered worker says of a closed folder") {
+        return;
+    }
+    let prey = Prey::new();
+    prey.tree
+        .dist("private/site", "mine", "[g]\nmine = mine:main\n");
+    prey.tree.dir("out");
+    for (closed, expected) in [(0o700, 0o600), (0o755, 0o644)] {
+        set_mode(prey.tree.path("private"), closed);
+        let refresh = [
+            "refresh",
+            "-q",
+            "--path",
+            "private/site",
+            "--output",
+            "out/index",
+        ];
+        let ran = prey.conquer_with(&Run::of("public"), &refresh);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let metadata = fs::metadata(prey.tree.path("out/index")).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, expected);
+    }
+}
+
+#[test]
 fn it_holds_nothing_but_the_pipe() {
     if !root_for("what a conquered worker holds") {
         return;
     }
     let prey = Prey::new();
-    for (without, written) in [(&[][..], "EBADF"), (&["seccomp", "landlock"], "+13")] {
+    for (without, written) in [(&[][..], "EBADF"), (&["seccomp", "landlock"], "EPIPE")] {
         let run = Run {
             without,
             ..Run::of("descriptors")
         };
         let told = told(&prey.conquer_with(&run, &REFRESH));
-        // Three to nothing, the pipe, the search directory's, which is only for going there, and the old
+        // Three ends of a dead pipe, the pipe, the search directory's, which is only for going there, and the old
         // index, to be read.
-        assert_eq!((&*told["open"], &*told["null"]), ("+6", "+3"), "{told:?}");
+        assert_eq!(
+            (&*told["open"], &*told["dead-pipes"]),
+            ("+6", "+3"),
+            "{told:?}"
+        );
         assert_eq!(told["inherited"], "EBADF");
         assert_eq!((&*told["error"], &*told["output"]), (written, written));
         prey.is_unharmed();

@@ -30,7 +30,7 @@ fn system() -> Tree {
     tree.dist(SITE, "one", "[app.plugins]\na = one:a\n");
     tree.file(
         &format!("{CONSUMERS}/app.conf"),
-        "[consumer]\ngroups = app.*\nview = json ini tsv\nstamp = yes\n",
+        "[consumer]\ngroups = app.*\nview = json tsv\nstamp = yes\n",
     );
     tree
 }
@@ -108,12 +108,6 @@ fn odd_names_stay_on_their_line_and_are_utf_8() {
     );
     let path = r"odd\xe9[app.evil] x = evil z\\-1.dist-info";
     assert!(tsv.iter().any(|line| line.ends_with(path)), "{tsv:?}");
-    let ini = lines("views/app.ini");
-    assert!(
-        ini.iter().all(|line| !line.starts_with("[app.evil]")),
-        "{ini:?}"
-    );
-    assert!(ini.iter().any(|line| line == "odd = odd:main"), "{ini:?}");
 }
 
 /// Of two views, the one in /var/cache is the right one: it is there only while /usr cannot be written.
@@ -156,7 +150,7 @@ fn what_is_too_much_costs_the_consumer_whose_it_is() {
     let tree = system();
     tree.file(
         &format!("{CONSUMERS}/all.conf"),
-        "groups = *\nview = json ini tsv\nstamp = yes\n",
+        "groups = *\nview = json tsv\nstamp = yes\n",
     );
     refresh(&tree);
     let bytes = beside(&tree, "index");

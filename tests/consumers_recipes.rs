@@ -41,19 +41,15 @@ fn views_are_as_they_are_shown() {
     let registration = blocks(PAGE, "For packagers", "ini").concat();
     let consumers = "root/usr/lib/epcache/consumers.d";
     tree.file(&format!("{consumers}/shown.conf"), registration);
-    tree.file(
-        &format!("{consumers}/ini.conf"),
-        "groups = pytest11\nview = ini\n",
-    );
     let root = tree.text("root");
     let refresh = ["refresh", "--quiet", "--system", "--root", &root];
     assert_eq!(cli::run(&mut tree.epcache(&refresh)).code, 0);
     let status = cli::run(&mut tree.epcache(&["status", "--json", "--root", &root]));
     let consumers = &status.json()["consumers"];
-    assert_eq!(consumers["registered"], serde_json::json!(["ini", "shown"]));
+    assert_eq!(consumers["registered"], serde_json::json!(["shown"]));
     assert_eq!(consumers["problems"], serde_json::json!([]));
-    for (form, name) in [("json", "shown"), ("tsv", "shown"), ("ini", "ini")] {
-        let view = tree.path(&format!("root/usr/lib/epcache/views/{name}.{form}"));
+    for form in ["json", "tsv"] {
+        let view = tree.path(&format!("root/usr/lib/epcache/views/shown.{form}"));
         let view = fs::read_to_string(view).unwrap();
         assert_eq!(view, blocks(PAGE, "Views", form).concat());
     }

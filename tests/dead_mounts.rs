@@ -57,22 +57,26 @@ fn configured(tree: &Tree, line: &str) -> Command {
 
 const STRACE: &str = "exec strace -ff -qq -y -s 4096 -e signal=none -o calls/of";
 
-/// The process of epcache below one that a test has started, and its worker.
+/// The process of epcache that has made the worker, and the worker, below one that a test has started. A
+/// trigger has one more process, which the others are below.
 fn processes(child: &Child) -> Option<(u32, u32)> {
     let mut process = child.id();
+    let mut chain = Vec::new();
     loop {
-        let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
-        let children = format!("/proc/{process}/task/{process}/children");
-        let below = fs::read_to_string(children)
-            .ok()?
-            .split_whitespace()
-            .next()?
-            .parse()
-            .ok()?;
-        if name.trim() == "epcache" {
-            return Some((process, below));
+        let read = |name: &str| fs::read_to_string(format!("/proc/{process}/{name}")).ok();
+        if read("comm")?.trim() == "epcache" {
+            chain.push(process);
+            let wanted = if read("cmdline")?.contains("trigger") {
+                3
+            } else {
+                2
+            };
+            if let (true, [.., parent, worker]) = (chain.len() == wanted, chain.as_slice()) {
+                return Some((*parent, *worker));
+            }
         }
-        process = below;
+        let below = read(&format!("task/{process}/children"))?;
+        process = below.split_whitespace().next()?.parse().ok()?;
     }
 }
 
@@ -89,12 +93,12 @@ fn only_the_worker_looks(tree: &Tree, ran: &Ran, what: &str, as_root: bool) {
             || call.arguments.contains(&format!("<{}>, \"{MOUNT}\"", tree.text("")))
     };
     let own = |call: &&Call| call.name != "execve" && looks(call);
-    let by_parent: Vec<_> = processes[0].iter().filter(own).collect();
-    assert!(by_parent.is_empty(), "{what}: {by_parent:?}");
-    let worker = processes[1..]
-        .iter()
-        .find(|calls| calls.iter().any(looks))
-        .unwrap_or_else(|| panic!("{what}: nobody has looked"));
+    let is_worker = |calls: &&Vec<Call>| calls.iter().any(|call| call.name == "setsid");
+    let others = processes.iter().filter(|calls| !is_worker(calls));
+    let by_others: Vec<_> = others.flatten().filter(own).collect();
+    assert!(by_others.is_empty(), "{what}: {by_others:?}");
+    let worker = processes.iter().find(is_worker).expect("a worker");
+    assert!(worker.iter().any(looks), "{what}: nobody has looked");
     let position = |what: &str| worker.iter().position(|call| call.name == what);
     let first = worker.iter().position(looks).unwrap();
     for before in ["close_range", "setsid", "landlock_restrict_self"] {

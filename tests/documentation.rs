@@ -20,7 +20,7 @@ use std::path::Path;
 use cli::{Tree, run, tool_for};
 
 /// Page, heading, and language of a block, and the test program that runs it.
-const RUN: [[&str; 4]; 24] = [
+const RUN: [[&str; 4]; 23] = [
     ["administration.md", "systemd", "sh", "units"],
     ["administration.md", "Without systemd", "crontab", "units"],
     ["administration.md", "Without systemd", "sh", "units"],
@@ -35,7 +35,6 @@ const RUN: [[&str; 4]; 24] = [
     ["consumers.md", "Views", "sh", "consumers_recipes"],
     ["consumers.md", "Views", "json", "consumers_recipes"],
     ["consumers.md", "Views", "tsv", "consumers_recipes"],
-    ["consumers.md", "Views", "ini", "consumers_recipes"],
     [
         "consumers.md",
         "For administrators",

@@ -47,7 +47,7 @@ fn remark(path: &str, number: u64, text: &[u8]) -> Vec<u8> {
 fn one_of_everything() -> Frames {
     vec![
         (PROGRESS, numbers(&[2, 3])),
-        (COUNTS, numbers(&[2, 3, 4, 5, 6, 7, 0])),
+        (COUNTS, numbers(&[2, 3, 4, 5, 6, 7, 0, 0])),
         (INDEX, b"PYEP".to_vec()),
         (INDEX, b"IDX".to_vec()),
         (FAILURE, remark("/f", 0, b"closed")),
@@ -80,11 +80,11 @@ fn seeds() -> Vec<(&'static str, Frames)> {
         ("index_too_long", with(3, (INDEX, b"IDX!".to_vec()))),
         (
             "index_of_all_memory",
-            with(1, (COUNTS, numbers(&[0, 0, 0, 0, 0, u64::MAX, 0]))),
+            with(1, (COUNTS, numbers(&[0, 0, 0, 0, 0, u64::MAX, 0, 0]))),
         ),
         (
             "largest_index",
-            with(1, (COUNTS, numbers(&[0, 0, 0, 0, 0, 256 << 20, 0]))),
+            with(1, (COUNTS, numbers(&[0, 0, 0, 0, 0, 256 << 20, 0, 0]))),
         ),
         ("numbers_cut_short", with(1, (COUNTS, vec![0; 55]))),
         ("remark_cut_short", with(4, (FAILURE, vec![0; 15]))),
@@ -101,7 +101,7 @@ fn seeds() -> Vec<(&'static str, Frames)> {
         ("file_of_no_known_form", with(11, (FILE, numbers(&[0, 4])))),
         (
             "unchanged",
-            vec![(COUNTS, numbers(&[2, 3, 4, 5, 6, 0, 1])), (DONE, vec![])],
+            vec![(COUNTS, numbers(&[2, 3, 4, 5, 6, 0, 1, 0])), (DONE, vec![])],
         ),
         ("unknown_kind", with(6, (FILE + 1, vec![]))),
         (

@@ -376,7 +376,16 @@ fn privileges_are_kept_where_the_administrator_wants_it_but_no_capability() {
     ));
     let expected = json!({"privileges": "kept", "landlock": landlock(), "seccomp": true});
     assert_eq!(sandbox(&ran), expected, "{ran:?}");
+    // Everybody reads the system's index.
     let index = fs::read(tree.path(INDEX)).unwrap();
+    assert!(!contains(&index, "roots:main") && !contains(&index, "users:main"));
+    // Only root reads that of a closed tree.
+    set_mode(tree.path(SITE), 0o700);
+    let line =
+        format!("\"$EPCACHE\" refresh --path \"$PWD/{SITE}\" --output \"$PWD/out/index\" --json");
+    let ran = run(&mut with_etc(&tree, &line));
+    assert_eq!(sandbox(&ran), expected, "{ran:?}");
+    let index = fs::read(tree.path("out/index")).unwrap();
     assert!(contains(&index, "roots:main") && !contains(&index, "users:main"));
     assert_eq!(separation::unread(&index), ["users-1.dist-info"]);
 }
@@ -575,7 +584,7 @@ fn how_a_worker_ended_is_known_whatever_was_inherited() {
         let tree = tree();
         let ran = run(&mut with_etc(&tree, &format!("{inherited} {killed}")));
         assert_eq!(ran.code, 2, "{ran:?}");
-        let said = "packages ended: it made a forbidden system call";
+        let said = "does the work ended: it made a forbidden system call";
         assert!(ran.complaint().ends_with(said), "{inherited} {ran:?}");
     }
 }

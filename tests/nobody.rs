@@ -12,10 +12,11 @@
 mod cli;
 
 use std::fs;
+use std::os::unix::fs::chown;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use cli::{NOBODY, Tree, root_for, run, tool_for};
+use cli::{NOBODY, Tree, root_for, run, set_mode, tool_for};
 use serde_json::json;
 
 const INDEX: &str = "root/usr/lib/epcache/index";
@@ -86,6 +87,34 @@ fn everything_works_and_status_says_who_it_was() {
     );
 }
 
+/// As nobody, it may read what is nobody's own. That alone makes no file public.
+#[test]
+fn what_only_nobody_itself_may_read_stays_out() {
+    if !root_for("files of nobody's own") {
+        return;
+    }
+    for (mode, is_open) in [(0o600, false), (0o640, false), (0o604, true), (0o644, true)] {
+        let tree = tree();
+        let file = tree
+            .dist(
+                "root/usr/lib/python3.11/site-packages",
+                "its",
+                "[g]\nits = its:main\n",
+            )
+            .join("entry_points.txt");
+        chown(&file, Some(NOBODY), Some(NOBODY)).unwrap();
+        set_mode(&file, mode);
+        let ran = run(&mut without_user(
+            &tree,
+            "\"$EPCACHE\" refresh -q --root root",
+        ));
+        assert_eq!(ran.code, 0, "{mode:o}: {ran:?}");
+        let index = fs::read(tree.path(INDEX)).unwrap();
+        let found = index.windows(8).any(|text| text == b"its:main");
+        assert_eq!(found, is_open, "{mode:o}");
+    }
+}
+
 /// Sends a signal to each process of nobody's that is called epcache, as nobody, until it is ended.
 const HUNTER: &str = r#"
 import os, sys
@@ -114,13 +143,13 @@ fn another_process_of_nobody_s_costs_one_refresh_at_most() {
             9,
             "refresh -q --root root",
             2,
-            "the process that reads packages ended: killed by SIGKILL",
+            "the process that does the work ended: killed by SIGKILL",
         ),
         (
             9,
             "trigger dpkg --root root",
             0,
-            "the process that reads packages ended: killed by SIGKILL",
+            "the process that does the work ended: killed by SIGKILL",
         ),
         (
             19,

@@ -55,7 +55,7 @@ fn built<'n>(order: impl Iterator<Item = &'n usize>) -> Tree {
     // A twin, and one that cannot be used.
     tree.dist(SITE, "Package1", "[g]\ntwin = twin:main\n");
     tree.dist(SITE, "broken", "no section, no equals sign\n[g]\nbad\n");
-    let registration = "[consumer]\ngroups = *\nview = json ini tsv\nstamp = yes\n";
+    let registration = "[consumer]\ngroups = *\nview = json tsv\nstamp = yes\n";
     tree.file("root/etc/epcache/consumers.d/x.conf", registration);
     tree
 }
@@ -108,7 +108,6 @@ fn two_builds_of_one_system_have_the_same_index_state_views_and_stamps() {
             "/index.lock",
             "/state",
             "/views",
-            "/views/x.ini",
             "/views/x.json",
             "/views/x.tsv",
             "/changed/x",

@@ -66,7 +66,7 @@ fn trapped() -> Tree {
     // Who wants to be told is told by files, and by nothing else.
     tree.file(
         "root/usr/lib/epcache/consumers.d/evil.conf",
-        "groups = *\nview = json ini tsv\nstamp = yes\n",
+        "groups = *\nview = json tsv\nstamp = yes\n",
     );
     let script = format!("#!/bin/sh\n: >'{}'\n", tree.text("fired"));
     for name in ["python3", "python", "python3.11", "python3.12", "ldd", "sh"] {
@@ -149,7 +149,9 @@ fn nothing_of_a_package_is_executed_and_nothing_else_is_written() {
             let processes = calls
                 .iter()
                 .filter(|call| call.name == "fork" || is_fork(call));
-            assert_eq!(processes.count(), 1, "{arguments:?}: the worker");
+            // A trigger has one more, which the first only waits for.
+            let expected = 1 + usize::from(arguments[0] == "trigger");
+            assert_eq!(processes.count(), expected, "{arguments:?}: the worker");
             let network = [
                 "socket",
                 "socketpair",
@@ -262,13 +264,16 @@ fn a_failed_trigger_tells_the_journal_when_its_worker_is_gone() {
             .contains("this kernel has no seccomp filters"),
         "{ran:?}"
     );
-    let parent = &processes[0];
+    // The first process only waits, and passes on what is printed.
+    let [first, parent, workers @ ..] = processes.as_slice() else {
+        panic!("{ran:?}")
+    };
     let gone = parent
         .iter()
         .position(|call| call.name == "wait4" && call.result != "0");
     let sockets = parent.iter().position(|call| call.name == "socket");
     assert!(gone.is_some() && gone < sockets, "{gone:?}, {sockets:?}");
-    for call in processes[1..].iter().flatten() {
+    for call in workers.iter().chain([first]).flatten() {
         assert_ne!(call.name, "socket");
     }
 }
@@ -334,7 +339,9 @@ fn what_only_root_may_read_is_in_no_index_and_shadows_all_the_same() {
     ]));
     assert_eq!(ran.code, 0, "{ran:?}");
     for name in UNREAD {
-        let text = format!("site/{name}-1.dist-info: may not be read, left to readers that may");
+        let text = format!(
+            "site/{name}-1.dist-info: may not be read by everybody, left to readers that may"
+        );
         assert!(
             ran.warnings()
                 .iter()
@@ -558,15 +565,15 @@ fn has_given_everything_up(seen: &Seen, kept: usize) {
         .values()
         .map(|path| path.to_str().unwrap())
         .collect();
-    for number in 0..=2 {
-        assert_eq!(seen.descriptors[&number], Path::new("/dev/null"));
-    }
-    names.retain(|name| *name != "/dev/null" && !name.contains("/site"));
+    // Ends of pipes whose other ends are closed, three times, and the pipe to the parent.
+    let dead = [0, 1, 2].map(|number| seen.descriptors[&number].to_str().unwrap());
+    assert!(dead.iter().all(|end| end.starts_with("pipe:")), "{names:?}");
+    names.retain(|name| !dead.contains(name) && !name.contains("/site"));
     assert!(
         names.len() == 1 && names[0].starts_with("pipe:"),
         "{names:?}"
     );
-    // The file that it waits for, its directory, what is held open; and null three times.
+    // The file that it waits for, its directory, what is held open; and dead pipes three times.
     assert!(
         seen.descriptors.len() <= 3 + 1 + 2 + kept,
         "{:?}",
@@ -731,7 +738,7 @@ fn run_a_job(writable: &Path) -> Privileges {
         writable: &[writable.as_fd()],
     };
     let job = Job {
-        enter: Box::new(|| ()),
+        enter: Box::new(|| false),
         prepare: Box::new(|| ()),
         work: Box::new(|sender| {
             let _ = sender.send(privsep::kind::FIRST_OF_JOB, b"");

@@ -557,7 +557,10 @@ fn killed_at_any_step_it_leaves_the_old_index_suspected() {
         strace.args(["-f", "-o", "/dev/null", "-e", &format!("trace={step}")]);
         strace.args(["-e", &format!("inject={step}:signal=KILL:error=EIO")]);
         strace.arg(env!("CARGO_BIN_EXE_epcache")).args(DPKG);
-        assert!(!strace.output().unwrap().status.success(), "{step}");
+        let ended = strace.output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success(), "{step}: {said}");
+        assert!(said.contains("killed by SIGKILL"), "{step}: {said}");
         assert_eq!(indexed(&tree), ["sys"], "{step}");
         assert!(is_suspect(&tree), "{step}");
         assert_eq!(looked_up(&tree), ["new", "sys"], "{step}");

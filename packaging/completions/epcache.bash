@@ -58,16 +58,12 @@ _epcache() {
             return 0
             ;;
         epcache__subcmd__export)
-            opts="-v -q -h -V --format --index --verbose --quiet --help --version"
+            opts="-v -q -h -V --index --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --format)
-                    COMPREPLY=($(compgen -W "json ini" -- "${cur}"))
-                    return 0
-                    ;;
                 --index)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -162,7 +158,7 @@ _epcache() {
             return 0
             ;;
         epcache__subcmd__status)
-            opts="-v -q -h -V --root --json --format --verbose --quiet --help --version"
+            opts="-v -q -h -V --root --json --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -170,10 +166,6 @@ _epcache() {
             case "${prev}" in
                 --root)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --format)
-                    COMPREPLY=($(compgen -W "text json prometheus" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -32,7 +32,7 @@ complete -c epcache -n "__fish_epcache_needs_command" -f -a "refresh" -d 'Read t
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "query" -d 'Look up entry points; without a group, list the groups'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "status" -d 'Say what is fresh, stale or missing (exit status 0 or 3)'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "verify" -d 'Check every byte of an index (exit status 0, 1 if it is damaged)'
-complete -c epcache -n "__fish_epcache_needs_command" -f -a "export" -d 'Write out all of an index'
+complete -c epcache -n "__fish_epcache_needs_command" -f -a "export" -d 'Write out all of an index as JSON'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "hook" -d 'Print what to put where, so that the index follows pip, uv, make and others'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "trigger" -d 'What package managers call: refresh the system index if Python packages were touched'
 complete -c epcache -n "__fish_epcache_using_subcommand refresh" -l venv -d 'The search directories of the virtual environment DIR (default: the active one)' -r -F
@@ -64,24 +64,19 @@ complete -c epcache -n "__fish_epcache_using_subcommand query" -s q -l quiet -d 
 complete -c epcache -n "__fish_epcache_using_subcommand query" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c epcache -n "__fish_epcache_using_subcommand query" -s V -l version -d 'Print version'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -l root -d 'Take DIR for the root of the file system' -r -F
-complete -c epcache -n "__fish_epcache_using_subcommand status" -l format -d 'The format; prometheus is for node_exporter\'s textfile collector' -r -f -a "text\t'For people'
-json\t'Everything'
-prometheus\t'Metrics'"
-complete -c epcache -n "__fish_epcache_using_subcommand status" -l json -d 'Print JSON: --format json'
+complete -c epcache -n "__fish_epcache_using_subcommand status" -l json -d 'Print JSON: an object'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -s v -l verbose -d 'Say more'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -s q -l quiet -d 'Say nothing but errors'
-complete -c epcache -n "__fish_epcache_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c epcache -n "__fish_epcache_using_subcommand status" -s h -l help -d 'Print help'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -s V -l version -d 'Print version'
 complete -c epcache -n "__fish_epcache_using_subcommand verify" -s v -l verbose -d 'Say more'
 complete -c epcache -n "__fish_epcache_using_subcommand verify" -s q -l quiet -d 'Say nothing but errors'
 complete -c epcache -n "__fish_epcache_using_subcommand verify" -s h -l help -d 'Print help'
 complete -c epcache -n "__fish_epcache_using_subcommand verify" -s V -l version -d 'Print version'
-complete -c epcache -n "__fish_epcache_using_subcommand export" -l format -d 'The format' -r -f -a "json\t'Everything'
-ini\t'The entry points, as in an entry_points.txt'"
 complete -c epcache -n "__fish_epcache_using_subcommand export" -l index -d 'The index (default: the first one in the usual places)' -r -F
 complete -c epcache -n "__fish_epcache_using_subcommand export" -s v -l verbose -d 'Say more'
 complete -c epcache -n "__fish_epcache_using_subcommand export" -s q -l quiet -d 'Say nothing but errors'
-complete -c epcache -n "__fish_epcache_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c epcache -n "__fish_epcache_using_subcommand export" -s h -l help -d 'Print help'
 complete -c epcache -n "__fish_epcache_using_subcommand export" -s V -l version -d 'Print version'
 complete -c epcache -n "__fish_epcache_using_subcommand hook" -s v -l verbose -d 'Say more'
 complete -c epcache -n "__fish_epcache_using_subcommand hook" -s q -l quiet -d 'Say nothing but errors'

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import unittest
+import warnings
 from unittest import mock
 
 from mutations import repaired, word
@@ -48,6 +49,18 @@ class Trust(Case):
         self.forget()
         self.found()
         self.assertEqual(self.how(), {"site": "fresh"})
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_an_index_that_may_not_be_read_is_as_missing(self):
+        from epcache import _live  # noqa: F401, which that user may not be able to load
+
+        os.chmod(self.index, 0o600)
+        self.addCleanup(os.seteuid, 0)
+        os.seteuid(12345)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            self.assertEqual(self.found(group="g"), [("alpha", "m:one")])
+        self.assertEqual((said, self.how()), ([], {"site": "live"}))
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can give files away")
     def test_a_folder_of_somebody_else_is_not_believed(self):

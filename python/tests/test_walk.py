@@ -9,6 +9,8 @@ import zipfile
 
 from support import Case, epcache
 
+from epcache import _live
+
 
 class Walk(Case):
     def test_the_current_directory_is_read_live(self):
@@ -57,11 +59,11 @@ class Walk(Case):
         files = [os.path.join(bad, name) for name in ("entry_points.txt", "METADATA")]
         for path in files:
             os.remove(path)
-        for path in files + [self.path(name) for name in ("index", "epcache.conf", "fifo")]:
+        for path in files + [self.path(name) for name in ("fifo-index", "fifo.conf", "fifo")]:
             os.mkfifo(path)
         os.symlink("fifo", self.path("link"))
         sys.path[:] = [self.path("site")]
-        os.environ["EPCACHE_INDEX"] = self.path("index") + ":" + self.path("link")
+        os.environ["EPCACHE_INDEX"] = self.path("fifo-index") + ":" + self.path("link")
         opened = []
         opener = os.open
 
@@ -72,16 +74,31 @@ class Walk(Case):
         os.open = noted
         try:
             found = [(ep.name, ep.dist.version) for ep in epcache.entry_points(group="g")]
-            self.assertTrue(epcache.says_something(self.path("epcache.conf")))
-            self.assertEqual(epcache._configuration._content(self.path("epcache.conf")), "")
+            self.assertTrue(epcache.says_something(self.path("fifo.conf")))
+            self.assertEqual(epcache._configuration._content(self.path("fifo.conf")), "")
         finally:
             os.open = opener
         self.assertEqual(found, [("t", "1")])
         names = [os.path.basename(path) for path in opened if "bad-1" not in path]
         self.assertIn("entry_points.txt", names)
         self.assertEqual([path for path in opened if "bad-1" in path], [])
-        for name in ("index", "epcache.conf", "fifo"):
+        for name in ("fifo-index", "fifo.conf", "fifo"):
             self.assertNotIn(name, names)
+
+    def test_where_the_files_are_too_large_together_the_largest_are_left_unread(self):
+        self.dist("site", "small", "[g]\ns = m:s\n")
+        for name in ("large", "larger"):
+            self.dist("site", name, "[g]\n%s = m:l\n" % name + "#\n" * 100)
+        sys.path[:] = [self.path("site")]
+        limit = _live._CONTENT_LIMIT
+        try:
+            _live._CONTENT_LIMIT = 450
+            self.assertEqual(len(self.found(group="g")), 3)
+            _live._CONTENT_LIMIT = 300
+            self.forget()
+            self.assertEqual(sorted(self.found(group="g")), [("large", "m:l"), ("s", "m:s")])
+        finally:
+            _live._CONTENT_LIMIT = limit
 
     def test_an_unpacked_egg_is_read(self):
         self.file("tool-1.egg/EGG-INFO/PKG-INFO", "Name: tool\nVersion: 1\n")

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{CommandError, Done, SUCCESS, configuration, failed, say_what_hangs};
-use crate::cli::{ExportArgs, ExportFormat};
+use crate::cli::ExportArgs;
 use crate::environment::Environment;
 use crate::index::format::distribution_flag;
 use crate::index::{Damage, Distribution, Index, Record};
 use crate::json::JsonText;
 use crate::lookup::{AnySource, OpenIndex, Unusable, places};
 use crate::rooted::Root;
-use crate::terminal::{Output, escape};
+use crate::terminal::Output;
 
 pub(crate) fn run(arguments: &ExportArgs) -> Done {
     let root = Root::system();
@@ -31,17 +31,11 @@ pub(crate) fn run(arguments: &ExportArgs) -> Done {
         .map_err(named)?;
     drop(watched);
     let mut output = Output::stdout();
-    match arguments.format {
-        ExportFormat::Json => {
-            let export = Export {
-                format: "epcache-export",
-                version: 1,
-                directories,
-            };
-            output.json(&export)?;
-        }
-        ExportFormat::Ini => print_ini(&mut output, &directories)?,
-    }
+    output.json(&Export {
+        format: "epcache-export",
+        version: 1,
+        directories,
+    })?;
     output.flush()?;
     Ok(SUCCESS)
 }
@@ -159,33 +153,4 @@ impl ExportedDistribution {
             entry_points,
         })
     }
-}
-
-/// Every directory's entry points, as one entry_points.txt with remarks. Shadowed distributions have
-/// none: nobody would get them.
-fn print_ini(output: &mut Output, directories: &[Directory]) -> std::io::Result<()> {
-    for directory in directories {
-        writeln!(output, "# {}", directory.path.shown())?;
-        for distribution in directory
-            .distributions
-            .iter()
-            .filter(|found| !found.shadowed)
-        {
-            if distribution.entry_points.is_empty() {
-                continue;
-            }
-            let (name, version) = (distribution.name.shown(), distribution.version.shown());
-            writeln!(output, "\n# {name} {version}")?;
-            let mut group = None;
-            for entry in &distribution.entry_points {
-                if group != Some(&entry.group) {
-                    writeln!(output, "[{}]", escape(&entry.group))?;
-                    group = Some(&entry.group);
-                }
-                writeln!(output, "{} = {}", escape(&entry.name), escape(&entry.value))?;
-            }
-        }
-        writeln!(output)?;
-    }
-    Ok(())
 }

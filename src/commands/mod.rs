@@ -3,7 +3,6 @@
 mod consumers;
 mod export;
 mod hook;
-mod prometheus;
 mod query;
 mod refresh;
 mod renewal;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::renewal::{
-    Patience, Renewed, Work, incomplete, old_index, registered, renew, system_places,
+    Patience, Renewed, Work, incomplete, old_index, readers, registered, renew, system_places,
 };
 use super::{
     CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural,
@@ -22,7 +22,7 @@ use crate::publish::{Destination, LOCK_PATIENCE, Outcome, Place, PublishError, l
 use crate::rooted::Root;
 use crate::state::{self, Caller, Run};
 use crate::terminal::{Output, say};
-use crate::worker::{self, Progress, Request, Scope};
+use crate::worker::{Progress, Request, Scope};
 
 /// Nobody wants to watch what takes no longer.
 const SHOW_PROGRESS_AFTER: Duration = Duration::from_millis(500);
@@ -36,6 +36,7 @@ const PATIENCE: Patience = Patience {
 
 pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     let started = Instant::now();
+    privsep::settle();
     privsep::refuse_pretended_root().map_err(failed)?;
     let root = open_root(arguments.root.as_deref())?;
     let environment = Environment::of_process();
@@ -51,6 +52,9 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     }
     let purpose = scope.purpose(arguments.image, environment.source_date_epoch);
     let mut request = Request::full(scope, purpose);
+    // What was named may be anywhere, and is its owner's if what it tells of is.
+    let is_system = matches!(request.scope, Scope::System { .. });
+    request.is_shared = is_system && arguments.output.is_none();
     // What is made for elsewhere leaves no trace here.
     let is_usual = arguments.output.is_none() && !arguments.dry_run;
     let is_system = is_usual && matches!(request.scope, Scope::System { .. });
@@ -134,6 +138,7 @@ fn refresh(
         .as_ref()
         .filter(|_| !arguments.full)
         .and_then(old_index);
+    request.readers = place.as_ref().map(readers).unwrap_or_default();
     let mut show = |state| progress.show(state);
     let renewed = renew(root, request, place.as_ref(), PATIENCE, work, &mut show);
     progress.clear();
@@ -146,17 +151,34 @@ fn scope(
     environment: &Environment,
 ) -> Result<Scope, CommandError> {
     // What is written to is made where it is missing, so what must be there is looked for first.
-    let home = || match &environment.home {
-        Some(home) if Root::system().is_dir(home) => Ok(home.clone()),
-        Some(home) => Err(failed(format!(
-            "--user: HOME is {}, which is no directory",
-            home.display()
-        ))),
-        None => Err(failed("--user: HOME is not set")),
+    let home = || {
+        let Some(home) = &environment.home else {
+            return Err(failed("--user: HOME is not set"));
+        };
+        match Destination::new(home, "").hold() {
+            Ok(_) => Ok(home.clone()),
+            Err(error) if error.is_missing() => Err(failed(format!(
+                "--user: HOME is {}, which is no directory",
+                home.display()
+            ))),
+            Err(error) => Err(failed(error)),
+        }
     };
-    let venv = |dir: PathBuf| match root.is_file(&dir.join("pyvenv.cfg")) {
-        true => Ok(Scope::Venv(dir)),
-        false => Err(LayoutError::NotAVenv(dir)),
+    let venv = |dir: PathBuf| {
+        // On the running system, what lies in the directory is its owner's: only its name is looked at.
+        let is_there = if root.is_system() {
+            let mut marker = Destination::new(&dir, "pyvenv.cfg");
+            match marker.hold() {
+                Err(error) if !error.is_missing() => return Err(failed(error)),
+                _ => marker.is_there(),
+            }
+        } else {
+            root.is_file(&dir.join("pyvenv.cfg"))
+        };
+        match is_there {
+            true => Ok(Scope::Venv(dir)),
+            false => Err(failed(LayoutError::NotAVenv(dir))),
+        }
     };
     let system = || Scope::System {
         extra: configuration(root).directories,
@@ -168,7 +190,7 @@ fn scope(
         })
     };
     if let Some(dir) = &arguments.venv {
-        return venv(absolute(root, dir)?).map_err(failed);
+        return venv(absolute(root, dir)?);
     }
     if !arguments.path.is_empty() {
         // Whoever reads has another working directory.
@@ -332,20 +354,13 @@ impl From<Sandbox> for InForce {
     }
 }
 
-/// In bytes.
-fn size_of_index(product: &worker::Product, path: &Path) -> u64 {
-    if product.unchanged {
-        return path.metadata().map_or(0, |metadata| metadata.len());
-    }
-    product.index.len() as u64
-}
-
 fn report(
     arguments: &RefreshArgs,
     Renewed {
         product,
         outcome,
         sandbox,
+        size,
     }: &Renewed,
     path: &Path,
     elapsed: Duration,
@@ -390,7 +405,7 @@ fn report(
             unsaid: product.unsaid,
             index: path.into(),
             written: *outcome == Some(Outcome::Written),
-            size: size_of_index(product, path),
+            size: *size,
             elapsed_ms: (milliseconds * 1000.0).round() / 1000.0,
             sandbox: (*sandbox).into(),
         };

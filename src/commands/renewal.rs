@@ -1,11 +1,13 @@
 //! What all refreshes have in common, whoever asks for them: scan, verify, publish; and where the
 //! system index goes.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use nix::sys::stat::fstat;
 
 use super::{CommandError, configuration, failed, plural};
 use crate::consumers::{self, Consumer, Form};
@@ -13,8 +15,8 @@ use crate::index::format::SUSPECT_AT;
 use crate::index::{self, Index};
 use crate::lookup::SYSTEM_INDEXES;
 use crate::privsep::{self, Bounds, Job, Sandbox, Sender, Terms};
-use crate::publish::{Destination, Folder, Outcome, Place};
-use crate::rooted::Root;
+use crate::publish::{Destination, FOR_ALL, FOR_OWNER, Folder, Outcome, Place};
+use crate::rooted::{Readers, Root};
 use crate::scan::Warning;
 use crate::worker::{self, Product, Progress, Reception, Request};
 
@@ -37,6 +39,8 @@ pub(super) struct Renewed {
     /// None where there was no place to publish at.
     pub(super) outcome: Option<Outcome>,
     pub(super) sandbox: Sandbox,
+    /// Of the index, in bytes.
+    pub(super) size: u64,
 }
 
 /// Has what is requested done below `root`, where nothing but reading is allowed, and publishes it at
@@ -75,7 +79,7 @@ pub(super) fn renew(
         writable: &writable,
     };
     let job = Job {
-        enter: Box::new(|| root.open_named(request.scope.named())),
+        enter: Box::new(|| worker::enter(root, request)),
         prepare: Box::new(|| worker::prepare(root, request)),
         work: Box::new(|sender| work(root, request, sender)),
     };
@@ -91,7 +95,15 @@ pub(super) fn renew(
         place.map(|_| Outcome::Unchanged)
     } else {
         verify(&product.index)?;
-        let outcome = place.map(|place| place.publish(&product.index));
+        // The worker says what others can reach. It can lie, and then its owner's own index is more, or less,
+        // open than its packages; but not than the folders that root has led it through. The system's is for
+        // everybody.
+        let is_private = product.private || sandbox.said_on_entry;
+        let mode = match is_private && !request.is_shared {
+            true => FOR_OWNER,
+            false => FOR_ALL,
+        };
+        let outcome = place.map(|place| place.publish(&product.index, mode));
         outcome.transpose().map_err(failed)?
     };
     // After the index: who hears of a change looks into it.
@@ -100,7 +112,12 @@ pub(super) fn renew(
         product.failures.extend(failures);
         later.iter().for_each(forget);
     }
+    let size = match (&request.old, product.unchanged) {
+        (Some(old), true) => old.metadata().map_or(0, |metadata| metadata.len()),
+        _ => product.index.len() as u64,
+    };
     Ok(Renewed {
+        size,
         product,
         outcome,
         sandbox,
@@ -169,7 +186,25 @@ pub(super) fn old_index(place: &Place) -> Option<File> {
     let mut suspect = [1];
     file.read_exact_at(&mut suspect, SUSPECT_AT).ok()?;
     let mode = file.metadata().ok()?.mode() & 0o7777;
-    (suspect == [0] && mode == 0o644).then_some(file)
+    (suspect == [0] && [FOR_ALL, FOR_OWNER].contains(&mode)).then_some(file)
+}
+
+/// Who can reach the index at a place.
+pub(super) fn readers(place: &Place) -> Readers {
+    let folder = || -> Option<PathBuf> {
+        let path = place.path().parent().filter(|path| *path != Path::new(""));
+        let real = fs::canonicalize(path.unwrap_or(Path::new("."))).ok()?;
+        // What the path leads to may have been swapped since the folder was opened.
+        let (there, here) = (
+            fs::metadata(&real).ok()?,
+            fstat(place.folder().directory()).ok()?,
+        );
+        #[allow(clippy::useless_conversion)] // their types differ between architectures
+        let is_same =
+            there.dev() == u64::from(here.st_dev) && there.ino() == u64::from(here.st_ino);
+        is_same.then_some(real)
+    };
+    Readers { folder: folder() }
 }
 
 /// Nothing is published that a reader would refuse.

@@ -8,13 +8,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::consumers::Consumers;
-use super::prometheus;
 use super::triggers::Triggers;
 use super::{
     Done, STALE, SUCCESS, configuration, duration, failed, mending, moved_from, open_root, plural,
     say_what_hangs, system_mending,
 };
-use crate::cli::{StatusArgs, StatusFormat};
+use crate::cli::StatusArgs;
 use crate::environment::Environment;
 use crate::freshness::{FreshnessError, Level};
 use crate::index::format::distribution_flag;
@@ -62,11 +61,10 @@ pub(crate) fn run(arguments: &StatusArgs) -> Done {
     report.add_wanted(system, &system_mending(&root));
     drop(watched);
     let mut output = Output::stdout();
-    match arguments.format {
-        _ if arguments.json => output.json(&report)?,
-        StatusFormat::Json => output.json(&report)?,
-        StatusFormat::Text => report.print(&mut output)?,
-        StatusFormat::Prometheus => prometheus::print(&report, &mut output)?,
+    if arguments.json {
+        output.json(&report)?;
+    } else {
+        report.print(&mut output)?;
     }
     output.flush()?;
     Ok(if report.fresh { SUCCESS } else { STALE })

@@ -11,9 +11,11 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::renewal::{
-    Patience, Renewed, Work, incomplete, old_index, registered, renew, system_places,
+    Patience, Renewed, Work, incomplete, old_index, readers, registered, renew, system_places,
 };
-use super::{CommandError, Done, SUCCESS, configuration, failed, open_root, system_mending};
+use super::{
+    CommandError, Done, FAILURE, SUCCESS, configuration, failed, open_root, system_mending,
+};
 use crate::cli::{PackageManager, TriggerArgs};
 use crate::config::Config;
 use crate::environment::Environment;
@@ -39,48 +41,67 @@ const WORKER_PATIENCE: Patience = Patience {
     time: Duration::from_secs(300),
 };
 
+/// All of it, the parts included that look at configuration and index: whatever it waits for, it ends.
+const WHOLE_PATIENCE: Duration = Duration::from_secs(310);
+
 pub(crate) fn run(arguments: &TriggerArgs, work: Work) -> Done {
+    privsep::settle();
+    // First of all, whatever is switched off: rpm's list is to be read.
+    let told = Told::by(arguments);
+    let serve = || match caught(|| serve(arguments, told, work)) {
+        Ok(()) => SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            FAILURE
+        }
+    };
+    let status = privsep::within(WHOLE_PATIENCE, serve).unwrap_or_else(|trouble| {
+        log::error!("trigger: {trouble}; lookups check for themselves");
+        FAILURE
+    });
+    Ok(if arguments.strict { status } else { SUCCESS })
+}
+
+/// What the package manager has said.
+struct Told {
+    caller: Caller,
+    touched: Touched,
+}
+
+impl Told {
+    fn by(arguments: &TriggerArgs) -> Self {
+        let (caller, touched) = match arguments.manager {
+            PackageManager::Rpm => (Caller::Rpm, trigger::rpm_stdin()),
+            PackageManager::Dpkg => (Caller::Dpkg, trigger::dpkg(&arguments.args)),
+        };
+        Self { caller, touched }
+    }
+}
+
+fn serve(arguments: &TriggerArgs, told: Told, work: Work) -> Result<(), CommandError> {
     panic::set_hook(Box::new(|panic| {
         if let Ok(mut said) = PANIC.lock() {
             *said = panic.to_string();
         }
     }));
     let environment = Environment::of_process();
-    let work = |root: &Root, request: &Request, place: &Place| {
-        renew(
-            root,
-            request,
-            Some(place),
-            WORKER_PATIENCE,
-            work,
-            &mut |_| (),
-        )
-    };
-    match caught(|| serve(arguments, &environment, work)) {
-        Ok(()) => Ok(SUCCESS),
-        Err(error) if arguments.strict => Err(error),
-        Err(error) => {
-            log::error!("{error}");
-            Ok(SUCCESS)
-        }
-    }
+    answer(arguments, told, &environment, |root, request, place| {
+        let quiet = &mut |_| ();
+        renew(root, request, Some(place), WORKER_PATIENCE, work, quiet)
+    })
 }
 
 /// `work` makes what is requested and publishes it at the place.
-fn serve(
+fn answer(
     arguments: &TriggerArgs,
+    Told { caller, touched }: Told,
     environment: &Environment,
     work: impl FnOnce(&Root, &Request, &Place) -> Result<Renewed, CommandError>,
 ) -> Result<(), CommandError> {
     let started = Instant::now();
-    // First of all, whatever is switched off: rpm's list is to be read.
-    let (caller, touched, default_root) = match arguments.manager {
-        PackageManager::Rpm => (Caller::Rpm, trigger::rpm_stdin(), None),
-        PackageManager::Dpkg => (
-            Caller::Dpkg,
-            trigger::dpkg(&arguments.args),
-            environment.dpkg_root.as_deref(),
-        ),
+    let default_root = match caller {
+        Caller::Dpkg => environment.dpkg_root.as_deref(),
+        _ => None,
     };
     log::debug!("{}: touched: {touched:?}", caller.word());
     if touched == Touched::Nothing {
@@ -108,6 +129,7 @@ fn serve(
     let purpose = scope.purpose(false, environment.source_date_epoch);
     let mut request = Request::full(scope, purpose);
     request.consumers = Some(registered(&root));
+    request.is_shared = true;
     if let Touched::Named(named) = touched {
         request.named = Some(named);
     }
@@ -175,6 +197,7 @@ fn refresh(
     })?;
     // What others suspect is not started from; but what only this trigger does, is.
     request.old = old_index(&place);
+    request.readers = readers(&place);
     // Before the work and not after it has failed: whoever is killed marks nothing any more.
     said(place.overwrite_byte(SUSPECT_AT, SUSPECT));
     let renewed = work(root, &request, &place)?;
@@ -230,7 +253,10 @@ mod tests {
             strict: false,
             args: Vec::new(),
         };
-        let served = serve(&arguments, &Environment::default(), |_, _, _| panic!("oh"));
+        let told = Told::by(&arguments);
+        let served = answer(&arguments, told, &Environment::default(), |_, _, _| {
+            panic!("oh")
+        });
         assert!(matches!(served, Err(CommandError::Failed(_))));
         let index = fs::read(folder.join("index")).unwrap();
         assert_eq!(index[SUSPECT_AT as usize], 1);

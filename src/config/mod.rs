@@ -18,7 +18,13 @@ use crate::privsep::Policy;
 use crate::rooted::Root;
 
 /// A configuration file that is larger is not one, in bytes.
-const SIZE_LIMIT: usize = 1 << 20;
+const SIZE_LIMIT: usize = 64 << 10;
+/// All files together have no more, in bytes: what is read is kept in memory, by root.
+pub(crate) const TOTAL_LIMIT: usize = 1 << 20;
+/// More mistakes are not named: whoever makes an image may make as many as they like.
+pub(crate) const MOST_REMARKS: usize = 100;
+/// More drop-ins are not read.
+pub(crate) const MOST_DROP_INS: usize = 1000;
 
 const FILES: [&str; 2] = ["/usr/lib/epcache/epcache.conf", "/etc/epcache.conf"];
 const DROP_INS: [&str; 2] = ["/usr/lib/epcache/conf.d", "/etc/epcache.conf.d"];
@@ -91,8 +97,10 @@ impl std::fmt::Display for Remark {
 #[must_use]
 pub fn read(root: &Root) -> (Config, Vec<Remark>) {
     let (mut config, mut remarks) = (Config::default(), Vec::new());
+    let mut left = TOTAL_LIMIT;
     for path in files(root) {
-        match content(root, &path) {
+        match content(root, &path, &mut left) {
+            Ok(Some(_)) if remarks.len() >= MOST_REMARKS => break,
             Ok(Some(text)) => config.apply(&path, &text, &mut remarks),
             Ok(None) => {}
             Err(error) => remarks.push(Remark {
@@ -102,6 +110,7 @@ pub fn read(root: &Root) -> (Config, Vec<Remark>) {
             }),
         }
     }
+    remarks.truncate(MOST_REMARKS);
     (config, remarks)
 }
 
@@ -115,6 +124,7 @@ fn files(root: &Root) -> Vec<PathBuf> {
 }
 
 /// The files `*.conf` in these directories, by their names: one in a later directory masks those before it.
+/// There are no more of them than anybody needs.
 pub(crate) fn drop_ins<const N: usize>(
     root: &Root,
     directories: [&str; N],
@@ -126,6 +136,7 @@ pub(crate) fn drop_ins<const N: usize>(
             if path
                 .extension()
                 .is_some_and(|extension| extension == "conf")
+                && (files.len() < MOST_DROP_INS || files.contains_key(&name))
             {
                 files.insert(name, path);
             }
@@ -134,12 +145,21 @@ pub(crate) fn drop_ins<const N: usize>(
     files
 }
 
-/// The text of a file; None for what is not there or masked.
-pub(crate) fn content(root: &Root, path: &Path) -> io::Result<Option<String>> {
-    match root.read(path, SIZE_LIMIT) {
-        Ok(bytes) => String::from_utf8(bytes)
-            .map(Some)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8")),
+/// The text of a file; None for what is not there, empty or masked. The kernel's own files look empty: in an
+/// image with /proc mounted, a link may lead to one.
+///
+/// `left` is how much may still be read, in bytes.
+pub(crate) fn content(root: &Root, path: &Path, left: &mut usize) -> io::Result<Option<String>> {
+    if root.stat(path).is_ok_and(|stat| stat.st_size == 0) {
+        return Ok(None);
+    }
+    match root.read(path, SIZE_LIMIT.min(*left)) {
+        Ok(bytes) => {
+            *left -= bytes.len();
+            String::from_utf8(bytes)
+                .map(Some)
+                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
+        }
         Err(error) => match error.kind() {
             // A link to /dev/null is no regular file, and below a root it may lead nowhere.
             io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => Ok(None),

@@ -2,7 +2,7 @@
 //!
 //! In come the registrations, files `NAME.conf` below `/usr/lib/epcache/consumers.d` and `/etc/epcache/consumers.d`
 //! (where one of the same name masks the former's), and an index; out go the files that are wanted beside it:
-//! *views* (`views/NAME.json`, `.ini`, `.tsv`), with just those entry points, and *change stamps*
+//! *views* (`views/NAME.json`, `.tsv`), with just those entry points, and *change stamps*
 //! (`changed/NAME`), with a digest of them. No mistake in a registration is fatal. Where the files
 //! go is not known here.
 
@@ -11,7 +11,7 @@ mod view;
 use glob::Pattern;
 use ini::{Ini, ParseOption};
 
-use crate::config::{Remark, content, drop_ins, switch};
+use crate::config::{self, MOST_REMARKS, Remark, TOTAL_LIMIT, content, drop_ins, switch};
 use crate::rooted::Root;
 
 pub use view::{Files, files};
@@ -23,8 +23,8 @@ pub const VIEWS: &str = "views";
 /// The folder of change stamps, beside the index.
 pub const STAMPS: &str = "changed";
 
-/// More consumers than this are not served.
-pub const MOST: usize = 1000;
+/// More consumers than this are not served: no more drop-ins are read.
+pub const MOST: usize = config::MOST_DROP_INS;
 
 /// What somebody has registered for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +42,6 @@ pub struct Consumer {
 pub enum Form {
     /// An array of objects, as `epcache query --json` prints them.
     Json,
-    /// The grammar of entry_points.txt, with remarks.
-    Ini,
     /// Lines of group, name, value, distribution, version and metadata directory, with tabs between them.
     Tsv,
     /// A digest of the entry points.
@@ -53,12 +51,11 @@ pub enum Form {
 impl Form {
     /// All forms, in the order in which their files are written: who hears from a stamp that something has
     /// changed finds the views as they should be.
-    pub const ALL: [Self; 4] = [Self::Json, Self::Ini, Self::Tsv, Self::Stamp];
+    pub const ALL: [Self; 3] = [Self::Json, Self::Tsv, Self::Stamp];
 
     fn of_word(word: &str) -> Option<Self> {
         Some(match word {
             "json" => Self::Json,
-            "ini" => Self::Ini,
             "tsv" => Self::Tsv,
             _ => return None,
         })
@@ -68,7 +65,7 @@ impl Form {
     #[must_use]
     pub fn folder(self) -> &'static str {
         match self {
-            Self::Json | Self::Ini | Self::Tsv => VIEWS,
+            Self::Json | Self::Tsv => VIEWS,
             Self::Stamp => STAMPS,
         }
     }
@@ -78,7 +75,6 @@ impl Form {
     pub fn file_name(self, consumer: &str) -> String {
         match self {
             Self::Json => format!("{consumer}.json"),
-            Self::Ini => format!("{consumer}.ini"),
             Self::Tsv => format!("{consumer}.tsv"),
             Self::Stamp => consumer.to_owned(),
         }
@@ -89,7 +85,11 @@ impl Form {
 #[must_use]
 pub fn read(root: &Root) -> (Vec<Consumer>, Vec<Remark>) {
     let (mut consumers, mut remarks) = (Vec::new(), Vec::new());
+    let mut left = TOTAL_LIMIT;
     for (file_name, path) in drop_ins(root, DIRECTORIES) {
+        if remarks.len() >= MOST_REMARKS {
+            break;
+        }
         let name = file_name
             .to_str()
             .and_then(|name| name.strip_suffix(".conf"));
@@ -105,17 +105,15 @@ pub fn read(root: &Root) -> (Vec<Consumer>, Vec<Remark>) {
             remark(None, text.into());
             continue;
         };
-        match content(root, &path) {
+        match content(root, &path, &mut left) {
             // Masked: an empty file, or a link to /dev/null.
             Ok(None) => {}
             Ok(Some(text)) if text.trim().is_empty() => {}
-            Ok(Some(_)) if consumers.len() == MOST => {
-                remark(None, format!("there are more than {MOST} of them, ignored"));
-            }
             Ok(Some(text)) => consumers.extend(parse(name, &text, &mut remark)),
             Err(error) => remark(None, format!("cannot be read, ignored: {error}")),
         }
     }
+    remarks.truncate(MOST_REMARKS);
     (consumers, remarks)
 }
 
@@ -172,7 +170,7 @@ fn parse(
                             Some(form) => consumer.forms.push(form),
                             None => remark(
                                 None,
-                                format!("view: '{word}' is none of json, ini and tsv, ignored"),
+                                format!("view: '{word}' is neither json nor tsv, ignored"),
                             ),
                         }
                     }

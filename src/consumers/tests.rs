@@ -25,7 +25,7 @@ fn a_registration_says_which_groups_and_what_is_wanted_of_them() {
             "usr/lib/epcache/consumers.d/flake8.conf",
             "[consumer]\ngroups = flake8.* pytest11\nstamp = yes\nview = tsv json\n",
         ),
-        ("etc/epcache/consumers.d/a.conf", "groups = x\nview = ini\n"),
+        ("etc/epcache/consumers.d/a.conf", "groups = x\nview = tsv\n"),
         ("etc/epcache/consumers.d/README", "not one\n"),
     ]);
     assert_eq!(remarks, [""; 0]);
@@ -34,7 +34,7 @@ fn a_registration_says_which_groups_and_what_is_wanted_of_them() {
     };
     assert_eq!(
         (a.name.as_str(), a.forms.as_slice()),
-        ("a", &[Form::Ini][..])
+        ("a", &[Form::Tsv][..])
     );
     assert_eq!(flake8.name, "flake8");
     assert_eq!(flake8.forms, [Form::Json, Form::Tsv, Form::Stamp]);
@@ -71,7 +71,7 @@ fn mistakes_are_named_and_cost_no_more_than_themselves() {
         ("b.conf", "groups = a\n", "wants nothing"),
         ("b.conf", "stamp = yes\n", "wants nothing"),
         ("b.conf", "groups = [\nstamp = yes\n", "groups: '['"),
-        ("b.conf", "groups = a\nview = xml\n", "'xml' is none of"),
+        ("b.conf", "groups = a\nview = xml\n", "neither json nor tsv"),
         (
             "b.conf",
             "groups = a\nstamp = maybe\n",

@@ -119,7 +119,6 @@ fn wanted<S: Source>(
 fn content(form: Form, wanted: &[Wanted]) -> Vec<u8> {
     match form {
         Form::Json => json(wanted),
-        Form::Ini => ini(wanted),
         Form::Tsv => tsv(wanted),
         Form::Stamp => {
             let digest = Sha256::digest(tsv(wanted));
@@ -154,26 +153,6 @@ fn json(wanted: &[Wanted]) -> Vec<u8> {
     // Strings alone, into memory: there is nothing that could fail.
     let mut content = serde_json::to_vec_pretty(&rows).unwrap_or_default();
     content.push(b'\n');
-    content
-}
-
-/// As one entry_points.txt: a group begins anew wherever the distribution changes.
-fn ini(wanted: &[Wanted]) -> Vec<u8> {
-    let mut content = Vec::new();
-    let mut before: Option<&Wanted> = None;
-    for entry in wanted {
-        if before.is_none_or(|before| before.path != entry.path || before.group != entry.group) {
-            content.extend(b"\n# ");
-            content.extend(single_line(&entry.distribution));
-            content.push(b' ');
-            content.extend(single_line(&entry.version));
-            content.extend(b", ");
-            content.extend(single_line(&entry.path));
-            let _ = writeln!(content, "\n[{}]", entry.group);
-        }
-        let _ = writeln!(content, "{} = {}", entry.name, entry.value);
-        before = Some(entry);
-    }
     content
 }
 

@@ -24,6 +24,8 @@ pub use listing::{LeftOut, Listing, Sighting};
 pub use names::Names;
 pub use recall::Recall;
 
+pub use crate::rooted::is_missing;
+
 /// How hard to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Level {
@@ -321,15 +323,6 @@ fn all_equal(mut stamps: impl Iterator<Item = Stamp>) -> bool {
         let mut rest = stamps.peekable();
         rest.peek().is_some() && rest.all(|stamp| stamp == first)
     })
-}
-
-/// Whether the error says that there is no such directory.
-#[must_use]
-pub fn is_missing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
 }
 
 fn missing_now<S: Source>(record: &Record<'_, S>) -> Verdict {

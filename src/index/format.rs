@@ -9,7 +9,7 @@ pub const MINOR: u16 = 0;
 /// The number of the rules by which packages are read. An index has it, and a writer takes nothing over
 /// from one that has another: to be counted up with every change that makes another record of the same
 /// files.
-pub const RULES: u32 = 1;
+pub const RULES: u32 = 2;
 
 /// Size of the header in bytes; the table of checksums follows it.
 pub const HEADER: usize = 64;

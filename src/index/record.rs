@@ -157,6 +157,7 @@ impl<'i, S: Source> Record<'i, S> {
                 flags: row.flags,
                 stamps: (row.mtime, row.ctime),
                 entry_points_file: FileFingerprint::of(&row),
+                entries: row.references.length,
             })
         })
     }

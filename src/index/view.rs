@@ -54,6 +54,8 @@ pub struct Outline<'i> {
     pub stamps: (Stamp, Stamp),
     /// What is known of its entry_points.txt, where there is one.
     pub entry_points_file: Option<FileFingerprint>,
+    /// How many entry points it has.
+    pub entries: u32,
 }
 
 /// What tells one content of a file from another.

@@ -153,6 +153,8 @@ impl OpenIndex {
     pub fn open(root: &Root, path: &Path, kind: PlaceKind) -> Result<Self, Unusable> {
         let missing_or = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Unusable::Missing,
+            // It is for its owner alone, as the packages are that it tells of.
+            io::ErrorKind::PermissionDenied => Unusable::Missing,
             _ => Unusable::Io(error),
         };
         let IndexFile {

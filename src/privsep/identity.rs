@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use super::passwd::{self, Ids};
 use super::{Policy, USER, kernel};
 use crate::owner::{OVERFLOW_USER as NOBODY, uid_map};
+use crate::process;
 use crate::rooted::Root;
 
 /// What became of root's privileges.
@@ -81,7 +82,7 @@ pub enum Refusal {
 /// # Errors
 /// [`Refusal::Pretended`].
 pub fn refuse_pretended_root() -> Result<(), Refusal> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = process::text("status");
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
     let shown = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u32>().ok());
     let called = kernel::users().map(|[_, effective, _]| effective);

@@ -65,6 +65,12 @@ pub(super) fn keep_ended_children() {
     let _ = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
 }
 
+/// A file that grows beyond a limit is an error like a full disk, and does not end this process.
+pub(super) fn survive_file_size_limit() {
+    // SAFETY: to ignore a signal is no function of this process.
+    let _ = unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) };
+}
+
 /// A descriptor that can be waited on (`poll`) until that process has ended.
 ///
 /// # Errors

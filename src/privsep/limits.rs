@@ -2,14 +2,17 @@
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
-/// Address space, in bytes: some ten times what a system of 100,000 distributions takes.
-const MEMORY: rlim_t = if cfg!(target_pointer_width = "64") {
+/// Memory that can be written, in bytes: it leaves a machine of 1 GB some, and is several times what a system of
+/// 100,000 distributions takes.
+const MEMORY: rlim_t = 512 << 20;
+/// Address space, in bytes. Much of it is only set aside, by the allocator for each thread.
+const ADDRESS_SPACE: rlim_t = if cfg!(target_pointer_width = "64") {
     4 << 30
 } else {
     2 << 30
 };
-/// Processor time in seconds.
-const PROCESSOR: rlim_t = 600;
+/// Processor time in seconds: 100,000 distributions take one or two.
+const PROCESSOR: rlim_t = 60;
 /// Its second limit is so much later: at the first one the kernel sends SIGXCPU, which says what it is about,
 /// but SIGKILL where the second one is the same.
 const PROCESSOR_LAST: rlim_t = 1;
@@ -22,7 +25,8 @@ const FILES: rlim_t = 1024;
 /// Those of `setrlimit(2)`.
 pub(super) fn set() -> nix::Result<()> {
     for (resource, limit) in [
-        (Resource::RLIMIT_AS, MEMORY),
+        (Resource::RLIMIT_DATA, MEMORY),
+        (Resource::RLIMIT_AS, ADDRESS_SPACE),
         (Resource::RLIMIT_CPU, PROCESSOR),
         (Resource::RLIMIT_NOFILE, FILES),
         // Pipes are no files.

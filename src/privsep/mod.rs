@@ -13,6 +13,7 @@
 //! named. Then it gives up groups, group, user, capabilities, and being looked into; then its threads are made, then
 //! come limits and the filter of system calls, since after them there is no making threads.
 
+mod deadline;
 pub mod frames;
 mod identity;
 mod kernel;
@@ -29,9 +30,11 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{ForkResult, getpid, pipe2};
 
 use crate::rooted::Root;
+pub use deadline::within;
 pub use frames::{Frame, Sender};
 pub use identity::{Privileges, Refusal, become_owner, refuse_pretended_root};
 pub use landlock::Landlock;
@@ -94,8 +97,9 @@ pub type Step<'s> = Box<dyn FnOnce() + 's>;
 
 /// A job for the child.
 pub struct Job<'j> {
-    /// Opens what somebody has named: with this process's own rights, but already unable to write.
-    pub enter: Step<'j>,
+    /// Opens what somebody has named: with this process's own rights, but already unable to write. What it
+    /// says can be relied on, since no package has been read yet.
+    pub enter: Box<dyn FnOnce() -> bool + 'j>,
     /// Makes the threads that the work wants: the last moment at which that can be done.
     pub prepare: Step<'j>,
     /// The work.
@@ -111,22 +115,29 @@ pub struct Sandbox {
     pub landlock: Landlock,
     /// Whether system calls were filtered.
     pub seccomp: bool,
+    /// What [`Job::enter`] has said.
+    pub said_on_entry: bool,
 }
 
 impl Sandbox {
-    fn to_bytes(self) -> [u8; 3] {
+    fn to_bytes(self) -> [u8; 4] {
         let namespace = self.privileges == Privileges::Namespace;
         let landlock = match self.landlock {
             Landlock::Missing => 0,
             Landlock::Partial => 1,
             Landlock::Full => 2,
         };
-        [namespace.into(), landlock, self.seccomp.into()]
+        [
+            namespace.into(),
+            landlock,
+            self.seccomp.into(),
+            self.said_on_entry.into(),
+        ]
     }
 
     /// Whom the worker was to become is known here better than there.
     fn of_bytes(bytes: &[u8], target: Privileges) -> Option<Self> {
-        let &[namespace, landlock, seccomp] = bytes else {
+        let &[namespace, landlock, seccomp, said] = bytes else {
             return None;
         };
         Some(Self {
@@ -141,11 +152,8 @@ impl Sandbox {
                 2 => Landlock::Full,
                 _ => return None,
             },
-            seccomp: match seccomp {
-                0 => false,
-                1 => true,
-                _ => return None,
-            },
+            seccomp: flag(seccomp)?,
+            said_on_entry: flag(said)?,
         })
     }
 
@@ -184,6 +192,14 @@ impl Sandbox {
     }
 }
 
+fn flag(byte: u8) -> Option<bool> {
+    match byte {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
 /// Why a job came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
@@ -197,7 +213,7 @@ pub enum Trouble {
     #[error("no process to read packages in: {0}")]
     NoProcess(#[from] Errno),
     /// The child ended before its job did.
-    #[error("the process that reads packages ended: {0}")]
+    #[error("the process that does the work ended: {0}")]
     Died(String),
     /// The job panicked.
     #[error("a mistake in epcache: {0}")]
@@ -216,6 +232,13 @@ pub enum Trouble {
     /// What arrived is not what a job sends.
     #[error("the process that reads packages sends what makes no sense: {0}")]
     Nonsense(String),
+}
+
+/// What a process that writes begins with, whatever it was started with: what it makes is open to all, and
+/// a limit on the size of files is an error like a full disk.
+pub fn settle() {
+    umask(Mode::from_bits_truncate(0o022));
+    kernel::survive_file_size_limit();
 }
 
 /// Under which conditions a job is done.

@@ -21,7 +21,7 @@ use crate::waiting::Waiting;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How long a wait lasts before the clock is looked at again.
-const ROUND: Duration = Duration::from_millis(100);
+pub(super) const ROUND: Duration = Duration::from_millis(100);
 /// How long a wait is where nothing tells when to stop.
 const NAP: Duration = Duration::from_micros(200);
 /// What a wait that ended early counts for, where the clock stands still.
@@ -102,6 +102,19 @@ impl Worker {
         }
     }
 
+    /// The status with which a child ends that is to end by itself within `rest`.
+    ///
+    /// # Errors
+    /// [`Trouble::Died`], and [`Trouble::TooSlow`] after `patience` in all.
+    pub(super) fn status(&mut self, rest: Duration, patience: Duration) -> Result<u8, Trouble> {
+        self.wait(rest);
+        match self.ended {
+            Some(WaitStatus::Exited(_, status)) => Ok(u8::try_from(status).unwrap_or(u8::MAX)),
+            Some(_) => Err(self.death()),
+            None => Err(Trouble::TooSlow(patience.as_secs())),
+        }
+    }
+
     /// How the worker ended, for one that should not have.
     fn death(&mut self) -> Trouble {
         self.wait(FAREWELL);
@@ -179,7 +192,7 @@ fn is_traced() -> bool {
 }
 
 /// Rounded up, or the last millisecond would be spent asking again and again.
-fn timeout(wait: Duration) -> PollTimeout {
+pub(super) fn timeout(wait: Duration) -> PollTimeout {
     PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
 }
 

@@ -34,7 +34,7 @@ pub(super) fn restrict(pipe: BorrowedFd<'_>) -> io::Result<()> {
 const ALLOWED: &[c_long] = &[
     // Files. (No new descriptor can be written to: see `openat` below.)
     libc::SYS_pread64, libc::SYS_read, libc::SYS_readv, libc::SYS_preadv, libc::SYS_close, libc::SYS_lseek,
-    libc::SYS_statx, libc::SYS_getdents64, libc::SYS_readlinkat,
+    libc::SYS_statx, libc::SYS_getdents64, libc::SYS_readlinkat, libc::SYS_getxattr, libc::SYS_fgetxattr,
     libc::SYS_statfs, libc::SYS_fstatfs,
     // Memory.
     libc::SYS_munmap, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,

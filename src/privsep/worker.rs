@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, chdir, getppid, pipe2, setsid};
 
@@ -60,7 +60,7 @@ pub(super) fn live(pipe: OwnedFd, orders: &Orders<'_>, job: Job<'_>) -> ! {
 fn confine(
     pipe: BorrowedFd<'_>,
     orders: &Orders<'_>,
-    enter: Step<'_>,
+    enter: impl FnOnce() -> bool,
     prepare: Step<'_>,
 ) -> Result<Sandbox, String> {
     isolate(pipe, orders.kept).map_err(|error| format!("the worker is not isolated: {error}"))?;
@@ -71,7 +71,7 @@ fn confine(
     }
     kernel::set_no_new_privileges().map_err(failed)?;
     let landlock = landlock::restrict_to_reading();
-    enter();
+    let said_on_entry = enter();
     let privileges = identity::assume(orders.target).map_err(|refusal| refusal.to_string())?;
     kernel::set_undumpable().map_err(failed)?;
     // Once more: the change of users takes it back.
@@ -105,26 +105,20 @@ fn confine(
         privileges,
         landlock,
         seccomp,
+        said_on_entry,
     })
 }
 
 /// No descriptor, no terminal, no directory and no variable of whoever started this.
 fn isolate(pipe: BorrowedFd<'_>, kept: &[BorrowedFd<'_>]) -> nix::Result<()> {
-    let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC;
-    match open("/dev/null", flags, Mode::empty()) {
-        Ok(nothing) => {
-            for fd in 0..=2 {
-                kernel::duplicate_to(nothing.as_fd(), fd)?;
-            }
-        }
-        // A chroot without devices: pipes whose other ends are closed right below.
-        Err(_) => {
-            let (output, input) = pipe2(OFlag::O_CLOEXEC)?;
-            kernel::duplicate_to(output.as_fd(), 0)?;
-            kernel::duplicate_to(input.as_fd(), 1)?;
-            kernel::duplicate_to(input.as_fd(), 2)?;
-        }
-    }
+    // Pipes without another end: a /dev may be missing, and what is called /dev/null there may be
+    // anything.
+    let (output, _) = pipe2(OFlag::O_CLOEXEC)?;
+    let (_, input) = pipe2(OFlag::O_CLOEXEC)?;
+    kernel::duplicate_to(output.as_fd(), 0)?;
+    kernel::duplicate_to(input.as_fd(), 1)?;
+    kernel::duplicate_to(input.as_fd(), 2)?;
+    drop((output, input));
     let mut kept: Vec<_> = kept.iter().map(AsRawFd::as_raw_fd).collect();
     kept.push(pipe.as_raw_fd());
     kept.sort_unstable();

@@ -9,9 +9,9 @@ use nix::dir::{Dir, Type};
 use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
-use super::PublishError;
 use super::folder::Folder;
 use super::way::{FOLDER, FOLDER_MODE, make};
+use super::{FOR_ALL, PublishError};
 use crate::rooted::open_at;
 
 impl Folder {
@@ -36,10 +36,10 @@ impl Folder {
             let file = self
                 .beside(&path.join(file_name), &folder)
                 .map_err(at("open"))?;
-            let written = if file.holds(bytes) {
+            let written = if file.holds(bytes, FOR_ALL) {
                 Ok(())
             } else {
-                file.replace(bytes)
+                file.replace(bytes, FOR_ALL)
             };
             first = first.and(written);
         }

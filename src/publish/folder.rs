@@ -17,8 +17,8 @@ use nix::fcntl::{AtFlags, OFlag, renameat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
-use super::PublishError;
 use super::way::{Destination, FOLDER, Missing};
+use super::{FOR_ALL, FOR_OWNER, PublishError};
 use crate::rooted::{FileType, Root, file_type, look_at_regular, open_at, read_bounded, regular};
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
@@ -104,13 +104,13 @@ impl Folder {
         })
     }
 
-    /// Whether the published file is these bytes already, and as accessible as it should be.
-    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
+    /// Whether the published file is these bytes already, and has this mode.
+    pub(super) fn holds(&self, bytes: &[u8], mode: u32) -> bool {
         let Some(file) = self.published() else {
             return false;
         };
         let same_size = file.metadata().is_ok_and(|metadata| {
-            metadata.len() == bytes.len() as u64 && metadata.mode() & 0o7777 == 0o644
+            metadata.len() == bytes.len() as u64 && metadata.mode() & 0o7777 == mode
         });
         let mut buffer = vec![0; 64 << 10];
         same_size
@@ -146,7 +146,7 @@ impl Folder {
         let replaced = || -> io::Result<()> {
             let mut old = self.open_file(&self.name, OFlag::O_RDONLY)?;
             let metadata = old.metadata()?;
-            let mut temporary = self.temporary(&[])?;
+            let mut temporary = self.temporary(&[], FOR_OWNER)?;
             io::copy(&mut old, &mut temporary.file)?;
             temporary.file.write_all_at(&[byte], offset)?;
             let [user, group] = [metadata.uid(), metadata.gid()];
@@ -179,15 +179,15 @@ impl Folder {
     /// # Errors
     /// [`PublishError`]; the old file is in place then.
     pub fn write_beside(&self, name: &str, bytes: &[u8]) -> Result<(), PublishError> {
-        self.temporary(bytes)
+        self.temporary(bytes, FOR_ALL)
             .and_then(|temporary| temporary.rename(name.as_ref()))
             .map_err(PublishError::at("write", &self.path.with_file_name(name)))
     }
 
     /// Puts `bytes` in place of the published file, and has all of it on the disk.
-    pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), PublishError> {
+    pub(super) fn replace(&self, bytes: &[u8], mode: u32) -> Result<(), PublishError> {
         let written = || -> io::Result<()> {
-            let temporary = self.temporary(bytes)?;
+            let temporary = self.temporary(bytes, mode)?;
             temporary.file.sync_all()?;
             temporary.rename(&self.name)?;
             self.held.sync_all()
@@ -216,8 +216,8 @@ impl Folder {
         Ok(open_at(&self.held, name, flags, mode)?.into())
     }
 
-    /// `bytes` in a new file, readable by everybody, that a later writer will know as a leftover.
-    pub(super) fn temporary(&self, bytes: &[u8]) -> io::Result<Temporary<'_>> {
+    /// `bytes` in a new file of this mode that a later writer will know as a leftover.
+    pub(super) fn temporary(&self, bytes: &[u8], mode: u32) -> io::Result<Temporary<'_>> {
         // For the name alone, and another one where that is taken; from the third on it is the kernel's
         // randomness. Only a name in a directory that others can write to could be taken on purpose.
         let (file, path) = tempfile::Builder::new()
@@ -235,7 +235,7 @@ impl Folder {
             file,
         };
         temporary.file.write_all(bytes)?;
-        let mode = Permissions::from_mode(0o644);
+        let mode = Permissions::from_mode(mode);
         temporary.file.set_permissions(mode)?;
         Ok(temporary)
     }

@@ -18,11 +18,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::rooted::{Root, Untrusted};
+use crate::rooted::{Root, Untrusted, is_missing};
 use way::{Missing, Objection};
 
 pub use folder::Folder;
 pub use way::Destination;
+
+/// The mode of a file that everybody reads and its owner writes.
+pub const FOR_ALL: u32 = 0o644;
+/// The mode of a file that its owner alone reads and writes.
+pub const FOR_OWNER: u32 = 0o600;
 
 /// How long a writer waits for another one.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(30);
@@ -54,6 +59,12 @@ impl PublishError {
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.source.kind() == io::ErrorKind::ReadOnlyFilesystem
+    }
+
+    /// Whether there is no such directory.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        is_missing(&self.source)
     }
 
     /// Whether the place may not be written by this user.
@@ -93,8 +104,8 @@ pub enum Outcome {
 }
 
 impl Place {
-    /// Takes the place at a destination below `root`: makes its folder (0755, whatever the umask) if need
-    /// be, waits up to `patience` for other writers, and clears away what a writer that crashed has left.
+    /// Takes the place at a destination below `root`: makes its folder (0755) if need be,
+    /// waits up to `patience` for other writers, and clears away what a writer that crashed has left.
     ///
     /// # Errors
     /// [`PublishError`], also where the way there is not safe.
@@ -131,28 +142,33 @@ impl Place {
     }
 
     /// Overwrites one byte of the published file; where it has a second name, in a copy that takes its
-    /// place.
+    /// place. Where that cannot be made (a full disk), the file is taken away: no file is better than one
+    /// that says what is not so.
     ///
     /// # Errors
-    /// [`PublishError`]; the old file is in place then.
+    /// [`PublishError`], for the file is gone or was not there.
     pub fn overwrite_byte(&self, offset: u64, byte: u8) -> Result<(), PublishError> {
         match self.folder.overwrite_byte(offset, byte) {
             Err(error) if error.source.kind() == io::ErrorKind::TooManyLinks => {
-                self.folder.replace_byte(offset, byte)
+                let replaced = self.folder.replace_byte(offset, byte);
+                if replaced.is_err() {
+                    self.folder.remove(self.folder.name());
+                }
+                replaced
             }
             done => done,
         }
     }
 
-    /// Puts `bytes` in place, readable by everybody, writable by the owner.
+    /// Puts `bytes` in place with this mode, [`FOR_ALL`] or [`FOR_OWNER`].
     ///
     /// # Errors
     /// [`PublishError`]; the old file is in place then.
-    pub fn publish(&self, bytes: &[u8]) -> Result<Outcome, PublishError> {
-        if self.folder.holds(bytes) {
+    pub fn publish(&self, bytes: &[u8], mode: u32) -> Result<Outcome, PublishError> {
+        if self.folder.holds(bytes, mode) {
             return Ok(Outcome::Unchanged);
         }
-        self.folder.replace(bytes)?;
+        self.folder.replace(bytes, mode)?;
         Ok(Outcome::Written)
     }
 }

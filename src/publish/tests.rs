@@ -21,11 +21,11 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_published_file_is_readable_by_all_in_a_directory_open_to_all_whatever_the_umask() {
+fn a_published_file_is_readable_by_all_in_a_directory_open_to_all() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a/b/index");
-    let old = umask(Mode::from_bits_truncate(0o077));
-    take(&path).unwrap().publish(b"new").unwrap();
+    let old = umask(Mode::from_bits_truncate(0o022));
+    take(&path).unwrap().publish(b"new", FOR_ALL).unwrap();
     umask(old);
     assert_eq!(fs::read(&path).unwrap(), b"new");
     assert_eq!(mode(&path), 0o644);
@@ -39,13 +39,13 @@ fn the_same_bytes_are_not_written_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
     let place = take(&path).unwrap();
-    assert_eq!(place.publish(b"same").unwrap(), Outcome::Written);
+    assert_eq!(place.publish(b"same", FOR_ALL).unwrap(), Outcome::Written);
     let inode = fs::metadata(&path).unwrap().ino();
-    assert_eq!(place.publish(b"same").unwrap(), Outcome::Unchanged);
+    assert_eq!(place.publish(b"same", FOR_ALL).unwrap(), Outcome::Unchanged);
     assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
-    assert_eq!(place.publish(b"some").unwrap(), Outcome::Written);
+    assert_eq!(place.publish(b"some", FOR_ALL).unwrap(), Outcome::Written);
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(place.publish(b"some").unwrap(), Outcome::Written);
+    assert_eq!(place.publish(b"some", FOR_ALL).unwrap(), Outcome::Written);
     assert_eq!(mode(&path), 0o644);
 }
 
@@ -55,9 +55,9 @@ fn what_is_in_place_is_handed_out_only_if_nobody_else_could_have_written_it() {
     let path = dir.path().join("index");
     let place = take(&path).unwrap();
     assert!(place.published().is_none());
-    place.publish(b"old").unwrap();
+    place.publish(b"old", FOR_ALL).unwrap();
     let old = place.published().unwrap();
-    place.publish(b"new").unwrap();
+    place.publish(b"new", FOR_ALL).unwrap();
     assert_eq!(io::read_to_string(old).unwrap(), "old");
     for (mode, expected) in [(0o664, false), (0o646, false), (0o444, true)] {
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
@@ -130,7 +130,7 @@ fn a_link_in_place_of_the_file_is_replaced_and_not_followed() {
     fs::write(&victim, "untouched").unwrap();
     symlink(&victim, &path).unwrap();
     assert!(folder(&path).overwrite_byte(0, 1).is_err());
-    take(&path).unwrap().publish(b"new").unwrap();
+    take(&path).unwrap().publish(b"new", FOR_ALL).unwrap();
     assert_eq!(fs::read(&victim).unwrap(), b"untouched");
     assert_eq!(fs::read(&path).unwrap(), b"new");
 }
@@ -178,7 +178,7 @@ fn what_cannot_be_published_leaves_no_temporary_file_and_says_which() {
     let path = dir.path().join("index");
     let place = take(&path).unwrap();
     fs::create_dir_all(path.join("in the way")).unwrap();
-    let error = place.publish(b"new").unwrap_err();
+    let error = place.publish(b"new", FOR_ALL).unwrap_err();
     assert!(
         error.to_string().contains(path.to_str().unwrap()),
         "{error}"
@@ -204,9 +204,9 @@ fn after_its_suspect_byte_was_set_the_same_index_is_written_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
     let place = take(&path).unwrap();
-    place.publish(b"same").unwrap();
+    place.publish(b"same", FOR_ALL).unwrap();
     folder(&path).overwrite_byte(2, 1).unwrap();
-    assert_eq!(place.publish(b"same").unwrap(), Outcome::Written);
+    assert_eq!(place.publish(b"same", FOR_ALL).unwrap(), Outcome::Written);
     assert_eq!(fs::read(&path).unwrap(), b"same");
 }
 
@@ -228,7 +228,7 @@ fn a_file_beside_is_replaced_at_once_and_its_leftovers_are_cleared_with_the_inde
         (b"new".into(), 0o644)
     );
     let killed = folder(&index);
-    std::mem::forget(killed.temporary(b"x").unwrap());
+    std::mem::forget(killed.temporary(b"x", FOR_ALL).unwrap());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     drop(take(&index).unwrap());
     let mut left: Vec<_> = fs::read_dir(dir.path())
@@ -304,10 +304,10 @@ fn whatever_takes_the_folder_s_place_all_is_written_where_it_was_found() {
     fs::write(outside.join(".index.abcdef123456.tmp"), "theirs").unwrap();
     let path = folder.join("index");
     let place = take(&path).unwrap();
-    place.publish(b"old").unwrap();
+    place.publish(b"old", FOR_ALL).unwrap();
     fs::rename(&folder, &moved).unwrap();
     symlink(&outside, &folder).unwrap();
-    assert_eq!(place.publish(b"new").unwrap(), Outcome::Written);
+    assert_eq!(place.publish(b"new", FOR_ALL).unwrap(), Outcome::Written);
     place.folder().overwrite_byte(0, b'N').unwrap();
     place.folder().write_beside("state", b"state").unwrap();
     place.folder().clear_leftovers();
@@ -336,7 +336,10 @@ fn links_and_dots_on_the_way_lead_where_the_kernel_would_go() {
         "relative/../b/./index",
         "absolute/../relative/new/../index",
     ] {
-        take(&dir.path().join(path)).unwrap().publish(b"x").unwrap();
+        take(&dir.path().join(path))
+            .unwrap()
+            .publish(b"x", FOR_ALL)
+            .unwrap();
         fs::remove_file(dir.path().join("a/b/index")).expect(path);
     }
     let error = take(&dir.path().join("loop/index")).unwrap_err();
@@ -396,7 +399,8 @@ fn below_a_root_it_stays_there_while_the_folder_is_swapped_for_a_link() {
                 break;
             }
             let locked = Place::lock(&root, path, SOON);
-            let done = locked.and_then(|place| place.publish(format!("{turn}").as_bytes()));
+            let done =
+                locked.and_then(|place| place.publish(format!("{turn}").as_bytes(), FOR_ALL));
             let found = || Folder::of(&root, path);
             let _ = found().and_then(|folder| folder.write_beside("state", b"state"));
             let _ = found().and_then(|folder| folder.overwrite_byte(0, b'x'));
@@ -427,7 +431,7 @@ fn a_root_is_the_one_that_was_opened_whatever_takes_its_place() {
         SOON,
     )
     .unwrap();
-    place.publish(b"new").unwrap();
+    place.publish(b"new", FOR_ALL).unwrap();
     assert!(moved.join("usr/lib/index").is_file());
     assert!(below(&outside).is_empty());
     assert_eq!(place.path(), root.path().join("usr/lib/index"));

@@ -16,14 +16,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag};
-use nix::sys::stat::{FileStat, Mode, fchmod, fstat, mkdirat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat, mkdirat};
 use nix::unistd::geteuid;
 
 use super::PublishError;
 use crate::rooted::{
-    FileType, Guide, Root, STEP, TrustedLinks, Untrusted, Walked, file_type, is_root_s, open_at,
-    walk,
+    FileType, Guide, Root, STEP, TrustedLinks, Untrusted, Walked, asked, file_type, is_root_s,
+    open_at, walk,
 };
 
 pub(super) const FOLDER: OFlag = OFlag::O_RDONLY
@@ -45,7 +45,7 @@ pub(super) enum Objection {
     Way(Untrusted),
 }
 
-/// Whether what is missing on the way is made, open to all whatever the umask.
+/// Whether what is missing on the way is made, open to all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
     Make,
@@ -102,6 +102,17 @@ impl Destination {
         Ok(stat)
     }
 
+    /// Whether the file is there, by its name alone: a link to it is not followed. For a destination that is
+    /// held.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        let found = self.held.as_ref().map(|held| {
+            let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+            fstatat(held, self.below.as_path(), flags)
+        });
+        matches!(found, Some(Ok(_)))
+    }
+
     /// The path of the file.
     #[must_use]
     pub fn path(&self) -> PathBuf {
@@ -153,6 +164,7 @@ impl Destination {
 /// Opens a directory (by O_PATH) that was named. Root goes there through no link that others could have
 /// made.
 fn open_named(path: &Path, missing: Missing) -> Result<OwnedFd, PublishError> {
+    asked(path);
     let at = |action| PublishError::at(action, path);
     let path = if path.as_os_str().is_empty() {
         Path::new(".")
@@ -278,24 +290,12 @@ impl Guide for NoLinks<'_> {
     }
 }
 
-/// Makes a directory, open to all, or takes the one that somebody else has made meanwhile.
+/// Makes a directory, open to all as far as the umask says, or takes the one that somebody else has made
+/// meanwhile.
 pub(super) fn make(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
-    let is_made = match mkdirat(directory, name, FOLDER_MODE) {
-        Ok(()) => true,
-        Err(Errno::EEXIST) => false,
+    match mkdirat(directory, name, FOLDER_MODE) {
+        Ok(()) | Err(Errno::EEXIST) => {}
         Err(errno) => return Err(errno.into()),
-    };
-    let opened = open_at(directory, name, STEP, Mode::empty())?;
-    let stat = fstat(&opened)?;
-    // It has the mode that the umask left it, if it is the one: where others may write, they may have
-    // been quicker.
-    let is_ours = file_type(&stat) == FileType::Directory && stat.st_uid == geteuid().as_raw();
-    if is_made && is_ours && stat.st_mode & 0o777 != 0o755 {
-        let sticky = Mode::from_bits_truncate(stat.st_mode & 0o7000);
-        fchmod(
-            open_at(&opened, ".", FOLDER, Mode::empty())?,
-            FOLDER_MODE.union(sticky),
-        )?;
     }
-    Ok(opened)
+    Ok(open_at(directory, name, STEP, Mode::empty())?)
 }

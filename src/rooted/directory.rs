@@ -11,6 +11,7 @@ use nix::dir::{Dir, Type};
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
+use super::openness::{Readers, Want};
 use super::{
     FileType, OPEN_FLAGS, Root, file_type, open_at, open_regular, read_only_device, regular, watch,
 };
@@ -20,6 +21,20 @@ pub struct Directory<'r> {
     root: &'r Root,
     path: PathBuf,
     fd: OwnedFd,
+    /// Whoever must be able to read what is opened in it.
+    audience: Audience,
+}
+
+/// For whom something is read.
+#[derive(Debug, Clone, Default)]
+pub enum Audience {
+    /// For nobody but this process's own user.
+    #[default]
+    Own,
+    /// For all who can reach an index: what is closed to some of them may not be read.
+    All(Readers),
+    /// For all who can reach an index, where some of them cannot reach the directory: nothing in it may be read.
+    Outside,
 }
 
 /// A symbolic link that leads nowhere.
@@ -33,7 +48,55 @@ impl<'r> Directory<'r> {
             root,
             path: path.to_owned(),
             fd,
+            audience: Audience::Own,
         }
+    }
+
+    /// The same directory, read for others.
+    #[must_use]
+    pub fn read_for(self, audience: Audience) -> Self {
+        Self { audience, ..self }
+    }
+
+    /// Whether an entry that is a directory may be read.
+    #[must_use]
+    pub fn may_read_entry(&self, entry: &[u8]) -> bool {
+        let readers = match &self.audience {
+            Audience::Own => return true,
+            Audience::Outside => return false,
+            Audience::All(readers) => readers,
+        };
+        let path = self.path_of(entry);
+        let flags = OPEN_FLAGS | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+        match open_at(&self.fd, entry, flags, Mode::empty()) {
+            Ok(open) => {
+                let stat = fstat(&open);
+                stat.is_ok_and(|stat| Want::PASS.is_in_mode(&stat)) && Want::PASS.is_in_list(open)
+            }
+            Err(errno) if leads_elsewhere(&errno.into()) => {
+                self.root.real_path(&path).is_ok_and(|real| {
+                    // The directory itself is on the way to what is in it.
+                    let below = real.join("entry");
+                    self.root.way_is_open_to(readers, &below)
+                })
+            }
+            // One that may only be passed.
+            Err(_) => self.root.directory_is_open(&path, Want::PASS),
+        }
+    }
+
+    /// Whether an open file may be read. `link` is its path, if a link was followed to it.
+    fn may_read(&self, file: &File, stat: &FileStat, link: Option<&Path>) -> bool {
+        let readers = match &self.audience {
+            Audience::Own => return true,
+            Audience::Outside => return false,
+            Audience::All(readers) => readers,
+        };
+        let way = |link| {
+            let real = self.root.real_path(link);
+            real.is_ok_and(|real| self.root.way_is_open_to(readers, &real))
+        };
+        Want::READ.is_in_mode(stat) && Want::READ.is_in_list(file) && link.is_none_or(way)
     }
 
     /// The path under which it was opened, as seen from inside the root.
@@ -128,17 +191,23 @@ impl<'r> Directory<'r> {
         watch::asked_inside();
         // Not to follow links tells a link from what is not there, at no price. Only where there is one, a
         // second, more careful call is made.
-        match self.open_plain(entry, file) {
+        let (opened, link) = match self.open_plain(entry, file) {
             Err(error) if leads_elsewhere(&error) => {
-                self.open_linked(entry, file)
-                    .map_err(|error| match error.kind() {
-                        io::ErrorKind::NotFound => {
-                            io::Error::new(io::ErrorKind::NotFound, DanglingLink)
-                        }
-                        _ => error,
-                    })
+                let opened = self.open_linked(entry, file);
+                let opened = opened.map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => {
+                        io::Error::new(io::ErrorKind::NotFound, DanglingLink)
+                    }
+                    _ => error,
+                });
+                (opened, Some(self.path_of(&joined(entry, file))))
             }
-            opened => opened,
+            opened => (opened, None),
+        };
+        let (file, stat) = opened?;
+        match self.may_read(&file, &stat, link.as_deref()) {
+            true => Ok((file, stat)),
+            false => Err(io::ErrorKind::PermissionDenied.into()),
         }
     }
 

@@ -11,6 +11,7 @@
 mod directory;
 mod door;
 mod late;
+mod openness;
 mod trust;
 mod walk;
 mod watch;
@@ -31,11 +32,13 @@ use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use nix::unistd::geteuid;
 
-pub use directory::{DanglingLink, Directory};
+pub use directory::{Audience, DanglingLink, Directory};
 use door::Door;
+pub use openness::Readers;
 pub(crate) use trust::{TrustedLinks, Untrusted, is_root_s};
 use walk::WithinRoot;
 pub(crate) use walk::{Guide, STEP, Walked, walk};
+pub(crate) use watch::asked;
 pub use watch::{Watched, watch};
 
 /// Flags that every open of ours carries: never inherited, never a controlling terminal, and never
@@ -103,15 +106,20 @@ impl Root {
             return;
         }
         let trusted = TrustedLinks { make: None };
-        let open = |path: &Path| {
-            let opened = trusted.open(path).ok().filter(|opened| opened.is_root_s)?;
-            let is_directory = file_type(&fstat(&opened.fd).ok()?) == FileType::Directory;
-            is_directory.then(|| Door::new(path, opened))
+        let door = |path: &Path| {
+            let opened = trusted.open(path)?;
+            if file_type(&fstat(&opened.fd)?) != FileType::Directory {
+                return Err(io::Error::from(Errno::ENOTDIR));
+            }
+            Ok(opened.is_root_s.then(|| Door::new(path, opened)))
         };
-        // What is not there, or is an archive, is seen to be that from the directory around it.
         let doors = paths
             .filter(|path| path.is_absolute())
-            .filter_map(|path| open(path).or_else(|| open(path.parent()?)));
+            .filter_map(|path| match door(path) {
+                // What is not there, or is an archive, is seen to be that from the directory around it.
+                Err(error) if is_missing(&error) => door(path.parent()?).ok()?,
+                door => door.ok()?,
+            });
         let _ = self.doors.set(doors.collect());
     }
 
@@ -316,6 +324,15 @@ pub(crate) fn open_at<P: NixPath + ?Sized>(
             opened => return opened,
         }
     }
+}
+
+/// Whether an error says that there is no such directory.
+#[must_use]
+pub fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// What kind of thing a `stat` result describes.

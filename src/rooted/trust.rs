@@ -15,11 +15,13 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{FileStat, Mode, fstat, stat};
+use nix::sys::statfs::fstatfs;
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 
 use super::walk::{Guide, STEP, Walked, walk};
 use super::{open_at, watch};
 use crate::owner::is_unmapped;
+use crate::process::is_proc;
 
 /// Why root does not go a way.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +141,10 @@ fn why_not(here: &Walked<'_>, link: &FileStat) -> io::Result<Option<String>> {
         if is_changeable(&fstat(above)?) {
             return Ok(Some("others can change a directory above it".into()));
         }
+    }
+    // What a link there leads to is not what it says.
+    if is_proc(fstatfs(here.fd())?.filesystem_type()) {
+        return Ok(Some("it is the kernel's, below /proc".into()));
     }
     let is_nosuid = fstatvfs(here.fd())?.flags().contains(FsFlags::ST_NOSUID);
     // In a container or a service, the root file system itself may be mounted so.

@@ -18,7 +18,7 @@ static QUESTIONS: AtomicU64 = AtomicU64::new(0);
 static LAST_PATH: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// A question about what lies at this path.
-pub(super) fn asked(path: &Path) {
+pub(crate) fn asked(path: &Path) {
     if IS_WATCHED.load(Ordering::Relaxed) {
         QUESTIONS.fetch_add(1, Ordering::Relaxed);
         let mut last = LAST_PATH.lock().unwrap_or_else(PoisonError::into_inner);

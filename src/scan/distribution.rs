@@ -5,28 +5,24 @@
 //! distribution that very thing, and is reported (decision 2). What may not be read is *unread*
 //! (decision 3): somebody else may.
 
-use std::fs::File;
 use std::io;
 
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 use sha2::{Digest, Sha256};
 
+use super::budget::Spent;
+use super::content::{Head, plain_entries, read_headers, size_of};
 use crate::freshness::Sighting;
 use crate::index::format::{STRING_LIMIT, distribution_flag};
 use crate::index::{DistributionDraft, EntryDraft, FileFingerprint, Stamp};
-use crate::metadata::core_metadata::{self, Headers, Parsed};
+use crate::metadata::core_metadata::Headers;
 use crate::metadata::directory_name::{Kind, recognise};
-use crate::metadata::entry_points::{self, SIZE_LIMIT};
+use crate::metadata::entry_points::{EntryPoint, SIZE_LIMIT};
 use crate::metadata::text::has_control;
-use crate::rooted::{DanglingLink, Directory, FileType, read_bounded, read_part};
+use crate::rooted::{DanglingLink, Directory, FileType, read_bounded};
 
-/// How much of METADATA is read at first: the headers that count are nearly always in it.
-const HEAD: usize = 4096;
-/// Headers that do not end before this many bytes are taken as they are.
-const HEADERS_LIMIT: usize = 1 << 20;
-
-const ENTRY_POINTS: &str = "entry_points.txt";
+pub(super) const ENTRY_POINTS: &str = "entry_points.txt";
 
 /// What could not be used: the file in the metadata directory, and what is wrong.
 #[derive(Default)]
@@ -74,28 +70,59 @@ impl From<io::Error> for Unusable {
     }
 }
 
-/// Reads a metadata directory. `buffer` is room to read into, kept from one to the next.
-pub(super) fn read(
-    directory: &Directory<'_>,
-    sighting: &mut Sighting,
-    egg_base: Option<&[u8]>,
-    buffer: &mut Vec<u8>,
-    report: &mut Report,
-) -> DistributionDraft {
-    let mut draft = DistributionDraft {
-        file_name: std::mem::take(&mut sighting.file_name),
+fn begun(sighting: &Sighting) -> DistributionDraft {
+    DistributionDraft {
+        file_name: sighting.file_name.clone(),
         mtime: sighting.stamps.0,
         ctime: sighting.stamps.1,
         ..DistributionDraft::default()
-    };
+    }
+}
+
+/// A metadata directory that is left unread: what its name says.
+pub(super) fn unread(
+    directory: &Directory<'_>,
+    sighting: &Sighting,
+    egg_base: Option<&[u8]>,
+) -> DistributionDraft {
+    let mut draft = begun(sighting);
+    let exists = |file| directory.stat_file(&draft.file_name, file).is_ok();
+    draft.flags = distribution_flag::UNREAD
+        | match sighting.found {
+            Ok(FileType::Regular) => distribution_flag::FILE | distribution_flag::HAS_METADATA,
+            Ok(FileType::Directory) if exists("METADATA") || exists("PKG-INFO") => {
+                distribution_flag::HAS_METADATA
+            }
+            _ => 0,
+        };
+    let nothing = &mut Report::default();
+    name(&mut draft, Headers::default(), egg_base, nothing);
+    draft
+}
+
+/// Reads a metadata directory. `buffer` is room to read into, kept from one to the next. None where that would
+/// spend too much.
+pub(super) fn read(
+    directory: &Directory<'_>,
+    sighting: &Sighting,
+    egg_base: Option<&[u8]>,
+    spent: &Spent,
+    buffer: &mut Vec<u8>,
+    report: &mut Report,
+) -> Option<DistributionDraft> {
+    let mut draft = begun(sighting);
     let headers = match &sighting.found {
+        Ok(FileType::Directory) if !directory.may_read_entry(&draft.file_name) => {
+            draft.flags |= distribution_flag::UNREAD;
+            Headers::default()
+        }
         Ok(FileType::Directory) => {
-            read_entry_points(directory, &mut draft, buffer, report);
-            read_core_metadata(directory, &mut draft, buffer, report)
+            read_entry_points(directory, &mut draft, spent, buffer, report)?;
+            read_core_metadata(directory, &mut draft, spent, buffer, report)?
         }
         Ok(FileType::Regular) => {
             draft.flags |= distribution_flag::FILE | distribution_flag::HAS_METADATA;
-            headers_of(directory, "", &mut draft, buffer, report).unwrap_or_default()
+            headers_of(directory, "", &mut draft, spent, buffer, report)?.unwrap_or_default()
         }
         Ok(FileType::Link | FileType::Other) => {
             draft.flags |= distribution_flag::PROBLEM;
@@ -121,13 +148,14 @@ pub(super) fn read(
         }
     };
     if draft.flags & distribution_flag::UNREAD != 0 {
-        report.add("", "may not be read, left to readers that may");
+        let text = "may not be read by everybody, left to readers that may";
+        report.add("", text);
     }
     name(&mut draft, headers, egg_base, report);
     if !report.problems.is_empty() {
         draft.flags |= distribution_flag::WARNED;
     }
-    draft
+    Some(draft)
 }
 
 /// Fills in kind, key, name and version: from the headers, else from the file name.
@@ -180,32 +208,32 @@ fn name(
     });
 }
 
+/// None where that would spend too much.
 fn read_entry_points(
     directory: &Directory<'_>,
     draft: &mut DistributionDraft,
+    spent: &Spent,
     buffer: &mut Vec<u8>,
     report: &mut Report,
-) {
-    let content = directory
-        .open_file(&draft.file_name, ENTRY_POINTS)
+) -> Option<()> {
+    let opened = directory.open_file(&draft.file_name, ENTRY_POINTS);
+    if let Ok((_, stat)) = &opened {
+        spent.content(size_of(stat))?;
+    }
+    let content = opened
         .and_then(|(file, stat)| Ok((read_bounded(&file, &stat, SIZE_LIMIT, buffer)?, stat)))
         .map_err(Unusable::from);
     match content {
         Ok((content, stat)) => {
             draft.flags |= distribution_flag::HAS_ENTRY_POINTS;
             draft.entry_points_file = fingerprint(content, &stat);
-            match entry_points::parse(content) {
-                Ok(mut entries) => {
-                    let all = entries.len();
-                    entries.retain(|it| {
-                        ![it.group, it.name, it.value]
-                            .iter()
-                            .any(|text| has_control(text.as_bytes()))
-                    });
-                    if entries.len() < all {
+            match plain_entries(content) {
+                Ok((entries, left_out)) => {
+                    spent.entries(entries.len() as u64)?;
+                    if left_out > 0 {
                         draft.flags |= distribution_flag::PROBLEM;
                         let text = "entry points with control characters left out";
-                        report.add(ENTRY_POINTS, format!("{text}: {}", all - entries.len()));
+                        report.add(ENTRY_POINTS, format!("{text}: {left_out}"));
                     }
                     draft.entries = entries.iter().map(entry_draft).collect();
                 }
@@ -227,9 +255,10 @@ fn read_entry_points(
             report.add(ENTRY_POINTS, format!("{text}, entry points ignored"));
         }
     }
+    Some(())
 }
 
-fn entry_draft<'a>(entry: &'a entry_points::EntryPoint<'_>) -> EntryDraft<'a> {
+fn entry_draft<'a>(entry: &'a EntryPoint<'_>) -> EntryDraft<'a> {
     EntryDraft {
         group: entry.group.as_bytes(),
         name: entry.name.as_bytes(),
@@ -248,32 +277,38 @@ fn fingerprint(content: &[u8], stat: &FileStat) -> FileFingerprint {
 }
 
 /// METADATA, or where that is absent or empty, PKG-INFO (`Distribution._metadata_text`). That one
-/// of them exists, be it empty, is what counts as having metadata (`_has_metadata`).
+/// of them exists, be it empty, is what counts as having metadata (`_has_metadata`). None where reading
+/// would spend too much.
 fn read_core_metadata(
     directory: &Directory<'_>,
     draft: &mut DistributionDraft,
+    spent: &Spent,
     buffer: &mut Vec<u8>,
     report: &mut Report,
-) -> Headers {
-    let mut headers_of = |file| headers_of(directory, file, draft, buffer, report);
-    let found = headers_of("METADATA").or_else(|| headers_of("PKG-INFO"));
+) -> Option<Headers> {
+    let mut headers_of = |file| headers_of(directory, file, draft, spent, buffer, report);
+    let mut found = headers_of("METADATA")?;
+    if found.is_none() {
+        found = headers_of("PKG-INFO")?;
+    }
     let explained = distribution_flag::UNREAD | distribution_flag::PROBLEM;
     if found.is_none() && draft.flags & explained == 0 {
         let text = "neither METADATA nor PKG-INFO has any content, the distribution is what the \
                     directory's name says";
         report.add("", text);
     }
-    found.unwrap_or_default()
+    Some(found.unwrap_or_default())
 }
 
-/// The headers of a file; None where it has no content to speak of.
+/// The headers of a file, if it has any content; None where reading them would spend too much.
 fn headers_of(
     directory: &Directory<'_>,
     file: &'static str,
     draft: &mut DistributionDraft,
+    spent: &Spent,
     buffer: &mut Vec<u8>,
     report: &mut Report,
-) -> Option<Headers> {
+) -> Option<Option<Headers>> {
     let opened = directory.open_file(&draft.file_name, file);
     let exists = match &opened {
         Ok(_) => true,
@@ -286,49 +321,32 @@ fn headers_of(
     if exists {
         draft.flags |= distribution_flag::HAS_METADATA;
     }
-    match opened
-        .and_then(|(open, _)| read_headers(&open, buffer))
-        .map_err(Unusable::from)
-    {
-        Ok(headers) => headers,
-        Err(Unusable::Absent) => None,
-        Err(Unusable::Dangling) => {
-            report.add(file, "a dangling symbolic link, ignored");
-            None
+    let head = opened
+        .and_then(|(open, stat)| read_headers(&open, &stat, Some(spent), buffer))
+        .map_err(Unusable::from);
+    match head {
+        Ok(Head::TooMuch(_)) => return None,
+        Ok(Head::Empty) | Err(Unusable::Absent) => {}
+        Ok(Head::Known(headers, is_long)) => {
+            if is_long {
+                // Read again at each refresh, which counts what that takes: an index does not say.
+                let text = "no Name and Version in its first 4 KiB, more of it was read";
+                report.add(file, text);
+            }
+            return Some(Some(headers));
         }
+        Err(Unusable::Dangling) => report.add(file, "a dangling symbolic link, ignored"),
         Err(Unusable::Directory) => {
             draft.flags |= distribution_flag::PROBLEM;
             report.add(file, "a directory, ignored");
-            None
         }
-        Err(Unusable::Forbidden) => {
-            draft.flags |= distribution_flag::UNREAD;
-            None
-        }
+        Err(Unusable::Forbidden) => draft.flags |= distribution_flag::UNREAD,
         Err(Unusable::Broken(text)) => {
             draft.flags |= distribution_flag::PROBLEM;
             report.add(file, format!("{text}, ignored"));
-            None
         }
     }
-}
-
-/// Reads as much of a file as it takes to know both headers; None for an empty file.
-fn read_headers(file: &File, buffer: &mut Vec<u8>) -> io::Result<Option<Headers>> {
-    let (mut filled, mut wanted) = (0, HEAD);
-    loop {
-        if buffer.len() < wanted {
-            buffer.resize(wanted, 0);
-        }
-        let rest = buffer.get_mut(filled..wanted).unwrap_or_default();
-        filled += read_part(file, rest, filled as u64)?;
-        let end = filled < wanted || wanted == HEADERS_LIMIT;
-        let content = buffer.get(..filled).unwrap_or_default();
-        match core_metadata::parse(content, end) {
-            Parsed::Complete(headers) => return Ok((!content.is_empty()).then_some(headers)),
-            Parsed::NeedMore => wanted = (wanted * 4).min(HEADERS_LIMIT),
-        }
-    }
+    Some(None)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! record. Where the directory came from and where the record goes is not known here. Nothing is
 //! printed and nothing is written, and nothing that the directory can contain ends the scan.
 
+pub mod budget;
+mod content;
 mod distribution;
 mod order;
 mod purpose;
@@ -23,8 +25,10 @@ use crate::index::{
 use crate::metadata::directory_name::{egg_base, recognise};
 use crate::rooted::Directory;
 
+use budget::{CONTENT_LIMIT, Cost, Dropped, ENTRIES_LIMIT, LIMITS};
 use distribution::Report;
 pub use purpose::Purpose;
+use reading::Reader;
 
 /// A metadata directory or file that could not be used as it should be, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,16 +86,23 @@ pub fn directory<S: Source>(
 ) -> Result<Scanned, Damage> {
     purpose.arrange(&mut listing);
     let path = directory.path();
-    let base = egg_base(path.as_os_str().as_bytes());
-    let to_read = |sighting: &&mut Sighting| sighting.same_as.is_none() || old.is_none();
-    let mut unknown: Vec<&mut Sighting> = listing.sightings.iter_mut().filter(to_read).collect();
-    let read = reading::read_all(directory, &mut unknown, base, progress);
+    let reader = Reader {
+        directory,
+        egg_base: egg_base(path.as_os_str().as_bytes()),
+        limits: LIMITS,
+    };
+    let mut kept = costs_of_kept(old, &listing)?;
+    let (read, dropped) = reader.read_all(&mut listing, &mut kept, progress);
     let mut scanned = Scanned {
-        read: read.len(),
+        read: read.len() - dropped.count(),
         reused: listing.sightings.len() - read.len(),
-        warnings: Vec::from_iter(warning_of_left_out(directory, &listing.left_out)),
         ..Scanned::default()
     };
+    let of_left_out = warning_of_left_out(directory, &listing.left_out);
+    let of_dropped = warning_of_dropped(directory, &dropped);
+    scanned
+        .warnings
+        .extend(of_left_out.into_iter().chain(of_dropped));
     let then = old.map(Drafts::of).transpose()?;
     let flags = record_flags(&listing, purpose);
     let whole = match (old, &then) {
@@ -137,6 +148,22 @@ pub fn directory<S: Source>(
         None => encode(path, flags, listing.stamps, drafts),
     };
     Ok(scanned)
+}
+
+/// What the distributions cost that are taken over from the old record; None for those that are not.
+fn costs_of_kept<S: Source>(
+    old: Option<&Record<'_, S>>,
+    listing: &Listing,
+) -> Result<Vec<Option<Cost>>, Damage> {
+    let mut costs = Vec::new();
+    for outline in old.map(Record::outlines).into_iter().flatten() {
+        let outline = outline?;
+        let content = outline.entry_points_file.map_or(0, |file| file.size.into());
+        let entries = outline.entries.into();
+        costs.push(Cost { content, entries });
+    }
+    let cost = |sighting: &Sighting| costs.get(sighting.same_as? as usize).copied();
+    Ok(listing.sightings.iter().map(cost).collect())
 }
 
 /// Whether the listing, and what was read of it, is what the record says, to the last byte.
@@ -214,6 +241,19 @@ fn warning_of_left_out(directory: &Directory<'_>, left_out: &LeftOut) -> Option<
     Some(Warning {
         path: directory.path().join(OsStr::from_bytes(&left_out.first)),
         text: format!("a control character in its name, left out{others}"),
+    })
+}
+
+/// What is said of metadata directories for which the budget did not reach.
+fn warning_of_dropped(directory: &Directory<'_>, dropped: &Dropped) -> Option<Warning> {
+    (dropped.count() > 0).then(|| Warning {
+        path: directory.path().join(OsStr::from_bytes(&dropped.largest)),
+        text: format!(
+            "left unread, the largest of {}: together they have more than {} MiB, or more than {} entry points",
+            dropped.count(),
+            CONTENT_LIMIT >> 20,
+            ENTRIES_LIMIT
+        ),
     })
 }
 

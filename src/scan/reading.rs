@@ -5,43 +5,253 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::budget::{self, Cost, Dropped, Limits, Spent};
 use super::distribution::{self, Report};
-use crate::freshness::Sighting;
+use crate::freshness::{Listing, Sighting};
 use crate::index::DistributionDraft;
 use crate::parallel::in_runs;
 use crate::rooted::Directory;
 
+/// A metadata directory as it was read or left unread, and what is to be said of it.
+pub(super) type Read = (DistributionDraft, Report);
+
 /// What is to be read, and where it goes.
 struct Place<'p> {
-    sighting: &'p mut Sighting,
-    read: &'p mut (DistributionDraft, Report),
+    sighting: &'p Sighting,
+    is_dropped: bool,
+    /// None where it could not be read within the budget.
+    draft: Option<DistributionDraft>,
+    report: Report,
 }
 
-/// Reads all these metadata directories. `progress` hears now and then how many have been read.
-pub(super) fn read_all(
-    directory: &Directory<'_>,
-    sightings: &mut [&mut Sighting],
-    egg_base: Option<&[u8]>,
-    progress: &mut dyn FnMut(usize),
-) -> Vec<(DistributionDraft, Report)> {
-    let mut drafts = Vec::new();
-    drafts.resize_with(sightings.len(), Default::default);
-    // Each goes to its place at once: there are too many to have them twice.
-    let places = sightings.iter_mut().zip(&mut drafts);
-    let mut places: Vec<Place<'_>> = places
-        .map(|(sighting, read)| Place { sighting, read })
-        .collect();
-    let count = AtomicUsize::new(0);
-    // Each thread has room for one file after the other.
-    let work = |buffer: &mut Vec<u8>, run: &mut [Place<'_>]| {
-        for Place { sighting, read } in run.iter_mut() {
-            let (draft, report) = read;
-            *draft = distribution::read(directory, sighting, egg_base, buffer, report);
+/// What all reading in one search directory has in common.
+pub(super) struct Reader<'r> {
+    pub(super) directory: &'r Directory<'r>,
+    pub(super) egg_base: Option<&'r [u8]>,
+    pub(super) limits: Limits,
+}
+
+impl Reader<'_> {
+    /// Reads all metadata directories that are not taken over, within the budget. `kept` says what those cost that
+    /// are; where the budget does not reach for one of them, it is left unread as well, and not taken over.
+    /// `progress` hears now and then how many have been read.
+    pub(super) fn read_all(
+        &self,
+        listing: &mut Listing,
+        kept: &mut [Option<Cost>],
+        progress: &mut dyn FnMut(usize),
+    ) -> (Vec<Read>, Dropped) {
+        let mut dropped = Dropped::default();
+        let (mut places, is_over) = self.attempt(listing, kept, &dropped, progress);
+        if is_over {
+            drop(places);
+            dropped = budget::dropped(self.directory, &listing.sightings, kept, self.limits);
+            let sightings = listing.sightings.iter_mut().zip(&mut *kept);
+            for ((sighting, kept), number) in sightings.zip(0..) {
+                if dropped.has(number) {
+                    (sighting.same_as, *kept) = (None, None);
+                }
+            }
+            places = self.attempt(listing, kept, &dropped, progress).0;
         }
-        count.fetch_add(run.len(), Ordering::Relaxed);
+        let unread = |sighting| distribution::unread(self.directory, sighting, self.egg_base);
+        let read = places.into_iter().map(|place| {
+            // What has grown meanwhile is left unread, too.
+            let draft = place.draft.unwrap_or_else(|| unread(place.sighting));
+            (draft, place.report)
+        });
+        (read.collect(), dropped)
+    }
+
+    /// Reads all that is neither taken over nor dropped, and says whether that was too much.
+    fn attempt<'l>(
+        &self,
+        listing: &'l Listing,
+        kept: &[Option<Cost>],
+        dropped: &Dropped,
+        progress: &mut dyn FnMut(usize),
+    ) -> (Vec<Place<'l>>, bool) {
+        let spent = Spent::on(self.limits, kept.iter().flatten());
+        let sightings = listing.sightings.iter().zip(kept).zip(0..);
+        let to_read = sightings.filter(|((_, kept), _)| kept.is_none());
+        let mut places: Vec<Place<'_>> = to_read
+            .map(|((sighting, _), number)| Place {
+                sighting,
+                is_dropped: dropped.has(number),
+                draft: None,
+                report: Report::default(),
+            })
+            .collect();
+        let count = AtomicUsize::new(0);
+        // Each thread has room for one file after the other.
+        let work = |buffer: &mut Vec<u8>, run: &mut [Place<'_>]| {
+            for place in run.iter_mut() {
+                if !place.is_dropped && !spent.is_over() {
+                    place.draft = distribution::read(
+                        self.directory,
+                        place.sighting,
+                        self.egg_base,
+                        &spent,
+                        buffer,
+                        &mut place.report,
+                    );
+                }
+            }
+            count.fetch_add(run.len(), Ordering::Relaxed);
+        };
+        in_runs(&mut places, work, &mut || {
+            progress(count.load(Ordering::Relaxed))
+        });
+        (places, spent.is_over())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::index::format::distribution_flag;
+    use crate::rooted::Root;
+
+    const LIMITS: Limits = Limits {
+        content: 10_000,
+        entries: 100,
     };
-    in_runs(&mut places, work, &mut || {
-        progress(count.load(Ordering::Relaxed))
-    });
-    drafts
+
+    fn dist(site: &Path, name: &str, files: &[(&str, String)]) {
+        let path = site.join(format!("{name}-1.dist-info"));
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("METADATA"), format!("Name: {name}\nVersion: 1\n")).unwrap();
+        for (file, content) in files {
+            fs::write(path.join(file), content).unwrap();
+        }
+    }
+
+    fn entries(count: usize) -> Vec<(&'static str, String)> {
+        let lines: String = (0..count).map(|number| format!("{number}=a\n")).collect();
+        vec![("entry_points.txt", format!("[g]\n{lines}"))]
+    }
+
+    fn bytes(size: usize) -> Vec<(&'static str, String)> {
+        vec![("entry_points.txt", "\n".repeat(size))]
+    }
+
+    /// Which are unread, and that the largest is called so; `kept` of the listing are taken over at this cost.
+    fn unread(site: &Path, kept: &dyn Fn(&[u8]) -> Option<Cost>) -> Vec<String> {
+        let root = Root::system();
+        let directory = root.open_dir(site).unwrap();
+        let reader = Reader {
+            directory: &directory,
+            egg_base: None,
+            limits: LIMITS,
+        };
+        let mut listing = Listing::now(&directory).unwrap();
+        // Whatever the order of the directory.
+        listing
+            .sightings
+            .sort_by(|one, other| one.file_name.cmp(&other.file_name));
+        let sightings = listing.sightings.iter();
+        let mut kept: Vec<_> = sightings.map(|it| kept(&it.file_name)).collect();
+        let (read, dropped) = reader.read_all(&mut listing, &mut kept, &mut |_| ());
+        let taken_over = kept.iter().flatten().count();
+        assert_eq!(read.len() + taken_over, listing.sightings.len());
+        let is_unread = |draft: &&DistributionDraft| draft.flags & distribution_flag::UNREAD != 0;
+        let drafts = read.iter().map(|(draft, _)| draft);
+        let unread: Vec<_> = drafts.filter(is_unread).collect();
+        assert_eq!(unread.len(), dropped.count());
+        assert!(
+            unread
+                .iter()
+                .all(|it| it.entries.is_empty() && it.version == b"1")
+        );
+        assert!(unread.is_empty() || unread.iter().any(|it| it.file_name == dropped.largest));
+        let name = |it: &&DistributionDraft| String::from_utf8(it.name.clone()).unwrap();
+        unread.iter().map(name).collect()
+    }
+
+    fn none(_: &[u8]) -> Option<Cost> {
+        None
+    }
+
+    #[test]
+    fn what_just_fits_is_read_and_what_does_not_goes_largest_first() {
+        let site = tempfile::tempdir().unwrap();
+        let site = site.path();
+        dist(site, "a", &bytes(4_000));
+        dist(site, "b", &bytes(4_000));
+        dist(site, "c", &bytes(2_000));
+        assert!(unread(site, &none).is_empty());
+        dist(site, "d", &bytes(1));
+        assert_eq!(unread(site, &none), ["a"]);
+        dist(site, "d", &bytes(6_000));
+        assert_eq!(unread(site, &none), ["d"]);
+        dist(site, "e", &bytes(5_000));
+        assert_eq!(unread(site, &none), ["d", "e"]);
+    }
+
+    #[test]
+    fn entry_points_are_counted_among_what_is_left() {
+        let site = tempfile::tempdir().unwrap();
+        let site = site.path();
+        dist(site, "a", &entries(40));
+        dist(site, "b", &entries(60));
+        assert!(unread(site, &none).is_empty());
+        dist(site, "c", &entries(1));
+        assert_eq!(unread(site, &none), ["b"]);
+        // The largest file has few entry points: without it, the others still have too many.
+        let long = format!("[g]\na = {}\n", "x".repeat(9_900));
+        dist(site, "long", &[("entry_points.txt", long)]);
+        assert_eq!(unread(site, &none), ["b", "long"]);
+        // Those that are bad count as nothing, and so do those with control characters.
+        dist(
+            site,
+            "c",
+            &[("entry_points.txt", "[g]\na=\x01\n".repeat(5))],
+        );
+        assert_eq!(unread(site, &none), ["long"]);
+    }
+
+    #[test]
+    fn headers_count_where_the_first_bytes_do_not_tell() {
+        let site = tempfile::tempdir().unwrap();
+        let site = site.path();
+        let late = |size: usize| format!("X: {}\nName: late\nVersion: 1\n", "x".repeat(size));
+        dist(site, "a", &[("METADATA", late(8_000))]);
+        dist(site, "b", &bytes(5_000));
+        assert!(unread(site, &none).is_empty());
+        dist(site, "a", &[("METADATA", late(10_000))]);
+        assert_eq!(unread(site, &none), ["a"]);
+        // An empty METADATA lets PKG-INFO speak.
+        let old = [("METADATA", String::new()), ("PKG-INFO", late(10_000))];
+        dist(site, "a", &old);
+        assert_eq!(unread(site, &none), ["a"]);
+        // A long description costs nothing.
+        let described = format!("Name: a\nVersion: 1\n\n{}", "x".repeat(100_000));
+        dist(site, "a", &[("METADATA", described)]);
+        assert!(unread(site, &none).is_empty());
+    }
+
+    #[test]
+    fn what_is_taken_over_counts_and_goes_as_if_it_were_read() {
+        let site = tempfile::tempdir().unwrap();
+        let site = site.path();
+        dist(site, "a", &bytes(6_000));
+        dist(site, "b", &entries(60));
+        dist(site, "c", &bytes(3_000));
+        let cost = |content, entries| Some(Cost { content, entries });
+        let kept = |name: &[u8]| match name.first()? {
+            b'a' => cost(6_000, 0),
+            b'b' => cost(300, 60),
+            _ => None,
+        };
+        assert!(unread(site, &kept).is_empty());
+        dist(site, "d", &bytes(3_000));
+        assert_eq!(unread(site, &none), ["a"]);
+        assert_eq!(unread(site, &kept), ["a"]);
+        dist(site, "d", &entries(50));
+        assert_eq!(unread(site, &none), ["b"]);
+        assert_eq!(unread(site, &kept), ["b"]);
+    }
 }

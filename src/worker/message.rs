@@ -45,7 +45,7 @@ pub(super) const FILES_LIMIT: usize = 32 << 20;
 const PIECE: usize = 1 << 16;
 
 /// The most frames that a worker has to send. An hour's progress is 72,000, an index 4,096, all remarks 16,384,
-/// and files for consumers are 4,512 at most.
+/// and files for consumers are some 4,000 at most.
 const MOST_FRAMES: u32 = 200_000;
 
 /// The most that a worker has to send, in bytes: an index, files, remarks, and what each frame takes besides.
@@ -77,6 +77,7 @@ pub(super) fn send_outcome<W: Write>(
         product.reused,
         product.index.len(),
         usize::from(product.unchanged),
+        usize::from(product.private),
     ];
     to.send(COUNTS, &numbers(&counts))?;
     // In pieces that stay in the processor's cache on their way.
@@ -211,7 +212,7 @@ impl Reception {
             }
             COUNTS if self.index_size.is_none() => {
                 let product = &mut self.product;
-                let (size, unchanged);
+                let (size, unchanged, private);
                 [
                     product.directories,
                     product.distributions,
@@ -220,8 +221,10 @@ impl Reception {
                     product.reused,
                     size,
                     unchanged,
+                    private,
                 ] = array(&payload)?;
                 product.unchanged = unchanged != 0;
+                product.private = private != 0;
                 if size as u64 > SIZE_LIMIT {
                     return Err(format!("an index of {size} bytes"));
                 }

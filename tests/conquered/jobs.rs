@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use epcache::commands::Work;
+use epcache::consumers::{self, Form};
 use epcache::index::format::distribution_flag;
 use epcache::privsep::{self, Bounds, Job, Policy, Sender, Terms, kind};
 use epcache::rooted::Root;
@@ -39,6 +40,7 @@ const NOTE: u8 = PROGRESS + 5;
 const FAILED: u8 = PROGRESS + 7;
 const DONE: u8 = PROGRESS + 8;
 const FILE: u8 = PROGRESS + 9;
+const FORMS: u64 = Form::ALL.len() as u64;
 
 /// What nobody may ever see: it is written wherever it can be.
 pub(crate) const CANARY: &str = "a-dead-canary";
@@ -445,6 +447,8 @@ fn memory() -> Attempts {
         SYS_MMAP,
         [0, page, 5, libc::MAP_PRIVATE as usize, program, 0],
     );
+    // Before the address space is used up.
+    let real = map(600 << 20, 3, private);
     let mut pieces = 0;
     while pieces < 64 && map(256 << 20, 0, spare).is_ok() {
         pieces += 1;
@@ -457,6 +461,7 @@ fn memory() -> Attempts {
             "turned-to-code",
             call(libc::SYS_mprotect, [writable, page, 5]),
         ),
+        ("real", real),
         ("much", map(5 << 30, 0, spare)),
         (
             "piece-by-piece",
@@ -485,11 +490,11 @@ fn descriptors() -> Attempts {
         // SAFETY: a structure of numbers, filled in by the kernel.
         let mut stat: libc::stat = unsafe { std::mem::zeroed() };
         let said = call(libc::SYS_fstat, [fd, &raw mut stat as usize]);
-        standard += usize::from(said.is_ok() && stat.st_rdev == libc::makedev(1, 3));
+        standard += usize::from(said.is_ok() && stat.st_mode & libc::S_IFMT == libc::S_IFIFO);
     }
     vec![
         ("open", Ok((0..1 << 16).filter(open).count())),
-        ("null", Ok(standard)),
+        ("dead-pipes", Ok(standard)),
         (
             "inherited",
             call(libc::SYS_write, [INHERITED as usize, text, CANARY.len()]),
@@ -577,7 +582,7 @@ fn send_index(sender: &mut Sender<File>, index: &[u8]) {
 }
 
 fn announce(sender: &mut Sender<File>, size: usize) {
-    let counts = [1, 1, 1, 1, 0, size as u64, 0];
+    let counts = [1, 1, 1, 1, 0, size as u64, 0, 0];
     send(sender, COUNTS, &counts.map(u64::to_le_bytes).concat());
 }
 
@@ -708,7 +713,7 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
         }
         "many-files" => {
             for number in 0.. {
-                let sent = sender.send(FILE, &numbers(number / 4, number % 4));
+                let sent = sender.send(FILE, &numbers(number / FORMS, number % FORMS));
                 if sent.is_err() {
                     break;
                 }
@@ -728,12 +733,13 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
             let index = large(argument.parse().expect("a size"));
             announce(sender, index.len());
             send(sender, INDEX, &index);
-            for number in 0..4000 {
-                let piece = vec![b'x'; (32 << 20) / 4000];
+            let most = FORMS * consumers::MOST as u64;
+            for number in 0..most {
+                let piece = vec![b'x'; (32 << 20) / most as usize];
                 send(
                     sender,
                     FILE,
-                    &[numbers(number / 4, number % 4), piece].concat(),
+                    &[numbers(number / FORMS, number % FORMS), piece].concat(),
                 );
             }
             for kind in [WARNING, NOTE] {
@@ -754,17 +760,19 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
             }
         }
         "announce" => {
-            let counts = [u64::MAX; 7];
+            let counts = [u64::MAX; 8];
             send(sender, COUNTS, &counts.map(u64::to_le_bytes).concat());
         }
         "unchanged" => {
             send(
                 sender,
                 COUNTS,
-                &[0, 0, 0, 0, 0, 0, 1].map(u64::to_le_bytes).concat(),
+                &[0, 0, 0, 0, 0, 0, 1, 0].map(u64::to_le_bytes).concat(),
             );
             send(sender, DONE, b"");
         }
+        // Which says that all may read it.
+        "public" => send_index(sender, &honest(root, request)),
         "garbage" => write_raw(&[0xa5; 4096]),
         "long-frame" => write_raw(&[&[PROGRESS][..], &u32::MAX.to_le_bytes(), &[0; 64]].concat()),
         "half-a-frame" => write_raw(&[&[PROGRESS][..], &16u32.to_le_bytes(), &[0; 7]].concat()),
@@ -772,7 +780,7 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
         "index-first" => send(sender, INDEX, b"an index"),
         "counts-twice" => {
             for _ in 0..2 {
-                send(sender, COUNTS, &[0; 56]);
+                send(sender, COUNTS, &[0; 64]);
             }
         }
         "begin-again" => send(sender, 0, &[0, 2, 1]),
@@ -847,7 +855,7 @@ pub(crate) fn within_bounds(setting: &Setting) -> Option<i32> {
         epcache::scan::Purpose::Running,
     );
     let job = Job {
-        enter: Box::new(|| ()),
+        enter: Box::new(|| false),
         prepare: Box::new(|| worker::prepare(&root, &request)),
         work: Box::new(|sender| HOSTILE(&root, &request, sender)),
     };

@@ -36,14 +36,19 @@ def look_closer(
         in_order = [sighting.raw for sighting in listing] == [facts[0] for facts in recorded]
         if in_order or record.flags & SORTED:
             return answer_now(question, record, listing, "moved")
+    news = {
+        sighting.raw: Found(sighting)
+        for sighting, then, is_same in zip(listing, known, same)
+        if then is None or not is_same
+    }
+    _live.read_all(list(news.values()))
     found: "List[Read]" = []
     differences = []
-    for sighting, then, is_same in zip(listing, known, same):
-        if then is not None and is_same:
-            found.append(Recorded(record, then, sighting))
+    for sighting, then in zip(listing, known):
+        now = news.get(sighting.raw)
+        if now is None:
+            found.append(Recorded(record, then, sighting))  # type: ignore[arg-type]
             continue
-        now = Found(sighting)
-        now.read()
         found.append(now)
         if then is None:
             differences.append((sighting.name, "new"))

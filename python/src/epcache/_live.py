@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     Read = Union["Found", "Recorded"]
 
 _HEAD = 4096
+_CONTENT_LIMIT = 24 << 20
 _HEADERS_LIMIT = 1 << 20
 _STRING_LIMIT = 4096
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -109,9 +110,29 @@ def look_anew(question: "Question") -> Answer:
         return look_into(question)
     seen = listing(question.path, question.fd)
     found: "List[Any]" = [Found(sighting) for sighting in seen]
+    read_all(found)
+    return answer_now(question, LiveRecord(question.path, found), seen, "live")
+
+
+def read_all(found: "List[Found]") -> None:
+    """Reads metadata directories. Where they are too large together, the largest are left unread, as by the
+    index's writer (docs/format.md, "Limits")."""
+    left = _CONTENT_LIMIT
     for one in found:
         one.read()
-    return answer_now(question, LiveRecord(question.path, found), seen, "live")
+        left -= one.size
+        if left < 0:
+            break
+    else:
+        return
+    sizes = [one.size_now() for one in found]
+    total = sum(sizes)
+    for size, _, one in sorted(zip([-size for size in sizes], [one.sighting.raw for one in found], found)):
+        if total > _CONTENT_LIMIT:
+            total += size
+            one.leave_unread()
+        else:
+            one.read()
 
 
 def answer_now(
@@ -172,6 +193,17 @@ class Found:
             self._read_entry_points()
         else:
             self.flags |= PROBLEM
+
+    def size_now(self) -> int:
+        try:
+            size = os.stat(self._where("entry_points.txt")).st_size
+        except (OSError, ValueError):
+            return 0
+        return size if size <= SIZE_LIMIT else 0
+
+    def leave_unread(self) -> None:
+        self.flags = self.sighting.kind | UNREAD
+        self.size, self.entries, self._content = 0, [], b""
 
     def _read_entry_points(self) -> None:
         try:

@@ -21,6 +21,7 @@ fn product() -> Product {
         scanned: 4,
         reused: 5,
         unchanged: true,
+        private: true,
         warnings: vec![warning("/a", "x"), warning("/b\u{fffd}", "")],
         failures: vec![warning("", "y")],
         notes: vec![Note {
@@ -110,10 +111,10 @@ fn more_than_was_announced_is_refused() {
     let frame = |kind, payload: Vec<u8>| Frame { kind, payload };
     let mut quiet = |_| ();
     let mut reception = Reception::default();
-    let over = numbers(&[0, 0, 0, 0, 0, SIZE_LIMIT as usize + 1, 0]);
+    let over = numbers(&[0, 0, 0, 0, 0, SIZE_LIMIT as usize + 1, 0, 0]);
     assert!(reception.take(frame(COUNTS, over), &mut quiet).is_err());
     let mut reception = Reception::default();
-    let ten = numbers(&[0, 0, 0, 0, 0, 10, 0]);
+    let ten = numbers(&[0, 0, 0, 0, 0, 10, 0, 0]);
     assert_eq!(
         reception.take(frame(COUNTS, ten.clone()), &mut quiet),
         Ok(false)
@@ -185,9 +186,13 @@ fn each_kind_of_frame_has_an_end() {
         assert_eq!(refused_after(again), (frames, "too many frames".into()));
     }
     let file = |number: usize, piece: &[u8]| {
-        frame(FILE, &[&numbers(&[number / 4, number % 4]), piece].concat())
+        let forms = Form::ALL.len();
+        frame(
+            FILE,
+            &[&numbers(&[number / forms, number % forms]), piece].concat(),
+        )
     };
-    let most = 4 * consumers::MOST;
+    let most = Form::ALL.len() * consumers::MOST;
     let one_each = refused_after(|number| file(number, b"x"));
     assert_eq!(one_each, (most, "a file for no consumer".into()));
     let back = refused_after(|number| file(5 - number % 3, b""));
@@ -198,7 +203,7 @@ fn each_kind_of_frame_has_an_end() {
 
 #[test]
 fn an_hour_of_progress_and_the_largest_outcome_are_within_the_limits() {
-    let files = 4 * consumers::MOST + FILES_LIMIT / PIECE;
+    let files = Form::ALL.len() * consumers::MOST + FILES_LIMIT / PIECE;
     let index = SIZE_LIMIT as usize / PIECE;
     let frames = 20 * 3600 + index + REMARKS_LIMIT / REMARK_COST + files;
     assert!(frames < MOST_FRAMES as usize);

@@ -44,7 +44,7 @@ fn separated(
         writable: &[place.folder().directory()],
     };
     let job = Job {
-        enter: Box::new(|| root.open_named(request.scope.named())),
+        enter: Box::new(|| worker::enter(root, request)),
         prepare: Box::new(|| worker::prepare(root, request)),
         work: Box::new(|sender| worker::job(root, request, sender)),
     };

@@ -1,0 +1,116 @@
+//! Work that is ended when its time is up, whatever it waits for.
+//!
+//! A process that waits for a dead file system, or for somebody to read what it prints, cannot end itself.
+//! So it is a child, with a parent that looks at nothing but the clock. What the child prints goes
+//! through the parent: a child that is left behind in the kernel holds none of the caller's descriptors,
+//! and a pipe that nobody reads keeps nobody waiting.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::unistd::{ForkResult, pipe2, read, write};
+
+use super::parent::{ROUND, Worker, timeout};
+use super::{Trouble, kernel};
+use crate::waiting::Waiting;
+
+/// As much of what the child prints is passed on, in bytes: no caller wants to read more.
+const MOST_PRINTED: usize = 64 << 10;
+/// What is written at once: as much as a pipe takes without blocking once it says that it is writable.
+const PIECE: usize = 512;
+/// For how long somebody may leave unread what is printed. Then the rest is dropped.
+const UNREAD: Duration = Duration::from_secs(5);
+
+/// Has `work` done by a child, for no longer than `patience`, and returns its status. Standard output and
+/// standard error of the child are this process's standard error. Where there can be no child, this process
+/// does the work itself.
+///
+/// # Errors
+/// [`Trouble::TooSlow`] and [`Trouble::Died`].
+pub fn within(patience: Duration, work: impl FnOnce() -> u8) -> Result<u8, Trouble> {
+    let pipe = || -> nix::Result<_> {
+        let (output, input) = pipe2(OFlag::O_CLOEXEC)?;
+        fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok((output, input))
+    };
+    let Ok((output, input)) = pipe() else {
+        return Ok(work());
+    };
+    kernel::keep_ended_children();
+    match kernel::split() {
+        Ok(ForkResult::Child) => {
+            let prepared = kernel::end_with_parent().and_then(|()| redirect(&input));
+            drop((output, input));
+            kernel::leave(match prepared {
+                Ok(()) => work().into(),
+                Err(_) => 1,
+            })
+        }
+        Ok(ForkResult::Parent { child }) => {
+            drop(input);
+            let mut waiting = Waiting::begin();
+            let mut worker = Worker::new(child);
+            if !pass_on(&output, patience, &mut waiting) {
+                return Err(Trouble::TooSlow(patience.as_secs()));
+            }
+            worker.status(patience.saturating_sub(waiting.passed()), patience)
+        }
+        Err(_) => Ok(work()),
+    }
+}
+
+/// The child prints into the pipe, and reads nothing.
+fn redirect(input: &OwnedFd) -> nix::Result<()> {
+    let (nothing, _) = pipe2(OFlag::O_CLOEXEC)?;
+    kernel::duplicate_to(nothing.as_fd(), 0)?;
+    kernel::duplicate_to(input.as_fd(), 1)?;
+    kernel::duplicate_to(input.as_fd(), 2)
+}
+
+/// Passes on what the child prints until it closes its end. False if that takes too long.
+fn pass_on(output: &OwnedFd, patience: Duration, waiting: &mut Waiting) -> bool {
+    let (mut printed, mut unread) = (0, Duration::ZERO);
+    let mut buffer = [0; PIECE];
+    while waiting.passed() < patience {
+        match read(output, &mut buffer) {
+            Ok(0) => return true,
+            Ok(count) => {
+                let piece = buffer.get(..count).unwrap_or_default();
+                if printed < MOST_PRINTED && unread < UNREAD {
+                    printed += count;
+                    unread += print(piece, UNREAD.saturating_sub(unread), waiting);
+                }
+            }
+            Err(Errno::EAGAIN) => {
+                let mut watched = [PollFd::new(output.as_fd(), PollFlags::POLLIN)];
+                if poll(&mut watched, timeout(ROUND)) == Ok(0) {
+                    waiting.count(ROUND);
+                }
+            }
+            Err(Errno::EINTR) => {}
+            Err(_) => return true,
+        }
+    }
+    false
+}
+
+/// Writes to standard error once that takes it. Says for how long it did not.
+fn print(piece: &[u8], patience: Duration, waiting: &mut Waiting) -> Duration {
+    let stderr = io::stderr();
+    let mut waited = Duration::ZERO;
+    while waited < patience {
+        let mut watched = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+        if poll(&mut watched, timeout(ROUND)) == Ok(0) {
+            waited += ROUND;
+            waiting.count(ROUND);
+        } else {
+            let _ = write(&stderr, piece);
+            break;
+        }
+    }
+    waited
+}
