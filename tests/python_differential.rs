@@ -1,7 +1,8 @@
 //! The Python reader gives CPython's answer, in CPython's order: on real installations, and on generated ones that
 //! hold every odd case; indexed and live, on every Python that `tests/setup` finds.
 //!
-//! What is right is what `tests/differential.rs` holds the program against.
+//! What is right is what `tests/differential.rs` holds the program against. The quick reader (`_quick.py`) is held
+//! against the library of the same interpreter, to which it leaves what it is not sure of.
 
 #![allow(
     clippy::expect_used,
@@ -109,6 +110,115 @@ fn real_trees_give_cpythons_answer_in_python() {
         ));
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What `python/tests/quick_answers.py` is asked, and what it tells: answers, questions left to the library, faults.
+#[derive(Serialize)]
+struct Quick<'p> {
+    path: &'p [PathBuf],
+    index: PathBuf,
+}
+
+type QuickReply = (usize, usize, Vec<String>);
+
+fn ask_quick(
+    python: &Interpreter,
+    user: Option<u32>,
+    folder: &Path,
+    paths: &[&Vec<PathBuf>],
+) -> Vec<QuickReply> {
+    let questions: Vec<_> = paths
+        .iter()
+        .enumerate()
+        .map(|(number, path)| {
+            let index = folder.join(number.to_string());
+            if !index.exists() {
+                let mut refresh = epcache();
+                refresh.arg("refresh").args(path_arguments(path));
+                run(refresh.arg("--output").arg(&index));
+            }
+            Quick { path, index }
+        })
+        .collect();
+    let mut command = within(600, &python.executable);
+    command
+        .args(["-B", "-s"])
+        .arg(repository().join("python/tests/quick_answers.py"))
+        .env_remove("PYTHONPATH")
+        .env("PYTHONUTF8", "1");
+    if let Some(user) = user {
+        command.args(["--as".to_owned(), user.to_string()]);
+    }
+    let questions = serde_json::to_vec(&questions).expect("paths that are UTF-8");
+    let output = run_with_input(&mut command, &questions);
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+    from_json(&output.stdout).expect("the answers' JSON")
+}
+
+#[test]
+fn the_quick_reader_answers_as_the_library_does_on_real_trees() {
+    let trees = real_trees();
+    let paths: Vec<_> = trees.iter().map(|tree| &tree.1).collect();
+    let folder = public_directory();
+    for python in interpreters() {
+        let replies = ask_quick(&python, None, folder.path(), &paths);
+        for ((name, _), (answers, left, faults)) in trees.iter().zip(replies) {
+            let version = &python.version;
+            say(&format!(
+                "{version} on {name}: {answers} answers, {left} left to the library"
+            ));
+            assert!(faults.is_empty(), "{version} on {name}: {faults:#?}");
+            assert!(answers > 400 && left <= 4, "{version} on {name}");
+        }
+    }
+}
+
+/// What an index does not tell, so that the quick reader answers where the library does otherwise (`_quick.py`).
+const NOT_TOLD: [&str; 3] = [
+    "file_names_with_control_characters_cost_their_own_entries",
+    "headers_are_read_as_python_reads_them",
+    "metadata_that_is_not_utf8_costs_no_entries",
+];
+
+#[test]
+fn the_quick_reader_answers_as_the_library_does_on_odd_cases_or_leaves_them_to_it() {
+    let Some(newest) = newest_oracle() else {
+        return;
+    };
+    let directory = public_directory();
+    let cases = generate(&newest, &directory.path().join("generated"));
+    // Where the library hangs, nothing can be compared.
+    let cases = cases.iter().filter(|case| case.cpython != "hangs");
+    let (unprivileged, plain): (Vec<_>, Vec<_>) = cases.partition(|case| case.unprivileged);
+    let nobody = geteuid().is_root().then_some(NOBODY);
+    for (cases, user) in [(plain, None), (unprivileged, nobody)] {
+        let paths: Vec<_> = cases.iter().map(|case| &case.path).collect();
+        let folder = public_directory();
+        for python in interpreters() {
+            let replies = ask_quick(&python, user, folder.path(), &paths);
+            let faults: Vec<_> = cases
+                .iter()
+                .zip(&replies)
+                .filter(|(case, reply)| {
+                    !reply.2.is_empty() && !NOT_TOLD.contains(&case.name.as_str())
+                })
+                .map(|(case, reply)| format!("{}: {:#?}", case.name, reply.2))
+                .collect();
+            let answers: usize = replies.iter().map(|reply| reply.0).sum();
+            let left: usize = replies.iter().map(|reply| reply.1).sum();
+            let version = &python.version;
+            say(&format!(
+                "{version}, {} cases: {answers} answers, {left} left",
+                cases.len()
+            ));
+            assert!(faults.is_empty(), "{version}: {}", faults.join("\n"));
+            assert!(
+                user.is_some() || answers > left,
+                "{version}: {answers} answers"
+            );
+        }
+    }
 }
 
 /// Name and `sys.path` of every real tree.
