@@ -22,7 +22,7 @@
 //! - [`publish`]: one file in place of another;
 //! - [`privsep`]: work done by a child that has given up everything it does not need;
 //! - [`rooted`]: the file tree, below a root;
-//! - [`waiting`]: patience that ends;
+//! - `waiting`: patience that ends;
 //! - `json`, [`terminal`]: what is printed; `owner`, `parallel`: users and threads;
 //! - `process`: what the kernel says of this one;
 //! - [`metadata`]: the grammars, and what a control character is.

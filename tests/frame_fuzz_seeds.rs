@@ -31,6 +31,7 @@ const LEFT_OUT: u8 = 6;
 const FAILED: u8 = 7;
 const DONE: u8 = 8;
 const FILE: u8 = 9;
+const MORE: u8 = 10;
 
 type Frames = Vec<(u8, Vec<u8>)>;
 
@@ -58,7 +59,8 @@ fn one_of_everything() -> Frames {
         (NOTE, remark("", 0, b"")),
         (FILE, [&numbers(&[0, 0]), &b"[{"[..]].concat()),
         (FILE, [&numbers(&[0, 0]), &b"}]"[..]].concat()),
-        (FILE, numbers(&[999, 3])),
+        (FILE, numbers(&[999, 2])),
+        (MORE, numbers(&[7])),
         (DONE, vec![]),
     ]
 }
@@ -86,7 +88,7 @@ fn seeds() -> Vec<(&'static str, Frames)> {
             "largest_index",
             with(1, (COUNTS, numbers(&[0, 0, 0, 0, 0, 256 << 20, 0, 0]))),
         ),
-        ("numbers_cut_short", with(1, (COUNTS, vec![0; 55]))),
+        ("numbers_cut_short", with(1, (COUNTS, vec![0; 63]))),
         ("remark_cut_short", with(4, (FAILURE, vec![0; 15]))),
         (
             "path_longer_than_remark",
@@ -98,12 +100,13 @@ fn seeds() -> Vec<(&'static str, Frames)> {
         ),
         ("unknown_reason", with(6, (LEFT_OUT, remark("/s", 2, b"")))),
         ("file_cut_short", with(11, (FILE, vec![0; 15]))),
-        ("file_of_no_known_form", with(11, (FILE, numbers(&[0, 4])))),
+        ("file_of_no_known_form", with(11, (FILE, numbers(&[0, 3])))),
         (
             "unchanged",
             vec![(COUNTS, numbers(&[2, 3, 4, 5, 6, 0, 1, 0])), (DONE, vec![])],
         ),
-        ("unknown_kind", with(6, (FILE + 1, vec![]))),
+        ("count_cut_short", with(13, (MORE, vec![0; 7]))),
+        ("unknown_kind", with(6, (MORE + 1, vec![]))),
         (
             "done_with_a_payload",
             with(whole.len() - 1, (DONE, b"x".to_vec())),
