@@ -17,7 +17,8 @@ mod separation;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::thread::scope;
+use std::sync::mpsc;
+use std::thread::{scope, spawn};
 use std::time::{Duration, Instant};
 
 use cli::{Ran, Tree, names, run, tool_for};
@@ -292,9 +293,12 @@ impl Case {
 
     fn check(&self, test: &str, frozen: &str) {
         let tree = tree("$TREE/dead/site");
-        let Some(_mount) = StuckMount::dead(test, &tree, MOUNT, self.killable) else {
+        let Some(mount) = StuckMount::dead(test, &tree, MOUNT, self.killable) else {
             return;
         };
+        // In the end it lets everybody go, who may hold the pipes.
+        let (ended, end) = mpsc::channel();
+        let mount = spawn(move || end.recv_timeout(LATE + SOON).is_ok().then_some(mount));
         let began = Instant::now();
         let line = self.line.replace("$FROZEN", frozen);
         let mut started = configured(&tree, &line)
@@ -313,6 +317,8 @@ impl Case {
         // To the end of what it says: a worker that is left behind must not hold the pipes.
         let output = started.wait_with_output().unwrap();
         let took = began.elapsed();
+        let _ = ended.send(());
+        let _mount = mount.join().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         let name = self.name;
         assert_eq!(output.status.code(), Some(self.code), "{name}: {said}");
