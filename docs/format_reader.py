@@ -25,12 +25,15 @@ class Index:
         size, head = os.fstat(self.fd).st_size, os.pread(self.fd, 64, 0)
         require(len(head) == 64 and head[:8] == b"\x89epcache", "not an index")
         require(head[8:10] == b"\1\0", "another version")
-        crc, self.flags, length, blocks, self.d, self.r = struct.unpack_from("<IIQIII", head, 16)
+        crc, length, blocks, self.d, self.r, _, *self.rows = struct.unpack_from("<6I8H", head, 16)
         require(crc == zlib.crc32(head[20:]), "header")
         require(length == size <= 256 << 20 and 64 + 4 * blocks <= size, "size")
         self.start, self.suspect, self.blocks = 64 + 4 * blocks, head[12] != 0, {}
         self.size = size - self.start
-        require(blocks == -(-self.size // 4096) and 16 * self.d + 64 * self.r <= self.size, "tables")
+        self.records_at = self.rows[0] * self.d
+        require(blocks == -(-self.size // 4096), "blocks")
+        require(all(map(int.__ge__, self.rows, (16, 48, 64, 8, 16, 16, 8, 24))), "sizes of rows")
+        require(self.records_at + self.rows[1] * self.r <= self.size, "tables")
 
     def bytes(self, offset, length):
         require(offset + length <= self.size, "offset")
@@ -46,7 +49,7 @@ class Index:
         return part[offset % 4096:offset % 4096 + length]
 
     def directory(self, number):
-        offset, length, record, flags = struct.unpack("<4I", self.bytes(16 * number, 16))
+        offset, length, record, flags = struct.unpack("<4I", self.bytes(self.rows[0] * number, 16))
         require(length <= 4096 and record < self.r, "directory")
         return self.bytes(offset, length), record, flags & 1
 
@@ -66,88 +69,94 @@ def bisect(count, wanted, key):
 
 class Record:
     def __init__(self, index, number):
-        row = index.bytes(16 * index.d + 64 * number, 64)
-        (self.offset, size, self.flags, self.d, self.k, self.g, self.e, self.listed,
-         self.mtime, self.ctime, path, length) = struct.unpack_from("<8I2q2I", row)
-        self.index, self.end = index, self.offset + size
-        self.keys_at = self.offset + 96 * self.d
-        self.groups_at = self.keys_at + 8 * self.k
-        self.entries_at = self.groups_at + 16 * self.g
-        self.references_at = self.entries_at + 32 * self.e
-        self.pool = self.references_at + 4 * self.e
-        require(self.pool <= self.end <= index.size, "record")
-        require(self.k <= self.d and self.listed <= self.e and length <= 4096, "counts")
-        self.path = index.bytes(path, length)
+        row = index.bytes(index.records_at + index.rows[1] * number, 48)
+        (start, size, self.pool, self.flags, self.d, self.g, self.e, self.f,
+         self.mtime, self.ctime) = struct.unpack("<8I2q", row)
+        self.index, self.end, self.at = index, start + size, [start]
+        for size, count in zip(index.rows[2:], (self.d, self.d, self.g, self.e, self.e, self.f)):
+            self.at.append(self.at[-1] + size * count)
+        require(self.at[-1] <= self.pool <= self.end <= index.size, "record")
 
     def string(self, offset, length):
         require(self.pool + offset + length <= self.end, "string")
         return self.index.bytes(self.pool + offset, length)
 
-    def row(self, form, at, number, count):
-        size = struct.calcsize(form)
+    def row(self, form, table, number, count):
         require(number < count, "row")
-        return struct.unpack(form, self.index.bytes(at + size * number, size))
+        at = self.at[table] + self.index.rows[2 + table] * number
+        return struct.unpack(form, self.index.bytes(at, struct.calcsize(form)))
 
     def distribution(self, number):
-        *strings, flags, size, m, c, file_m, digest, first, count, crc, _ = self.row(
-            "<8I2I3q16s4I", self.offset, number, self.d)
-        require(max(strings[1::2]) <= 4096 and first + count <= self.e, "distribution")
-        name, *others = [self.string(*strings[at:at + 2]) for at in (0, 2, 4, 6)]
-        require(name not in (b"", b".", b"..") and not {47, 0} & set(name), "file name")
-        return [name, *others], flags, (m, c), (size, file_m, digest), range(first, first + count)
+        at, *rest = self.row("<I4HI2q8I", 0, number, self.d)
+        lengths, (flags, m, c, *rest) = rest[:4], rest[4:]
+        first, count, file, files = rest[4:]
+        require(max(lengths) <= 4096 and first + count <= self.e and file + files <= self.f, "distribution")
+        strings = [self.string(at + sum(lengths[:i]), lengths[i]) for i in range(4)]
+        require(strings[0] not in (b"", b".", b"..") and not {47, 0} & set(strings[0]), "file name")
+        texts = self.string(*rest[:2]), self.string(*rest[2:4])
+        return strings, flags, (m, c), texts, range(first, first + count), range(file, file + files)
 
     def group(self, number):
-        offset, length, first, count = self.row("<4I", self.groups_at, number, self.g)
-        require(first + count <= self.listed, "group")
+        offset, length, first, count = self.row("<4I", 2, number, self.g)
+        require(first + count <= self.e, "group")
         return self.string(offset, length), range(first, first + count)
 
     def entry(self, number):
-        offset, name, value, dist, group, crc, flags, _ = self.row(
-            "<8I", self.entries_at, number, self.e)
-        require(dist < self.d and group < self.g, "entry")
+        offset, name, value, dist = self.row("<4I", 3, number, self.e)
+        require(dist < self.d, "entry")
         strings = self.string(offset, name), self.string(offset + name, value)
         for string in strings:
             string.decode()
-        return *strings, dist, group, flags
+        return *strings, dist
 
     def chosen(self, key):
-        def here(number):
-            crc, dist = self.row("<2I", self.keys_at, number, self.k)
-            return crc, self.distribution(dist)[0][1] if crc == wanted[0] else b"", dist
-        wanted = zlib.crc32(key), key
-        found = bisect(self.k, wanted, lambda number: here(number)[:2])
-        return None if found is None else self.distribution(here(found)[2])
+        wanted = 2166136261
+        for byte in key:
+            wanted = (wanted ^ byte) * 16777619 % 2**32
+        low, high = 0, self.d
+        while low < high:
+            middle = (low + high) // 2
+            dist, here = self.row("<2I", 1, middle, self.d)
+            if (here, self.distribution(dist)[0][1] if here == wanted else b"") < (wanted, key):
+                low = middle + 1
+            else:
+                high = middle
+        found = self.distribution(self.row("<2I", 1, low, self.d)[0]) if low < self.d else None
+        return found if found and found[0][1] == key and not found[1] & 16 else None
 
 def is_shadowed(records, i, key, with_metadata):
     for j, other in enumerate(records):
         twin = other.chosen(key) if j != i else None
-        if twin and (j < i or not with_metadata) and (twin[1] & 16 or j < i and not with_metadata):
+        if twin and (j < i or not with_metadata) and (twin[1] & 8 or j < i and not with_metadata):
             return True
 
 def along(records, group):
-    for with_metadata in (2, 0):
-        for i, record in enumerate(records):
+    for with_metadata in (8, 0):
+        for i, (path, record) in enumerate(records):
             found = bisect(record.g, group, lambda number: record.group(number)[0])
             for number in record.group(found)[1] if found is not None else ():
-                name, value, dist, _, flags = record.entry(number)
-                file_name, key, *_ = record.distribution(dist)[0]
-                if flags & 2 == with_metadata and not is_shadowed(records, i, key, with_metadata):
-                    yield "entry", name, value, record.path + b"/" + file_name
+                name, value, dist = record.entry(number)
+                (file_name, key, *_), flags, *_ = record.distribution(dist)
+                others = [record for _, record in records]
+                if flags & 24 == with_metadata and not is_shadowed(others, i, key, with_metadata):
+                    yield "entry", name, value, path + b"/" + file_name
 
 def everything(index):
-    yield "index", index.flags & 1, int(index.suspect)
+    yield "index", int(index.suspect)
     for number in range(index.d):
         yield "directory", *index.directory(number)
     for number in range(index.r):
         record = Record(index, number)
-        yield "record", record.path, record.flags & 15, record.mtime, record.ctime, record.listed
+        yield "record", record.flags & 31, record.mtime, record.ctime, record.e
         for number in range(record.d):
-            strings, flags, times, (size, mtime, digest), run = record.distribution(number)
-            yield "distribution", *strings, flags, *times, *((size, mtime, digest) if flags & 128 else ())
+            strings, flags, times, texts, run, files = record.distribution(number)
+            yield "distribution", *strings, flags, *times, *texts
             for at in run:
-                name, value, _, group, flags = record.entry(
-                    record.row("<I", record.references_at, at, record.e)[0])
-                yield "has", record.group(group)[0], name, value, flags & 3
+                entry, group = record.row("<2I", 4, at, record.e)
+                yield "has", record.group(group)[0], *record.entry(entry)[:2]
+            for at in files:
+                kind, _, *rest = record.row("<2HI2q", 5, at, record.f)
+                yield "file", kind, *rest
             require(record.chosen(strings[1]), "key")
         for number in range(record.g):
             yield "group", record.group(number)[0]
@@ -160,6 +169,6 @@ def text(field):
 
 
 index, paths = Index(sys.argv[1]), map(os.fsencode, sys.argv[3:])
-records = [record for record in map(index.find, paths) if record]
+records = [(path, record) for path, record in ((path, index.find(path)) for path in paths) if record]
 for line in along(records, os.fsencode(sys.argv[2])) if sys.argv[2:] else everything(index):
     print(*map(text, line), sep="\t")

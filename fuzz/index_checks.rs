@@ -11,7 +11,9 @@
 
 use epcache::index::format::{BLOCK, HEADER, HEADER_CHECKED_FROM, MAGIC, MAJOR, checksum};
 use epcache::index::format::{distribution_flag, record_flag};
-use epcache::index::{Damage, Distribution, Entry, Group, Index, Record, Source, Stamp, verify};
+use epcache::index::{
+    Damage, Distribution, Entry, FileFacts, Group, Index, Record, Source, Stamp, verify,
+};
 
 /// The bytes of an index: as they are, and again with all checksums made right.
 pub fn index(input: &[u8]) {
@@ -49,15 +51,15 @@ pub fn repair(bytes: &mut [u8]) -> bool {
     }
     put(bytes, 0, &MAGIC);
     put(bytes, 8, &MAJOR.to_le_bytes());
-    put(bytes, 24, &(bytes.len() as u64).to_le_bytes());
-    put(bytes, 32, &(blocks as u32).to_le_bytes());
+    put(bytes, 20, &(bytes.len() as u32).to_le_bytes());
+    put(bytes, 24, &(blocks as u32).to_le_bytes());
     repair_checksums(bytes);
     true
 }
 
 /// Makes the checksums right, of the header and of as many blocks as the header says.
 pub fn repair_checksums(bytes: &mut [u8]) {
-    let count = bytes[32..36].try_into().expect("four bytes");
+    let count = bytes[24..28].try_into().expect("four bytes");
     let count = u32::from_le_bytes(count) as usize;
     let body = count.saturating_mul(4).saturating_add(HEADER);
     if body <= bytes.len() {
@@ -81,16 +83,21 @@ pub struct Answers {
     pub records: Vec<RecordAnswers>,
 }
 
+type Looks = (Vec<u8>, (Stamp, Stamp), Vec<FileFacts>);
+
 /// All that a record can say.
 #[derive(Debug, PartialEq)]
 pub struct RecordAnswers {
-    pub path: Vec<u8>,
-    /// Missing, silent, sorted, unread.
-    pub flags: [bool; 4],
+    /// Missing, silent, sorted, unread, odd.
+    pub flags: [bool; 5],
     pub stamps: (Stamp, Stamp),
     pub entry_count: u32,
-    /// With their entry points in the order of their files.
-    pub distributions: Vec<(Distribution, Vec<Entry>)>,
+    /// With their entry points and the groups of these, in the order of their files.
+    pub distributions: Vec<(Distribution, Vec<(u32, Entry)>)>,
+    /// File name, times and files of each distribution.
+    pub outlines: Vec<Looks>,
+    /// Requirements and import names of each distribution.
+    pub texts: Vec<(String, Vec<u8>)>,
     /// With their entry points.
     pub groups: Vec<(Group, Vec<Entry>)>,
 }
@@ -112,12 +119,17 @@ impl Answers {
         for (path, number, alias) in &self.directories {
             let found = index.find(path).expect("verified").expect("listed");
             let record = &self.records[*number as usize];
-            assert_eq!(found.path(), record.path);
-            assert!(*alias || *path == record.path);
+            assert_eq!((found.number(), found.is_alias()), (*number, *alias));
+            assert_eq!(found.stamps(), record.stamps);
             let mut other = path.clone();
             other.push(0);
             let listed = self.directories.iter().any(|(path, ..)| *path == other);
             assert_eq!(index.find(&other).expect("verified").is_some(), listed);
+        }
+        let paths = index.paths().expect("verified");
+        assert_eq!(paths.len(), self.records.len());
+        for (number, path) in (0..).zip(paths) {
+            assert!(self.directories.contains(&(path, number, false)));
         }
         for (number, answers) in (0..).zip(&self.records) {
             answers.check(&index.record(number).expect("verified"));
@@ -132,6 +144,7 @@ impl RecordAnswers {
             record_flag::SILENT,
             record_flag::SORTED,
             record_flag::UNREAD,
+            record_flag::ODD,
         ];
         let distributions = record.distributions().map(|distribution| {
             let distribution = distribution?;
@@ -143,8 +156,19 @@ impl RecordAnswers {
             let entries = record.entries(&group).collect::<Result<_, _>>()?;
             Ok((group, entries))
         });
+        let outlines = record.outlines().map(|outline| {
+            let outline = outline?;
+            let files = record.files_of(&outline).collect::<Result<_, _>>()?;
+            Ok((outline.file_name.into_owned(), outline.stamps, files))
+        });
+        let texts = record.distributions().map(|distribution| {
+            let distribution = distribution?;
+            let requirements = record.requirements(&distribution)?;
+            Ok((requirements, record.imports(&distribution)?))
+        });
         Ok(Self {
-            path: record.path().to_vec(),
+            outlines: outlines.collect::<Result<_, Damage>>()?,
+            texts: texts.collect::<Result<_, Damage>>()?,
             flags: flags.map(|flag| record.has(flag)),
             stamps: record.stamps(),
             entry_count: record.entry_count(),
@@ -161,14 +185,16 @@ impl RecordAnswers {
                 Some(group)
             );
             assert_eq!(group.len() as usize, entries.len());
-            assert!(entries.is_sorted_by_key(|entry| !entry.has_metadata()));
-            for entry in entries {
-                assert_eq!(entry.group, number);
-                listed.push((entry.distribution, entry.clone()));
-            }
+            let has = |entry: &Entry, flag| {
+                let distribution = &self.distributions[entry.distribution as usize];
+                distribution.0.has(flag)
+            };
+            let flag = distribution_flag::HAS_METADATA;
+            assert!(entries.is_sorted_by_key(|entry| !has(entry, flag)));
+            listed.extend(entries.iter().map(|entry| (number, entry.clone())));
         }
         assert_eq!(listed.len(), self.entry_count as usize);
-        let mut of_chosen = Vec::new();
+        let mut of_distributions = Vec::new();
         for (number, (distribution, entries)) in (0..).zip(&self.distributions) {
             assert_eq!(distribution.entry_count() as usize, entries.len());
             let chosen = record
@@ -179,31 +205,21 @@ impl RecordAnswers {
             assert!(!chosen.has(distribution_flag::SHADOWED));
             if !distribution.has(distribution_flag::SHADOWED) {
                 assert_eq!(chosen, *distribution);
-                of_chosen.extend(entries.iter().map(|entry| (number, entry.clone())));
             }
-            for entry in entries {
+            for (group, entry) in entries {
                 assert_eq!(entry.distribution, number);
-                assert!((entry.group as usize) < self.groups.len());
-                let flag = distribution_flag::HAS_METADATA;
-                assert_eq!(entry.has_metadata(), distribution.has(flag));
+                of_distributions.push((*group, entry.clone()));
             }
         }
         let sort = |entries: &mut Vec<(u32, Entry)>| {
-            entries.sort_by(|(a, x), (b, y)| {
-                let key = |of: &Entry| {
-                    (
-                        of.group,
-                        of.name.clone(),
-                        of.value.clone(),
-                        of.is_malformed(),
-                    )
-                };
-                (a, key(x)).cmp(&(b, key(y)))
+            entries.sort_by_key(|(group, entry)| {
+                let texts = (entry.name.clone(), entry.value.clone());
+                (*group, entry.distribution, texts)
             });
         };
         sort(&mut listed);
-        sort(&mut of_chosen);
-        assert_eq!(listed, of_chosen);
+        sort(&mut of_distributions);
+        assert_eq!(listed, of_distributions);
     }
 }
 

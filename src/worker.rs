@@ -480,9 +480,8 @@ impl<'w> Work<'w> {
 
     /// The older index's record of a search directory, found by its exact path, but not by an alias.
     fn record(&self, path: &Path) -> Option<Record<'w, Vec<u8>>> {
-        let path = path.as_os_str().as_bytes();
-        let record = self.old?.find(path).ok()??;
-        (record.path() == path).then_some(record)
+        let record = self.old?.find(path.as_os_str().as_bytes()).ok()??;
+        (!record.is_alias()).then_some(record)
     }
 }
 
@@ -542,7 +541,6 @@ mod tests {
             group: b"g",
             name: b"n",
             value: &value,
-            malformed: false,
         };
         let draft = DistributionDraft {
             file_name: b"big-1.dist-info".to_vec(),

@@ -893,10 +893,10 @@ fn an_index_with_lies_is_not_published() {
 fn lies(prey: &Prey) -> Vec<usize> {
     let number =
         |at: usize| u32::from_le_bytes(prey.index[at..at + 4].try_into().unwrap()) as usize;
-    let body = 64 + 4 * number(32);
-    let record = body + number(36) * 16;
-    let mut all = vec![36, 40, body];
-    all.extend([0, 4, 12, 16, 20, 24].map(|at| record + at));
+    let body = 64 + 4 * number(24);
+    let record = body + number(28) * 16;
+    let mut all = vec![28, 32, body];
+    all.extend([0, 4, 8, 16, 20, 24, 28].map(|at| record + at));
     all
 }
 

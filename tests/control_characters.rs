@@ -248,7 +248,6 @@ fn an_index_that_has_one_is_refused_wherever_it_stands() {
             group: strings[4],
             name: strings[5],
             value,
-            malformed: false,
         };
         let draft = DistributionDraft {
             file_name: strings[0].to_vec(),

@@ -176,8 +176,8 @@ fn an_index_that_is_damaged_or_foreign_is_no_beginning() {
         other
     };
     read_all(&with_number(8, 2), "another version of the format");
-    read_all(&with_number(44, RULES + 1), "packages read by other rules");
-    read_all(&with_number(20, 1), "of an image");
+    read_all(&with_number(36, RULES + 1), "packages read by other rules");
+    read_all(&with_number(36, RULES | 1 << 31), "of an image");
     let (_other, other_paths, other) = three();
     assert_ne!(paths, other_paths);
     read_all(&other, "of another directory");
@@ -186,7 +186,7 @@ fn an_index_that_is_damaged_or_foreign_is_no_beginning() {
 
 /// An index whose body was altered, with checksums to match.
 fn altered(index: &[u8], alter: impl FnOnce(&mut [u8])) -> Vec<u8> {
-    let blocks = u32::from_le_bytes(index[32..36].try_into().unwrap());
+    let blocks = u32::from_le_bytes(index[24..28].try_into().unwrap());
     let body = HEADER + 4 * usize::try_from(blocks).unwrap();
     let mut index = index.to_vec();
     alter(&mut index[body..]);
@@ -207,8 +207,8 @@ fn with_stamp(index: &[u8], at: usize, stamp: Stamp) -> Vec<u8> {
     })
 }
 
-const MTIME: usize = 40;
-const CTIME: usize = 48;
+const MTIME: usize = 16;
+const CTIME: usize = 24;
 
 #[test]
 fn a_distribution_whose_recorded_times_tell_nothing_is_read_whatever_the_list_says() {
@@ -237,7 +237,7 @@ fn a_record_of_which_times_tell_nothing_is_no_beginning() {
     let wanted = full(&paths);
     let with_flags = |flags: u32| {
         altered(&good, |body| {
-            let at = DIRECTORY_ROW + 8;
+            let at = DIRECTORY_ROW + 12;
             assert_eq!(body[at..at + 4], [0; 4], "the flags of the only record");
             body[at..at + 4].copy_from_slice(&flags.to_le_bytes());
         })

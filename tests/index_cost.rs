@@ -116,6 +116,6 @@ fn a_small_index_is_read_in_one_go() {
     let index = Index::open(Counted::new(index)).unwrap();
     let record = index.find(b"/lib/python3/dist-packages").unwrap().unwrap();
     let group = record.group("x").unwrap().unwrap();
-    assert_eq!(record.entries(&group).count(), 3);
+    assert_eq!(record.entries(&group).count(), 4);
     assert_eq!(index.source().calls.get(), 1);
 }

@@ -16,12 +16,14 @@ mod index_support;
 use std::ops::Range;
 
 use epcache::index::format::{
-    BLOCK, DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, HEADER, KEY_ROW, RECORD_ROW,
-    REFERENCE_ROW, SIZE_LIMIT, SUSPECT_AT, distribution_flag, record_flag,
+    BLOCK, DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, HEADER, NAME_ROW,
+    RECORD_ROW, REFERENCE_ROW, SIZE_LIMIT, SUSPECT_AT, distribution_flag, record_flag,
 };
 use epcache::index::{Damage, Index, Source, verify};
 use index_checks::{Answers, repair, repair_checksums};
-use index_support::{Tables, directory, dist, get, many, one_of_everything, set, with_crc, write};
+use index_support::{
+    Tables, directory, dist, get, keys_of_one_hash, many, one_of_everything, set, write,
+};
 
 /// Everything that an index says, verified.
 fn answers(bytes: &[u8]) -> Result<Answers, Damage> {
@@ -150,7 +152,7 @@ fn sizes_that_cannot_be_are_refused_before_anything_is_allocated_for_them() {
     ] {
         let mut bytes = bytes.clone();
         bytes.resize(8192, 0);
-        bytes[24..32].copy_from_slice(&claimed.to_le_bytes());
+        set(&mut bytes, 20, u32::try_from(claimed).unwrap_or(u32::MAX));
         repair_checksums(&mut bytes);
         let opened = Index::open(Claims(claimed, bytes.clone()));
         assert!(matches!(opened, Err(Damage::TooLarge)), "{claimed}");
@@ -168,9 +170,9 @@ fn sizes_that_cannot_be_are_refused_before_anything_is_allocated_for_them() {
 fn counts_in_the_header_are_held_against_the_size() {
     let bytes = write(&one_of_everything(), false);
     for (at, what) in [
-        (32, "number of blocks"),
-        (36, "more directories than fit"),
-        (40, "more directories than fit"),
+        (24, "number of blocks"),
+        (28, "more directories than fit"),
+        (32, "more directories than fit"),
     ] {
         let mut bytes = bytes.clone();
         set(&mut bytes, at, 0x0100_0000);
@@ -185,7 +187,7 @@ fn counts_in_the_header_are_held_against_the_size() {
         malformed(&bytes);
     }
     let mut bytes = bytes;
-    set(&mut bytes, 32, 0);
+    set(&mut bytes, 24, 0);
     repair_checksums(&mut bytes);
     assert_eq!(malformed(&bytes), "number of blocks");
 }
@@ -203,8 +205,9 @@ fn tables_and_their_free_numbers(bytes: &[u8]) -> Vec<Free> {
         Free {
             table: 20..HEADER,
             row: HEADER,
-            // Flags, and what is kept for later. Size and number of blocks have their own tests.
-            free: &[0, 24, 28, 32, 36, 40],
+            // The writer's own, and what is kept for later. Size and number of blocks have their own tests.
+            // Where there is one row, its size may be larger.
+            free: &[0, 4, 16, 20, 24, 28, 32, 36, 40],
         },
         Free {
             table: tables.directories.clone(),
@@ -215,23 +218,20 @@ fn tables_and_their_free_numbers(bytes: &[u8]) -> Vec<Free> {
         Free {
             table: tables.record_rows.clone(),
             row: RECORD_ROW,
-            // Flags, times, what is kept for later; a record without a directory has any path;
-            // and where nothing lies behind a record, its end may be later.
-            free: &[4, 8, 32, 36, 40, 44, 56, 60],
+            // Flags and times; where nothing lies behind a record, its end may be later.
+            free: &[4, 8, 12, 32, 36, 40, 44],
         },
     ];
     for record in &tables.records {
         all.push(Free {
             table: record.distributions.clone(),
             row: DISTRIBUTION_ROW,
-            // File name, name and version are what they are; flags; size, times and digest.
-            free: &[
-                0, 4, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 68, 72, 76, 92,
-            ],
+            // Strings, requirements and import names are what they are; flags; times.
+            free: &[0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44],
         });
         all.push(Free {
-            table: record.keys.clone(),
-            row: KEY_ROW,
+            table: record.names.clone(),
+            row: NAME_ROW,
             free: &[],
         });
         all.push(Free {
@@ -243,13 +243,19 @@ fn tables_and_their_free_numbers(bytes: &[u8]) -> Vec<Free> {
         all.push(Free {
             table: record.entries.clone(),
             row: ENTRY_ROW,
-            // Strings are what they are; the last entry points' group, flags, what is kept for later.
-            free: &[0, 4, 8, 16, 24, 28],
+            // Strings are what they are.
+            free: &[0, 4, 8],
         });
         all.push(Free {
             table: record.references.clone(),
             row: REFERENCE_ROW,
             free: &[],
+        });
+        all.push(Free {
+            table: record.files.clone(),
+            row: FILE_ROW,
+            // Any kind in order, size and times.
+            free: &[0, 4, 8, 12, 16, 20],
         });
     }
     all
@@ -323,19 +329,18 @@ fn lie(tell: impl FnOnce(&mut Vec<u8>, &Tables)) -> &'static str {
 
 #[test]
 fn verify_calls_a_lie_by_its_name() {
-    let flags = 32;
+    let flags = 12;
     let dist = |tables: &Tables, number: usize| {
         tables.records[0].distributions.start + number * DISTRIBUTION_ROW
     };
-    let entry =
-        |tables: &Tables, number: usize| tables.records[0].entries.start + number * ENTRY_ROW;
     // A name that would lead out of the search directory.
-    for name in [&b"../x"[..], b"/etc", b"..", b".", b"", b"a\0"] {
+    for name in [&b"../x"[..], b"/etc", b"..", b".", b""] {
         let told = lie(|bytes, tables| {
             let at = tables.records[0].pool.start;
             bytes[at..at + name.len()].copy_from_slice(name);
             let row = dist(tables, 0);
-            set(bytes, row + 4, name.len() as u32);
+            let lengths = get(bytes, row + 4) & 0xffff_0000;
+            set(bytes, row + 4, lengths | name.len() as u32);
         });
         assert_eq!(told, "a file name that is none");
     }
@@ -346,7 +351,9 @@ fn verify_calls_a_lie_by_its_name() {
         let other = get(bytes, row - DIRECTORY_ROW + 8);
         set(bytes, row + 8, other);
     });
-    assert_eq!(told, "a directory with another's record");
+    assert_eq!(told, "a record with two paths");
+    let told = lie(|bytes, tables| set(bytes, tables.directories.start + DIRECTORY_ROW + 12, 1));
+    assert_eq!(told, "a record without a path");
     // Two records of one segment.
     let told = lie(|bytes, tables| {
         let (from, to) = (tables.records[0].row, tables.records[2].row);
@@ -354,69 +361,60 @@ fn verify_calls_a_lie_by_its_name() {
     });
     assert_eq!(told, "records that overlap");
     // A chosen distribution passed off as shadowed, and the other way round.
-    let told = lie(|bytes, tables| {
-        let at = dist(tables, 0) + flags;
-        let flags = get(bytes, at) | distribution_flag::SHADOWED;
-        set(bytes, at, flags);
-    });
-    assert_eq!(told, "a shadowed distribution's key");
-    let told = lie(|bytes, tables| {
-        let at = dist(tables, 2) + flags;
-        let flags = get(bytes, at) & !distribution_flag::SHADOWED;
-        set(bytes, at, flags);
-    });
-    assert_eq!(told, "a distribution without its key");
-    // One with a key of its own that is shadowed by nobody.
-    let told = lie(|bytes, tables| {
-        let at = dist(tables, 2);
-        set(bytes, at + 12, 4);
-        let offset = tables.records[0].pool.start + get(bytes, at + 8) as usize;
-        let hash = epcache::index::format::key_hash(&bytes[offset..offset + 4]);
-        set(bytes, at + 88, hash);
-        for number in 0..tables.records[0].entries.len() / ENTRY_ROW {
-            if get(bytes, entry(tables, number) + 12) == 2 {
-                set(bytes, entry(tables, number) + 20, hash);
-            }
-        }
-    });
-    assert_eq!(told, "a distribution shadowed by none");
+    let with_flags = |number, change: &dyn Fn(u32) -> u32| {
+        lie(|bytes, tables| {
+            let at = dist(tables, number) + flags;
+            let flags = change(get(bytes, at));
+            set(bytes, at, flags);
+        })
+    };
+    let shadowed = distribution_flag::SHADOWED;
+    assert_eq!(
+        with_flags(0, &|flags| flags | shadowed),
+        "twins of which not one is chosen"
+    );
+    assert_eq!(
+        with_flags(2, &|flags| flags & !shadowed),
+        "twins of which not one is chosen"
+    );
     // Metadata where there is none: it would come first.
-    let told = lie(|bytes, tables| {
-        let at = dist(tables, 4) + flags;
-        let flags = get(bytes, at) | distribution_flag::HAS_METADATA;
-        set(bytes, at, flags);
-    });
-    assert_eq!(told, "an entry point's flags");
+    let metadata = distribution_flag::HAS_METADATA;
+    let told = with_flags(0, &|flags| flags & !metadata);
+    assert_eq!(told, "a group's entry points out of order");
     // A distribution that readers should read themselves, and are not told so.
     let told = lie(|bytes, tables| {
-        let at = tables.records[0].row + 8;
+        let at = tables.records[0].row + 12;
         let flags = get(bytes, at) & !record_flag::UNREAD;
         set(bytes, at, flags);
     });
     assert_eq!(told, "a record's unread flag");
-    let told = lie(|bytes, tables| set(bytes, tables.records[2].row + 8, record_flag::MISSING));
+    let told = lie(|bytes, tables| set(bytes, tables.records[2].row + 12, record_flag::MISSING));
     assert_eq!(told, "distributions in a missing directory");
     // One entry point twice, and another one never.
     let told = lie(|bytes, tables| {
         let at = tables.records[0].references.start;
-        let first = get(bytes, at);
-        set(bytes, at + 4, first);
+        let first: [u8; 8] = bytes[at..at + 8].try_into().unwrap();
+        bytes[at + 8..at + 16].copy_from_slice(&first);
     });
     assert_eq!(told, "an entry point referred to twice");
-    // Entry points in the wrong run.
+    // An entry point with the group of another one.
     let told = lie(|bytes, tables| {
-        let row = tables.records[0].row;
-        let listed = get(bytes, row + 28);
-        set(bytes, row + 28, listed + 1);
-        let last_group = tables.records[0].groups.end - GROUP_ROW;
-        let count = get(bytes, last_group + 12);
-        set(bytes, last_group + 12, count + 1);
-        let group = (tables.records[0].groups.len() / GROUP_ROW - 1) as u32;
-        let at = entry(tables, listed as usize) + 16;
-        set(bytes, at, group);
+        let at = tables.records[0].references.start + 4;
+        let group = get(bytes, at);
+        set(bytes, at, 1 - group);
     });
-    // It has core metadata, but stands behind one that has none.
-    assert_eq!(told, "a group's entry points out of order");
+    assert_eq!(told, "an entry point in another's group");
+    // Files in another order.
+    let told = lie(|bytes, tables| set(bytes, tables.records[0].files.start, 2));
+    assert_eq!(told, "a distribution's files out of order");
+    // A control character in requirements and in import names, where a line feed is none.
+    for at in [32, 40] {
+        let told = lie(|bytes, tables| {
+            let text = get(bytes, dist(tables, 0) + at) as usize;
+            bytes[tables.records[0].pool.start + text] = 0x1b;
+        });
+        assert_eq!(told, "a control character");
+    }
 }
 
 #[test]
@@ -435,9 +433,10 @@ fn strings_that_many_rows_share_are_refused() {
         set(&mut bytes, row + 8, pool);
     }
     for row in record.distributions.clone().step_by(DISTRIBUTION_ROW) {
-        for at in [4, 12, 20, 28] {
-            set(&mut bytes, row + at, 4096.min(pool));
-        }
+        let length = 4096.min(pool / 4);
+        set(&mut bytes, row, 0);
+        set(&mut bytes, row + 4, length << 16 | length);
+        set(&mut bytes, row + 8, length << 16 | length);
     }
     assert!(repair(&mut bytes));
     let index = Index::open(bytes).unwrap();
@@ -448,22 +447,91 @@ fn strings_that_many_rows_share_are_refused() {
     overlap(record.groups().find_map(Result::err));
     overlap(record.distributions().find_map(Result::err));
     assert!(record.groups().flatten().count() <= 1);
-    assert!(record.distributions().flatten().count() <= 4 * pool as usize / 4096 / 4 + 1);
+    assert!(record.distributions().flatten().count() <= pool as usize / (4 * 4096) + 1);
+    overlap(record.outlines().find_map(Result::err));
     overlap(verify(&index).err());
 }
 
 #[test]
-fn keys_out_of_order_are_refused_and_looked_up_in_bounded_time() {
-    let keys = (0..100).map(|number: u32| with_crc(format!("{number}").as_bytes(), 7));
-    let dists = keys.enumerate().map(|(number, key)| index_support::Dist {
+fn names_out_of_order_are_refused() {
+    let dists = keys_of_one_hash(100).into_iter().enumerate();
+    let dists = dists.map(|(number, key)| index_support::Dist {
         key,
         ..dist(&format!("a{number}-1.dist-info"), "", &[])
     });
     let mut bytes = write(&[directory("/a", dists.collect())], false);
-    let keys = Tables::of(&bytes).records[0].keys.clone();
-    let (first, second) = (get(&bytes, keys.start + 4), get(&bytes, keys.start + 12));
-    set(&mut bytes, keys.start + 4, second);
-    set(&mut bytes, keys.start + 12, first);
+    let names = Tables::of(&bytes).records[0].names.clone();
+    let (first, second) = (get(&bytes, names.start), get(&bytes, names.start + 8));
+    set(&mut bytes, names.start, second);
+    set(&mut bytes, names.start + 8, first);
     assert!(repair(&mut bytes));
-    assert_eq!(malformed(&bytes), "keys out of order");
+    assert_eq!(malformed(&bytes), "names out of order");
+}
+
+#[test]
+fn what_a_later_version_adds_is_passed_over() {
+    // Longer rows, more flags, bytes between the tables and the pool: what a later version may write.
+    let honest = write(&one_of_everything(), false);
+    let tables = Tables::of(&honest);
+    let longer = later::index(&honest, &tables);
+    let index = Index::open(longer).unwrap();
+    verify(&index).unwrap();
+    assert_eq!(
+        Answers::of(&index).unwrap(),
+        Answers::of(&Index::open(honest).unwrap()).unwrap()
+    );
+}
+
+mod later {
+    use super::*;
+
+    /// The same index with eight bytes more in each row, and a table more in each record.
+    pub(super) fn index(honest: &[u8], tables: &Tables) -> Vec<u8> {
+        let rows = |range: &std::ops::Range<usize>, size: usize| -> Vec<u8> {
+            let rows = honest[range.clone()].chunks(size);
+            rows.flat_map(|row| [row, &[0xa5; 8]].concat()).collect()
+        };
+        let wider = |range: &std::ops::Range<usize>, size| range.len() / size * (size + 8);
+        let paths = tables.record_rows.end..tables.records[0].distributions.start;
+        let mut at = wider(&tables.directories, DIRECTORY_ROW);
+        at += wider(&tables.record_rows, RECORD_ROW);
+        let moved = at as u32 - (paths.start - tables.body) as u32;
+        at += paths.len();
+        let (mut record_rows, mut segments) = (Vec::new(), Vec::new());
+        for record in &tables.records {
+            let all = [
+                rows(&record.distributions, DISTRIBUTION_ROW),
+                rows(&record.names, NAME_ROW),
+                rows(&record.groups, GROUP_ROW),
+                rows(&record.entries, ENTRY_ROW),
+                rows(&record.references, REFERENCE_ROW),
+                rows(&record.files, FILE_ROW),
+                vec![0x5a; 20],
+            ];
+            let own = all.concat();
+            let pool = (at + own.len()) as u32;
+            let segment = [&own[..], &honest[record.pool.clone()]].concat();
+            let mut row = honest[record.row..record.row + RECORD_ROW].to_vec();
+            set(&mut row, 0, at as u32);
+            set(&mut row, 4, segment.len() as u32);
+            set(&mut row, 8, pool);
+            record_rows.extend(row);
+            record_rows.extend([0xa5; 8]);
+            at += segment.len();
+            segments.extend(segment);
+        }
+        let mut directories = rows(&tables.directories, DIRECTORY_ROW);
+        for row in directories.chunks_mut(DIRECTORY_ROW + 8) {
+            let path = get(row, 0) + moved;
+            set(row, 0, path);
+        }
+        let body = [&directories[..], &record_rows, &honest[paths], &segments].concat();
+        let room = vec![0; 4 * body.len().div_ceil(BLOCK)];
+        let mut bytes = [&honest[..HEADER], &room, &body].concat();
+        for at in (40..56).step_by(2) {
+            bytes[at] += 8;
+        }
+        assert!(repair(&mut bytes));
+        bytes
+    }
 }

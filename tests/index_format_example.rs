@@ -23,8 +23,8 @@ use std::process::Command;
 use std::{env, fs};
 
 use epcache::index::format::{
-    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, KEY_ROW, RECORD_ROW, REFERENCE_ROW,
-    distribution_flag,
+    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, NAME_ROW, RECORD_ROW,
+    REFERENCE_ROW, distribution_flag, file_kind,
 };
 use epcache::index::{Entry, Index, Stamp};
 use index_checks::{Answers, RecordAnswers};
@@ -140,13 +140,13 @@ fn dump(bytes: &[u8]) -> String {
     dump.part(1, "suspect: no");
     dump.part(3, "reserved");
     dump.part(4, "CRC of 0014 to 003f");
-    dump.number("flags");
-    dump.part(8, &format!("size of the file: {}", bytes.len()));
+    dump.number("size of the file");
     dump.number("B, blocks");
     dump.number("D, rows of the directory table");
     dump.number("R, rows of the record table");
-    dump.number("rules for reading packages");
-    dump.part(16, "reserved");
+    dump.part(4, "the writer's own");
+    dump.part(16, "sizes of rows: 16, 48, 64, 8, 16, 16, 8, 24");
+    dump.part(8, "reserved");
     dump.title("block checksums");
     while dump.at < tables.body {
         dump.part(4, "CRC of the body's block 0");
@@ -168,19 +168,18 @@ fn dump(bytes: &[u8]) -> String {
             8,
             &format!("segment: {length} bytes at {offset:#x}, in the file {at:04x}"),
         );
+        let pool = tables.body + dump.u32() as usize;
+        dump.part(4, &format!("pool, in the file {pool:04x}"));
         dump.number("flags");
         dump.number("d, distributions");
-        dump.number("k, keys");
         dump.number("g, groups");
         dump.number("e, entry points");
-        dump.number("l, listed ones");
+        dump.number("f, files");
         dump.time("mtime");
         dump.time("ctime");
-        dump.string("path", tables.body);
-        dump.part(8, "reserved");
     }
-    dump.title("paths: of the directory table, of the record table");
-    let paths = [SECOND, FIRST, FIRST, SECOND].map(str::to_owned);
+    dump.title("paths");
+    let paths = [SECOND, FIRST].map(str::to_owned);
     dump.pool(tables.records[0].distributions.start, &paths);
     let index = Index::open(bytes.to_vec()).unwrap();
     let answers = Answers::of(&index).unwrap();
@@ -200,36 +199,43 @@ fn dump_segment(
     let pool = record.pool.start;
     for row in 0..record.distributions.len() / DISTRIBUTION_ROW {
         dump.title(&format!("record {number}, distribution table, row {row}"));
-        dump.string("file name", pool);
-        dump.string("key", pool);
-        dump.string("name", pool);
-        dump.string("version", pool);
-        let flags = dump.u32();
-        let words = [
-            (16, "has metadata"),
-            (32, "shadowed"),
-            (128, "has entry points"),
+        let (distribution, _) = &answers.distributions[row];
+        let strings = [
+            &distribution.file_name,
+            &distribution.key,
+            &distribution.name,
+            &distribution.version,
         ];
+        let strings = strings.map(|string| text(string));
+        let offset = dump.u32();
+        let shown = strings.join(", ");
+        dump.part(12, &format!("strings at {offset:#x}: {shown}"));
+        let words = [
+            (8, "has metadata"),
+            (16, "shadowed"),
+            (512, "has requirements"),
+        ];
+        let flags = dump.u32();
         let words = words.into_iter().filter(|(bit, _)| flags & bit != 0);
-        let words: Vec<_> = words.map(|(_, word)| word).collect();
+        let mut words: Vec<_> = words.map(|(_, word)| word.to_owned()).collect();
+        if let Some(source) = distribution.import_source() {
+            words.push(format!("import names from {}", file_kind::name(source)));
+        }
         dump.part(4, &format!("flags: {}", words.join(", ")));
-        dump.number("size of entry_points.txt");
         dump.time("mtime");
         dump.time("ctime");
-        dump.time("mtime of entry_points.txt");
-        dump.part(16, "digest of entry_points.txt");
+        dump.string("requirements", pool);
+        dump.string("import names", pool);
         dump.number("first reference");
         dump.number("references");
-        dump.part(4, "CRC of the key");
-        dump.part(4, "reserved");
+        dump.number("first file");
+        dump.number("files");
     }
-    dump.title(&format!("record {number}, key table"));
-    for _ in 0..record.keys.len() / KEY_ROW {
-        let distribution = get(dump.bytes, dump.at + 4);
-        dump.part(
-            KEY_ROW,
-            &format!("CRC of the key, distribution {distribution}"),
-        );
+    dump.title(&format!("record {number}, name table"));
+    for _ in 0..record.names.len() / NAME_ROW {
+        let distribution = dump.u32();
+        let meaning = format!("distribution {distribution}, hash of its key");
+        dump.part(NAME_ROW, &meaning);
     }
     for row in 0..record.groups.len() / GROUP_ROW {
         dump.title(&format!("record {number}, group table, row {row}"));
@@ -239,8 +245,21 @@ fn dump_segment(
     }
     let mut strings: Vec<String> = Vec::new();
     for (distribution, _) in &answers.distributions {
-        strings.push(text(&distribution.file_name));
+        let them = [
+            &distribution.file_name,
+            &distribution.key,
+            &distribution.name,
+            &distribution.version,
+        ];
+        strings.extend(them.map(|string| text(string)));
     }
+    strings.extend(
+        answers
+            .texts
+            .iter()
+            .map(|(requirements, _)| requirements.clone()),
+    );
+    strings.extend(answers.texts.iter().map(|(_, imports)| text(imports)));
     strings.extend(answers.groups.iter().map(|(group, _)| group.name.clone()));
     for row in 0..record.entries.len() / ENTRY_ROW {
         dump.title(&format!("record {number}, entry table, row {row}"));
@@ -250,15 +269,23 @@ fn dump_segment(
         let value = text(&dump.bytes[at + name.len()..at + name.len() + value]);
         dump.part(12, &format!("strings at {offset:#x}: {name} = {value}"));
         dump.number("distribution");
-        dump.number("group");
-        dump.part(4, "CRC of its distribution's key");
-        dump.part(4, "flags: has metadata");
-        dump.part(4, "reserved");
         strings.extend([name, value]);
     }
     dump.title(&format!("record {number}, reference table"));
     for _ in 0..record.references.len() / REFERENCE_ROW {
-        dump.number("entry point");
+        let (entry, group) = (dump.u32(), get(dump.bytes, dump.at + 4));
+        dump.part(8, &format!("entry point {entry}, group {group}"));
+    }
+    for row in 0..record.files.len() / FILE_ROW {
+        dump.title(&format!("record {number}, file table, row {row}"));
+        let kind = u16::try_from(dump.u32() & 0xffff).unwrap();
+        dump.part(
+            4,
+            &format!("kind {kind}: {}, flags 0", file_kind::name(kind)),
+        );
+        dump.number("size");
+        dump.time("mtime");
+        dump.time("ctime");
     }
     dump.title(&format!("record {number}, pool, from {pool:04x}"));
     dump.pool(record.pool.end, &strings);
@@ -306,11 +333,7 @@ fn field(bytes: &[u8]) -> String {
 fn listing(index: &Index<Vec<u8>>) -> String {
     let answers = Answers::of(index).unwrap();
     let flag = u32::from;
-    let mut lines = vec![format!(
-        "index\t{}\t{}",
-        flag(index.is_image()),
-        flag(index.is_suspect())
-    )];
+    let mut lines = vec![format!("index\t{}", flag(index.is_suspect()))];
     for (path, record, alias) in &answers.directories {
         lines.push(format!(
             "directory\t{}\t{record}\t{}",
@@ -322,28 +345,26 @@ fn listing(index: &Index<Vec<u8>>) -> String {
         let flags = record.flags.iter().rev();
         let flags = flags.fold(0, |flags, &set| 2 * flags + flag(set));
         let (mtime, ctime) = record.stamps;
-        let path = field(&record.path);
         let times = format!("{}\t{}", mtime.raw(), ctime.raw());
-        lines.push(format!(
-            "record\t{path}\t{flags}\t{times}\t{}",
-            record.entry_count
-        ));
-        for (dist, entries) in &record.distributions {
+        lines.push(format!("record\t{flags}\t{times}\t{}", record.entry_count));
+        let details = record.outlines.iter().zip(&record.texts);
+        for ((dist, entries), ((_, _, files), texts)) in record.distributions.iter().zip(details) {
             let strings = [&dist.file_name, &dist.key, &dist.name, &dist.version];
             let strings = strings.map(|string| field(string)).join("\t");
             let times = format!("{}\t{}", dist.mtime.raw(), dist.ctime.raw());
-            let file = dist.entry_points_file.map_or(String::new(), |file| {
-                let (size, mtime) = (file.size, file.mtime.raw());
-                format!("\t{size}\t{mtime}\t{}", field(&file.digest))
-            });
+            let texts = format!("{}\t{}", field(texts.0.as_bytes()), field(&texts.1));
             lines.push(format!(
-                "distribution\t{strings}\t{}\t{times}{file}",
+                "distribution\t{strings}\t{}\t{times}\t{texts}",
                 dist.flags
             ));
-            for entry in entries {
-                let group = field(record.groups[entry.group as usize].0.name.as_bytes());
-                let flags = flag(entry.is_malformed()) + 2 * flag(entry.has_metadata());
-                lines.push(format!("has\t{group}\t{}\t{flags}", name_and_value(entry)));
+            for (group, entry) in entries {
+                let group = field(record.groups[*group as usize].0.name.as_bytes());
+                lines.push(format!("has\t{group}\t{}", name_and_value(entry)));
+            }
+            for file in files {
+                let (kind, size, (mtime, ctime)) = (file.kind, file.size, file.stamps);
+                let times = format!("{}\t{}", mtime.raw(), ctime.raw());
+                lines.push(format!("file\t{kind}\t{size}\t{times}"));
             }
         }
         for (group, entries) in &record.groups {
@@ -371,7 +392,7 @@ fn name_and_value(entry: &Entry) -> String {
 
 /// The entry points of a group along all records, in the words of `importlib.metadata`: all
 /// distributions with core metadata, then those without; of one key the first; then their groups.
-fn merged(answers: &Answers, group: &str) -> String {
+fn merged(answers: &Answers, paths: &[Vec<u8>], group: &str) -> String {
     let mut first: BTreeMap<&[u8], (usize, usize)> = BTreeMap::new();
     for with_metadata in [true, false] {
         for (number, record) in answers.records.iter().enumerate() {
@@ -390,8 +411,8 @@ fn merged(answers: &Answers, group: &str) -> String {
             for entry in entries.flat_map(|(_, entries)| entries) {
                 let (dist, _) = &record.distributions[entry.distribution as usize];
                 let counts = first[&*dist.key] == (number, entry.distribution as usize);
-                if counts && entry.has_metadata() == with_metadata {
-                    let path = [&record.path[..], b"/", &dist.file_name].concat();
+                if counts && dist.has(distribution_flag::HAS_METADATA) == with_metadata {
+                    let path = [&paths[number][..], b"/", &dist.file_name].concat();
                     let line = format!("entry\t{}\t{}\n", name_and_value(entry), field(&path));
                     lines.push_str(&line);
                 }
@@ -469,7 +490,10 @@ fn a_reader_written_from_the_page_answers_alike() {
             let mut arguments = vec![file.as_path(), Path::new(group)];
             arguments.extend(paths.iter().map(PathBuf::as_path));
             let said = python(&arguments).unwrap();
-            assert_eq!(said, (true, merged(&answers, group)));
+            assert_eq!(
+                said,
+                (true, merged(&answers, &index.paths().unwrap(), group))
+            );
         }
         // Damage is seen.
         let mut damaged = bytes;

@@ -23,7 +23,7 @@ use epcache::index::format::{
     DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, RECORD_ROW, REFERENCE_ROW, SUSPECT_AT,
 };
 use index_checks::repair;
-use index_support::{Dist, Tables, directory, dist, many, one_of_everything, set, with_crc, write};
+use index_support::{Dist, Tables, directory, dist, many, one_of_everything, set, write};
 
 fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let honest = write(&one_of_everything(), false);
@@ -49,13 +49,13 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     };
     lie("suspect", &|bytes| bytes[SUSPECT_AT as usize] = 1);
     lie("minor_version", &|bytes| bytes[10] = 9);
-    lie("reserved_in_use", &|bytes| bytes[44..64].fill(0xff));
+    lie("reserved_in_use", &|bytes| bytes[56..64].fill(0xff));
     lie("more_directories_than_fit", &|bytes| {
-        set(bytes, 36, u32::MAX)
+        set(bytes, 28, u32::MAX)
     });
     lie("unknown_flags", &|bytes| {
-        set(bytes, 20, u32::MAX);
-        set(bytes, first.row + 8, !1);
+        set(bytes, 36, u32::MAX);
+        set(bytes, first.row + 12, !1);
     });
     lie("another_directorys_record", &|bytes| {
         set(bytes, tables.directories.start + 2 * DIRECTORY_ROW + 8, 1);
@@ -73,7 +73,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     });
     lie("distributions_share_strings", &|bytes| {
         for row in first.distributions.clone().step_by(DISTRIBUTION_ROW) {
-            set(bytes, row + 20, 200);
+            set(bytes, row, 0);
         }
     });
     lie("groups_share_strings", &|bytes| {
@@ -99,8 +99,9 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn keys_of_one_hash() -> Vec<u8> {
-    let dists = (0..3_u8).map(|number| Dist {
-        key: with_crc(&[b'a' + number], 0x5eed_5eed),
+    let keys = index_support::keys_of_one_hash(3).into_iter().enumerate();
+    let dists = keys.map(|(number, key)| Dist {
+        key,
         ..dist(&format!("a{number}-1.dist-info"), "", &["x: y = z"])
     });
     write(&[directory("/a", dists.collect())], false)

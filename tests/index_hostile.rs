@@ -26,7 +26,9 @@ use epcache::index::format::{
 };
 use epcache::index::{Index, verify};
 use index_checks::{repair, repair_checksums};
-use index_support::{Dist, Tables, directory, dist, many, one_of_everything, set, with_crc, write};
+use index_support::{
+    Dist, Tables, directory, dist, keys_of_one_hash, many, one_of_everything, set, write,
+};
 
 thread_local! {
     static NOW: Cell<usize> = const { Cell::new(0) };
@@ -135,6 +137,9 @@ fn hold_all(bytes: Vec<u8>, worst: &mut Worst) {
         worst.hold("distributions", length, 300, || {
             record.distributions().map(drop).count()
         });
+        worst.hold("outlines", length, 40, || {
+            record.outlines().map(drop).count()
+        });
         let group = record.groups().flatten().max_by_key(|group| group.len());
         if let Some(group) = group {
             worst.hold("entries", length, 40, || {
@@ -224,7 +229,7 @@ fn entry_points_that_are_all_the_whole_pool_cost_no_more() {
     for row in record.distributions.clone().step_by(DISTRIBUTION_ROW) {
         let first = row == record.distributions.start;
         let count = record.references.len() / REFERENCE_ROW;
-        set(&mut bytes, row + 84, if first { count as u32 } else { 0 });
+        set(&mut bytes, row + 52, if first { count as u32 } else { 0 });
     }
     hold_hostile(bytes);
 }
@@ -241,7 +246,7 @@ fn one_entry_point_that_everything_refers_to_costs_no_more() {
     set(&mut bytes, first, 0);
     let row = record.distributions.start;
     let count = record.references.len() / REFERENCE_ROW;
-    set(&mut bytes, row + 84, count as u32);
+    set(&mut bytes, row + 52, count as u32);
     hold_hostile(bytes);
 }
 
@@ -250,8 +255,8 @@ fn distributions_with_the_longest_of_strings_cost_no_more() {
     let mut bytes = write(&[many("/a", 4000)], false);
     let record = Tables::of(&bytes).records[0].clone();
     for row in record.distributions.clone().step_by(DISTRIBUTION_ROW) {
-        for at in [8, 16, 24] {
-            set(&mut bytes, row + at + 4, STRING_LIMIT as u32);
+        for at in [4, 8] {
+            set(&mut bytes, row + at, (STRING_LIMIT as u32) << 16 | 100);
         }
     }
     hold_hostile(bytes);
@@ -294,8 +299,10 @@ fn directories_of_one_long_path_cost_no_more() {
 
 #[test]
 fn keys_of_one_hash_cost_no_more() {
-    let keys = (0..4000).map(|number: u32| with_crc(format!("{number}").as_bytes(), 7));
+    let mut keys = keys_of_one_hash(4001);
+    let absent = keys.pop().unwrap();
     let dists: Vec<_> = keys
+        .into_iter()
         .enumerate()
         .map(|(number, key)| Dist {
             key,
@@ -307,7 +314,6 @@ fn keys_of_one_hash_cost_no_more() {
     let length = bytes.len();
     let index = Index::open(bytes).unwrap();
     let record = index.record(0).unwrap();
-    let absent = with_crc(b"absent", 7);
     worst.hold("everything loaded", length, 300, || {
         record.distributions().count()
     });
@@ -319,8 +325,8 @@ fn keys_of_one_hash_cost_no_more() {
 fn a_header_alone_cannot_ask_for_memory() {
     for (directories, records) in [(u32::MAX, 0), (0, u32::MAX), (u32::MAX, u32::MAX), (1, 1)] {
         let mut bytes = write(&[], false);
-        set(&mut bytes, 36, directories);
-        set(&mut bytes, 40, records);
+        set(&mut bytes, 28, directories);
+        set(&mut bytes, 32, records);
         repair_checksums(&mut bytes);
         let (peak, _) = cost(|| Index::open(bytes.clone()).is_err());
         assert!(peak < HEADER * 8, "{peak}");

@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use epcache::index::format::{self, distribution_flag, record_flag};
-use epcache::index::{Damage, FileFingerprint, Index, Source, Stamp, verify};
+use epcache::index::{Damage, FileFacts, Index, Source, Stamp, verify};
 use epcache::metadata::text::{has_control, is_control};
 use index_checks::Answers;
-use index_support::{Directory, Dist, EntryPoint, directory, dist, many, with_crc, write};
+use index_support::{Directory, Dist, EntryPoint, directory, dist, keys_of_one_hash, many, write};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -52,56 +52,43 @@ fn any_text() -> impl Strategy<Value = String> {
 
 fn any_entry() -> impl Strategy<Value = EntryPoint> {
     let group = prop::sample::select(vec!["", "a", "console_scripts", "aa", "\u{e9}", "a b"]);
-    (group, any_text(), any_text(), any::<bool>()).prop_map(|(group, name, value, malformed)| {
-        EntryPoint {
-            group: group.into(),
-            name,
-            value,
-            malformed,
-        }
+    (group, any_text(), any_text()).prop_map(|(group, name, value)| EntryPoint {
+        group: group.into(),
+        name,
+        value,
     })
 }
 
 fn any_dist() -> impl Strategy<Value = Dist> {
-    let strings = (
-        any_bytes(),
-        0..6_u8,
-        any_bytes(),
-        any_bytes(),
-        any::<[bool; 3]>(),
-    );
-    let file = (any::<u32>(), any_stamp(), any::<[u8; 16]>());
+    let strings = (any_bytes(), 0..6_u8, any_bytes(), any_bytes());
+    let texts = (vec(any_text(), 0..3), vec(any_bytes(), 0..3));
+    let files = vec((any::<u32>(), any_stamps()), 0..4);
     // Any flags that are not the writer's own business.
     let flags = any::<u32>().prop_map(|flags| flags & !distribution_flag::SHADOWED);
     let entries = vec(any_entry(), 0..5);
-    (strings, flags, any_stamps(), file, 0..4_u32, entries).prop_map(
-        |((stem, key, name, version, inside), flags, stamps, file, place, entries)| {
+    let rest = (files, 0..4_u32, entries);
+    (strings, texts, flags, any_stamps(), rest).prop_map(
+        |((stem, key, name, version), (requirements, imports), flags, stamps, rest)| {
+            let (files, place, entries) = rest;
             let mut file_name = stem;
             file_name.retain(|byte| !matches!(byte, b'/' | 0));
             file_name.extend_from_slice(b"-1.dist-info");
-            let part = |other: Vec<u8>, inside: bool, from: usize| {
-                if inside {
-                    let from = from.min(file_name.len());
-                    file_name[from..].to_vec()
-                } else {
-                    other
-                }
-            };
             Dist {
                 key: if key == 0 {
                     Vec::new()
                 } else {
                     vec![b'a' + key]
                 },
-                name: part(name, inside[1], 2),
-                version: part(version, inside[2], 3),
+                name,
+                version,
                 flags,
                 stamps,
-                file: FileFingerprint {
-                    size: file.0,
-                    mtime: file.1,
-                    digest: file.2,
-                },
+                files: (0..)
+                    .zip(files)
+                    .map(|(kind, (size, stamps))| FileFacts { kind, size, stamps })
+                    .collect(),
+                requirements: requirements.join("\n").into_bytes(),
+                imports: imports.join(&b'\n'),
                 place,
                 entries,
                 file_name,
@@ -153,13 +140,21 @@ fn choose(distributions: &mut [Dist], selector: &prop::sample::Selector) {
 }
 
 /// What the documentation says that a reader finds, told from what was written.
-fn check(directories: &[Directory], index: &Index<impl Source>) {
+fn check(all: &[Directory], index: &Index<impl Source>) {
+    // Of several records of one path there is the first.
+    let mut directories: Vec<&Directory> = Vec::new();
+    for directory in all {
+        if directories.iter().all(|it| it.path != directory.path) {
+            directories.push(directory);
+        }
+    }
+
     verify(index).unwrap();
     let answers = Answers::of(index).unwrap();
     answers.check(index);
 
     let mut found: BTreeMap<&[u8], (bool, u32)> = BTreeMap::new();
-    for (number, directory) in (0..).zip(directories) {
+    for (number, directory) in (0..).zip(&directories) {
         let aliases = directory.aliases.iter().map(|alias| (true, alias));
         for (alias, path) in aliases.chain([(false, &directory.path)]) {
             let best = found.entry(path).or_insert((alias, number));
@@ -174,8 +169,7 @@ fn check(directories: &[Directory], index: &Index<impl Source>) {
     assert_eq!(answers.records.len(), directories.len());
 
     for (directory, record) in directories.iter().zip(&answers.records) {
-        assert_eq!(record.path, directory.path);
-        let flags = [1, 2, 4, 8].map(|flag| directory.flags & flag != 0);
+        let flags = [1, 2, 4, 8, 16].map(|flag| directory.flags & flag != 0);
         assert_eq!(record.flags, flags);
         assert_eq!(record.stamps, directory.stamps);
         assert_eq!(record.distributions.len(), directory.distributions.len());
@@ -186,15 +180,20 @@ fn check(directories: &[Directory], index: &Index<impl Source>) {
             assert_eq!(read.version, dist.version);
             assert_eq!(read.flags, dist.flags);
             assert_eq!((read.mtime, read.ctime), dist.stamps);
-            let has_file = dist.flags & distribution_flag::HAS_ENTRY_POINTS != 0;
-            assert_eq!(read.entry_points_file, has_file.then_some(dist.file));
             assert_eq!(entries.len(), dist.entries.len());
-            for (entry, read) in dist.entries.iter().zip(entries) {
-                assert_eq!(record.groups[read.group as usize].0.name, entry.group);
-                assert_eq!(read.key_hash, format::key_hash(&dist.key));
-                let read = (&read.name, &read.value, read.is_malformed());
-                assert_eq!(read, (&entry.name, &entry.value, entry.malformed));
+            for (entry, (group, read)) in dist.entries.iter().zip(entries) {
+                assert_eq!(record.groups[*group as usize].0.name, entry.group);
+                assert_eq!((&read.name, &read.value), (&entry.name, &entry.value));
             }
+        }
+        for (dist, outline) in directory.distributions.iter().zip(&record.outlines) {
+            let (file_name, stamps, files) = outline;
+            assert_eq!((file_name, stamps), (&dist.file_name, &dist.stamps));
+            assert_eq!(*files, dist.files);
+        }
+        for (dist, texts) in directory.distributions.iter().zip(&record.texts) {
+            assert_eq!(texts.0.as_bytes(), dist.requirements);
+            assert_eq!(texts.1, dist.imports);
         }
         check_groups(directory, record);
     }
@@ -206,10 +205,8 @@ fn check_groups(directory: &Directory, record: &index_checks::RecordAnswers) {
     for (number, dist) in (0..).zip(&directory.distributions) {
         for entry in &dist.entries {
             let group = groups.entry(entry.group.as_bytes()).or_default();
-            if dist.flags & distribution_flag::SHADOWED == 0 {
-                let without = dist.flags & distribution_flag::HAS_METADATA == 0;
-                group.push((without, dist.place, number, entry.clone()));
-            }
+            let without = dist.flags & distribution_flag::HAS_METADATA == 0;
+            group.push((without, dist.place, number, entry.clone()));
         }
     }
     assert_eq!(record.groups.len(), groups.len());
@@ -274,9 +271,8 @@ fn no_records_make_an_index() {
 #[test]
 fn keys_of_one_hash_are_told_apart() {
     for count in [2, 3, 300] {
-        let keys: Vec<_> = (0..count)
-            .map(|number| with_crc(format!("key{number}").as_bytes(), 0x1234_5678))
-            .collect();
+        let mut keys = keys_of_one_hash(count + 1);
+        let absent = keys.pop().unwrap();
         let dists = keys.iter().enumerate().map(|(number, key)| Dist {
             key: key.clone(),
             ..dist(&format!("a{number}-1.dist-info"), "", &[])
@@ -286,14 +282,13 @@ fn keys_of_one_hash_are_told_apart() {
         check(&directories, &index);
         let record = index.record(0).unwrap();
         for (number, key) in keys.iter().enumerate() {
-            assert_eq!(format::key_hash(key), 0x1234_5678);
+            assert_eq!(format::key_hash(key), format::key_hash(&absent));
             let chosen = record.chosen(key).unwrap().unwrap();
             assert_eq!(
                 chosen.file_name,
                 format!("a{number}-1.dist-info").as_bytes()
             );
         }
-        let absent = with_crc(b"absent", 0x1234_5678);
         assert_eq!(record.chosen(&absent).unwrap(), None);
         assert_eq!(record.chosen(b"absent").unwrap(), None);
     }
@@ -327,8 +322,6 @@ fn a_path_that_no_reader_accepts_is_left_out() {
     assert_eq!((index.record_count(), index.directory_count()), (1, 2));
     let record = index.find(long.as_bytes()).unwrap().unwrap();
     assert_eq!(record.distribution_count(), 2);
-    assert_eq!(
-        index.find(b"/short").unwrap().unwrap().path(),
-        long.as_bytes()
-    );
+    assert!(index.find(b"/short").unwrap().unwrap().is_alias());
+    assert_eq!(index.paths().unwrap(), [long.as_bytes()]);
 }

@@ -104,15 +104,15 @@ def word(data, at):
 
 def fields(whole):
     """Where numbers stand that say where something is, how long it is, or how many there are."""
-    body = 64 + 4 * word(whole, 32)
-    directories, records = word(whole, 36), word(whole, 40)
-    found = list(range(20, 48, 4))
+    body = 64 + 4 * word(whole, 24)
+    directories, records = word(whole, 28), word(whole, 32)
+    found = list(range(20, 56, 4))
     found += [body + 16 * row + at for row in range(directories) for at in (0, 4, 8)]
     for record in range(records):
-        row = body + 16 * directories + 64 * record
-        found += [row + at for at in range(0, 64, 4)]
+        row = body + 16 * directories + 48 * record
+        found += [row + at for at in range(0, 48, 4)]
         segment = body + word(whole, row)
-        for size, rows in ((96, 12), (8, 16), (16, 20), (32, 24), (4, 24)):
+        for size, rows in ((64, 16), (8, 16), (16, 20), (16, 24), (8, 24), (24, 28)):
             count = word(whole, row + rows)
             # A few rows of a long table stand for all.
             for number in list(range(min(count, 6))) + [count - 1] * (count > 6):
@@ -135,7 +135,7 @@ def lied(whole, places, choose):
             + (word(whole, choose.choice(places)), choose.getrandbits(32), choose.randrange(len(whole)))
         )
         lie[at : at + 4] = (value & 0xFFFFFFFF).to_bytes(4, "little")
-    return repaired(lie, word(whole, 32))
+    return repaired(lie, word(whole, 24))
 
 
 def repaired(lie, blocks):

@@ -92,14 +92,14 @@ class First(Case):
         """The index with other bytes in the row of its first record, its checksums right."""
         with open(self.index, "rb") as file:
             data = bytearray(file.read())
-        at += 64 + 4 * word(data, 32) + 16 * word(data, 36)
+        at += 64 + 4 * word(data, 24) + 16 * word(data, 28)
         data[at : at + len(value)] = value
         with open(self.index, "wb") as file:
-            file.write(repaired(data, word(data, 32)))
+            file.write(repaired(data, word(data, 24)))
 
     def test_it_leaves_records_whose_times_do_not_tell(self):
         for flags, left in ((0, False), (2, True), (8, True)):
-            self.patched(8, bytes([flags]))
+            self.patched(12, bytes([flags]))
             self.assertEqual(self.first() is None, left, flags)
 
     def test_whole_seconds_on_a_read_only_file_system_may_mean_nothing(self):
@@ -168,13 +168,13 @@ class First(Case):
         self.assertEqual(len(right), 90)
         with open(self.index, "rb") as file:
             whole = file.read()
-        body = 64 + 4 * word(whole, 32)
+        body = 64 + 4 * word(whole, 24)
         segment = body + word(whole, body + 16)
-        row = segment + 96 * 60
-        name = segment + (96 + 8) * 90 + 16 + 36 * 90 + word(whole, row)
+        row = segment + 64 * 60
+        name = body + word(whole, body + 24) + word(whole, row)
         self.assertEqual(whole[name : name + 1], b"d")
         # The name itself, where it is, how long, and both times.
-        for at in (name + 2, row, row + 4, row + 40, row + 48):
+        for at in (name + 2, row, row + 4, row + 16, row + 24):
             damaged = bytearray(whole)
             damaged[at] ^= 1
             with open(self.index, "wb") as file:
@@ -183,7 +183,7 @@ class First(Case):
         with open(self.index, "wb") as file:
             file.write(whole)
         self.assertEqual(self.first(), right)
-        with mock.patch("os.pread", lambda fd, length, at: read(fd, length - 96 if length == 90 * 96 else length, at)):
+        with mock.patch("os.pread", lambda fd, length, at: read(fd, length - 64 if length == 90 * 64 else length, at)):
             self.assertIsNone(self.first())
         os.utime(self.path("many", "d89-1.dist-info"), (1, 1))
         self.assertIsNone(self.first())
@@ -198,7 +198,7 @@ class First(Case):
                 shutil.move(self.path("large", "l%d-1.dist-info" % number), self.path("away%d" % number))
             self.index = self.refresh("large")
             with open(self.index, "rb") as file:
-                self.assertGreater(word(file.read(64), 32), blocks)
+                self.assertGreater(word(file.read(64), 24), blocks)
             self.assertEqual(self.first(), self.later())
             self.assertEqual(len(self.first()), count)
             self.assertEqual(len(self.first("large%d" % (count - 1))), 13000)

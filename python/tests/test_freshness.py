@@ -148,8 +148,8 @@ class Freshness(Case):
     def test_a_record_whose_times_say_nothing_or_that_is_incomplete_is_looked_at_more_closely(self):
         with open(self.index, "rb") as file:
             whole = file.read()
-        blocks = word(whole, 32)
-        at = 64 + 4 * blocks + 16 * word(whole, 36) + 8
+        blocks = word(whole, 24)
+        at = 64 + 4 * blocks + 16 * word(whole, 28) + 12
         for flag, how in ((0, "fresh"), (epcache.SILENT, "moved"), (epcache.HAS_UNREAD, "moved")):
             changed = bytearray(whole)
             changed[at] |= flag

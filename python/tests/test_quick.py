@@ -366,14 +366,14 @@ print(quick.entry_points("g"), quick.distribution("alpha"), quick.distributions(
         """The index with other bytes in the row of its first record, its checksums right."""
         with open(self.index, "rb") as file:
             data = bytearray(file.read())
-        at += 64 + 4 * word(data, 32) + 16 * word(data, 36)
+        at += 64 + 4 * word(data, 24) + 16 * word(data, 28)
         data[at : at + len(value)] = value
-        self.file("index.new", repaired(data, word(data, 32)))
+        self.file("index.new", repaired(data, word(data, 24)))
         os.rename(self.path("index.new"), self.index)
 
     def test_records_whose_times_do_not_tell(self):
         for flags, knows in ((0, "naged"), (2, ""), (4, "")):
-            self.patched(8, bytes([flags]))
+            self.patched(12, bytes([flags]))
             self.assertEqual(self.knows(), knows, flags)
 
     def test_whole_seconds_on_a_read_only_file_system(self):
@@ -400,7 +400,7 @@ print(quick.entry_points("g"), quick.distribution("alpha"), quick.distributions(
     def test_a_sorted_record_of_an_image_answers_what_order_cannot_change(self):
         self.dist("two", "other", "[g]\nz = other:z\n[i]\nunique = other\n")
         self.refresh("one", "two", "empty")
-        self.patched(8, bytes([4]))
+        self.patched(12, bytes([4]))
         real = os.fstatvfs
         with mock.patch.object(os, "fstatvfs", lambda fd: types.SimpleNamespace(f_flag=1)):
             self.assertIsNotNone(real)

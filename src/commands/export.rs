@@ -12,6 +12,7 @@ use crate::index::format::distribution_flag;
 use crate::index::{Damage, Distribution, Index, Record};
 use crate::json::JsonText;
 use crate::lookup::{AnySource, OpenIndex, Unusable, places};
+use crate::metadata::object_reference::is_well_formed;
 use crate::rooted::Root;
 use crate::terminal::Output;
 
@@ -25,8 +26,10 @@ pub(crate) fn run(arguments: &ExportArgs) -> Done {
     let named = |damage: Damage| failed(format!("{}: {damage}", path.display()));
     let (file, _) = root.open_file(&path).map_err(|error| named(error.into()))?;
     let index = Index::open(Box::new(file) as AnySource).map_err(named)?;
-    let directories = (0..index.record_count())
-        .map(|number| Directory::of(&index, number))
+    let paths = index.paths().map_err(named)?;
+    let directories = (0..)
+        .zip(paths)
+        .map(|(number, path)| Directory::of(&index, number, path))
         .collect::<Result<Vec<_>, _>>()
         .map_err(named)?;
     drop(watched);
@@ -95,13 +98,13 @@ struct ExportedEntry {
 }
 
 impl Directory {
-    fn of(index: &Index<AnySource>, number: u32) -> Result<Self, Damage> {
+    fn of(index: &Index<AnySource>, number: u32, path: Vec<u8>) -> Result<Self, Damage> {
         let record = index.record(number)?;
         let mut aliases = Vec::new();
         for row in 0..index.directory_count() {
-            let (path, of, is_alias) = index.directory(row)?;
+            let (alias, of, is_alias) = index.directory(row)?;
             if of == number && is_alias {
-                aliases.push(JsonText(path));
+                aliases.push(JsonText(alias));
             }
         }
         let groups = record
@@ -113,7 +116,7 @@ impl Directory {
             .map(|distribution| ExportedDistribution::of(&record, &groups, distribution?))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            path: JsonText(record.path().to_vec()),
+            path: JsonText(path),
             aliases,
             missing: record.is_missing(),
             distributions,
@@ -130,13 +133,10 @@ impl ExportedDistribution {
         let entry_points = record
             .entries_of(&distribution)
             .map(|entry| {
-                let entry = entry?;
+                let (group, entry) = entry?;
                 Ok(ExportedEntry {
-                    group: groups
-                        .get(entry.group as usize)
-                        .cloned()
-                        .unwrap_or_default(),
-                    malformed: entry.is_malformed(),
+                    group: groups.get(group as usize).cloned().unwrap_or_default(),
+                    malformed: !is_well_formed(&entry.value),
                     name: entry.name,
                     value: entry.value,
                 })

@@ -11,9 +11,9 @@ mod trigger;
 mod triggers;
 mod verify;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -209,19 +209,18 @@ fn moved_from(index: &OpenIndex, venv: Option<&Path>) -> Option<PathBuf> {
             return None;
         }
     }
-    let first = index.record(0).ok().filter(|_| is_venvs)?;
-    Some(PathBuf::from(OsStr::from_bytes(first.path())))
+    let paths = index.paths().ok().filter(|_| is_venvs)?;
+    paths.into_iter().next().map(path_of)
 }
 
 /// The search directories that an index has records of, in their order.
 fn search_directories(index: &OpenIndex) -> Result<Vec<PathBuf>, Damage> {
-    let index = index.index();
-    (0..index.record_count())
-        .map(|number| {
-            let record = index.record(number)?;
-            Ok(PathBuf::from(OsStr::from_bytes(record.path())))
-        })
-        .collect()
+    let paths = index.index().paths()?;
+    Ok(paths.into_iter().map(path_of).collect())
+}
+
+fn path_of(bytes: Vec<u8>) -> PathBuf {
+    OsString::from_vec(bytes).into()
 }
 
 /// A time span for people, in its largest unit.

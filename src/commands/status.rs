@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::consumers::Consumers;
 use super::triggers::Triggers;
 use super::{
-    Done, STALE, SUCCESS, configuration, duration, failed, mending, moved_from, open_root, plural,
-    say_what_hangs, system_mending,
+    Done, STALE, SUCCESS, configuration, duration, failed, mending, moved_from, open_root, path_of,
+    plural, say_what_hangs, system_mending,
 };
 use crate::cli::StatusArgs;
 use crate::environment::Environment;
@@ -414,9 +414,9 @@ fn record_statuses(root: &Root, index: &OpenIndex) -> Result<Vec<RecordStatus>, 
         spellings.entry(record).or_default().push(path);
     }
     let mut statuses = Vec::new();
-    for number in 0..index.index().record_count() {
+    for (number, path) in (0..).zip(index.index().paths()?) {
+        let path = path_of(path);
         let record = index.index().record(number)?;
-        let path = PathBuf::from(std::ffi::OsStr::from_bytes(record.path()));
         let mut problems = Vec::new();
         for distribution in record.distributions() {
             let distribution = distribution?;

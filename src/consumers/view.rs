@@ -9,6 +9,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Consumer, Form};
+use crate::index::format::distribution_flag::SHADOWED;
 use crate::index::{Damage, Index, Source};
 use crate::json::JsonText;
 use crate::metadata::text::is_control;
@@ -83,7 +84,7 @@ fn wanted<S: Source>(
 ) -> Result<Option<Vec<Wanted>>, Damage> {
     let mut wanted = Vec::new();
     let mut size = 0usize;
-    for number in 0..index.record_count() {
+    for (number, directory) in (0..).zip(index.paths()?) {
         let record = index.record(number)?;
         for group in record.groups() {
             let group = group?;
@@ -97,7 +98,10 @@ fn wanted<S: Source>(
             for entry in record.entries(&group) {
                 let entry = entry?;
                 let distribution = record.distribution(entry.distribution)?;
-                let path = [record.path(), b"/", distribution.file_name.as_slice()].concat();
+                if distribution.has(SHADOWED) {
+                    continue;
+                }
+                let path = [&*directory, b"/", distribution.file_name.as_slice()].concat();
                 size += group.name.len() + entry.name.len() + entry.value.len() + path.len();
                 if size > limit {
                     return Ok(None);

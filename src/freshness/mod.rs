@@ -16,8 +16,8 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use crate::index::format::{distribution_flag, record_flag};
-use crate::index::{Damage, Distribution, Record, Source, Stamp};
+use crate::index::format::{distribution_flag, file_kind, record_flag};
+use crate::index::{Damage, Outline, Record, Source, Stamp};
 use crate::rooted::{Directory, FileType, Root, file_type};
 
 pub use listing::{LeftOut, Listing, Sighting};
@@ -177,13 +177,13 @@ fn each_is_unmoved<S: Source>(
     record: &Record<'_, S>,
     directory: &Directory<'_>,
 ) -> Result<bool, FreshnessError> {
-    for distribution in record.distributions() {
-        let distribution = distribution?;
-        let Ok(stat) = directory.stat_entry(&distribution.file_name) else {
+    for outline in record.outlines() {
+        let outline = outline?;
+        let Ok(stat) = directory.stat_entry(&outline.file_name) else {
             return Ok(false);
         };
         let now = (Stamp::modified(&stat), Stamp::changed(&stat));
-        if !same(now, (distribution.mtime, distribution.ctime)) {
+        if !same(now, outline.stamps) {
             return Ok(false);
         }
     }
@@ -221,7 +221,7 @@ fn match_names<S: Source>(
     directory: &Directory<'_>,
     listing: &mut Listing,
 ) -> Result<(), FreshnessError> {
-    let recorded = record.distributions().collect::<Result<Vec<_>, _>>()?;
+    let recorded = record.outlines().collect::<Result<Vec<_>, _>>()?;
     let mut numbers: HashMap<&[u8], u32> = HashMap::with_capacity(recorded.len());
     for (number, distribution) in (0..).zip(&recorded) {
         numbers.insert(&distribution.file_name, number);
@@ -238,7 +238,7 @@ fn match_names<S: Source>(
         && times.directory_changed
         && !times.suspect
         && (same_image || !mtimes_are_silent(listing))
-        && is_copy(listing, &recorded, directory);
+        && is_copy(listing, record, &recorded, directory)?;
     let of_one_time = is_of_one_time(listing);
     for sighting in &mut listing.sightings {
         let Some(number) = sighting.recorded_as else {
@@ -250,7 +250,7 @@ fn match_names<S: Source>(
         if then.has(distribution_flag::UNREAD) {
             continue; // whoever may read it reads it
         }
-        let unmoved = times.speak && same(sighting.stamps, (then.mtime, then.ctime));
+        let unmoved = times.speak && same(sighting.stamps, then.stamps);
         let timeless = of_one_time || is_beginning(sighting.stamps.0);
         if unmoved || copied || (same_image && timeless) {
             sighting.same_as = Some(number);
@@ -262,33 +262,56 @@ fn match_names<S: Source>(
 /// An archive that was unpacked, a copy, a relabelled tree: not a single ctime is left, and every
 /// mtime is, to the second. (An upgrade in place moves some, not all.) To make sure, the files'
 /// own sizes and times are looked at as well.
-fn is_copy(listing: &Listing, recorded: &[Distribution], directory: &Directory<'_>) -> bool {
-    listing.sightings.iter().all(|sighting| {
+fn is_copy<S: Source>(
+    listing: &Listing,
+    record: &Record<'_, S>,
+    recorded: &[Outline<'_>],
+    directory: &Directory<'_>,
+) -> Result<bool, Damage> {
+    for sighting in &listing.sightings {
         let then = sighting
             .recorded_as
             .and_then(|number| recorded.get(number as usize));
-        then.is_some_and(|then| {
-            !sighting.stamps.1.same(then.ctime)
-                && sighting.stamps.0.same_second(then.mtime)
-                && entry_points_file_is_unmoved(then, directory)
-        })
-    })
+        let is_copy = match then {
+            Some(then) => {
+                !sighting.stamps.1.same(then.stamps.1)
+                    && sighting.stamps.0.same_second(then.stamps.0)
+                    && entry_points_file_is_unmoved(record, then, directory)?
+            }
+            None => false,
+        };
+        if !is_copy {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
-fn entry_points_file_is_unmoved(then: &Distribution, directory: &Directory<'_>) -> bool {
+fn entry_points_file_is_unmoved<S: Source>(
+    record: &Record<'_, S>,
+    then: &Outline<'_>,
+    directory: &Directory<'_>,
+) -> Result<bool, Damage> {
     if then.has(distribution_flag::UNREAD) {
-        return true; // nothing is known of it, and it is read anyway
+        return Ok(true); // nothing is known of it, and it is read anyway
     }
-    let now = directory.stat_file(&then.file_name, "entry_points.txt");
-    match (&then.entry_points_file, now) {
+    let mut file = None;
+    for recorded in record.files_of(then) {
+        let recorded = recorded?;
+        if recorded.kind == file_kind::ENTRY_POINTS {
+            file = Some(recorded);
+        }
+    }
+    let now = directory.stat_file(&then.file_name, file_kind::name(file_kind::ENTRY_POINTS));
+    Ok(match (file, now) {
         (Some(file), Ok(stat)) => {
-            Stamp::modified(&stat).same_second(file.mtime)
+            Stamp::modified(&stat).same_second(file.stamps.0)
                 && u64::try_from(stat.st_size).ok() == Some(u64::from(file.size))
         }
         (Some(_), Err(_)) => false,
         (None, Ok(stat)) => file_type(&stat) != FileType::Regular,
         (None, Err(_)) => true,
-    }
+    })
 }
 
 /// Whether the metadata directories' mtimes do not tell a copy from an upgrade: all one and the same

@@ -38,18 +38,29 @@ pub(super) struct Body<S> {
 pub(super) struct Table<R> {
     offset: u64,
     pub(super) count: u32,
+    /// Of a row, in bytes.
+    size: u16,
     row: PhantomData<R>,
 }
 
 impl<R: Row> Table<R> {
-    pub(super) fn at(offset: u64, count: u32) -> Self {
-        let row = PhantomData;
-        Self { offset, count, row }
+    pub(super) fn at(offset: u64, count: u32, size: u16) -> Self {
+        Self {
+            offset,
+            count,
+            size,
+            row: PhantomData,
+        }
+    }
+
+    /// Where the row of this number starts.
+    fn start(&self, number: u32) -> u64 {
+        self.offset + u64::from(number) * u64::from(self.size)
     }
 
     /// Where the next one starts.
     pub(super) fn end(&self) -> u64 {
-        self.offset + u64::from(self.count) * R::SIZE as u64
+        self.start(self.count)
     }
 }
 
@@ -132,8 +143,7 @@ impl<S: Source> Body<S> {
         if number >= table.count {
             return Err(Damage::Malformed("a row number beyond its table"));
         }
-        let offset = table.offset + u64::from(number) * R::SIZE as u64;
-        Ok(R::read(&self.part(offset, R::SIZE as u64)?))
+        Ok(R::read(&self.part(table.start(number), R::SIZE as u64)?))
     }
 
     /// Rows that follow each other.
@@ -151,11 +161,10 @@ impl<S: Source> Body<S> {
                     return None;
                 }
                 let taken = (numbers.end - next).min(ROWS_AT_A_TIME);
-                let offset = table.offset + u64::from(next) * R::SIZE as u64;
                 let part = if numbers.end > table.count {
                     Err(Damage::Malformed("a row number beyond its table"))
                 } else {
-                    self.part(offset, u64::from(taken) * R::SIZE as u64)
+                    self.part(table.start(next), u64::from(taken) * u64::from(table.size))
                 };
                 match part {
                     Ok(part) => (chunk, at, next) = (part, 0, next + taken),
@@ -166,7 +175,7 @@ impl<S: Source> Body<S> {
                 }
             }
             let row = R::read(chunk.get(at..).unwrap_or_default());
-            at += R::SIZE;
+            at += usize::from(table.size);
             Some(Ok(row))
         })
     }
@@ -177,6 +186,24 @@ impl<S: Source> Body<S> {
         table: Table<R>,
     ) -> impl Iterator<Item = Result<R, Damage>> + use<'_, R, S> {
         self.rows(table, 0..table.count)
+    }
+
+    /// The number of the first row of a sorted table that is not too small, or that of its rows.
+    pub(super) fn first_at_least<R: Row>(
+        &self,
+        table: Table<R>,
+        is_enough: impl Fn(&R) -> Result<bool, Damage>,
+    ) -> Result<u32, Damage> {
+        let (mut low, mut high) = (0, table.count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if is_enough(&self.row(table, middle)?)? {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(low)
     }
 
     /// The row of a sorted table that compares equal: `compare` says how a row's key stands to the one

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::format::{distribution_flag, entry_flag, size};
+use super::format::{distribution_flag, size};
 use super::record::Record;
 use super::rows::Span;
 use super::source::{Damage, Source};
 use super::stamp::Stamp;
-use super::view::FileFingerprint;
+use super::view::FileFacts;
 
 /// A metadata directory, as the scan found it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,8 +26,12 @@ pub struct DistributionDraft {
     pub mtime: Stamp,
     /// The metadata directory's own ctime.
     pub ctime: Stamp,
-    /// What is known of its entry_points.txt, where [`distribution_flag::HAS_ENTRY_POINTS`] is set.
-    pub entry_points_file: FileFingerprint,
+    /// Its requirements, joined by line feeds (`docs/format.md`).
+    pub requirements: Vec<u8>,
+    /// Its import names, joined by line feeds (`docs/format.md`).
+    pub imports: Vec<u8>,
+    /// The files that it was read from, by kind.
+    pub files: Vec<FileFacts>,
     /// Its entry points, in the order of the file.
     pub entries: EntryList,
     /// Among the chosen distributions, the place of its entry points: that of the first of its twins
@@ -44,27 +48,24 @@ pub struct EntryDraft<'a> {
     pub name: &'a [u8],
     /// Its object reference.
     pub value: &'a [u8],
-    /// Whether the object reference breaks the grammar.
-    pub malformed: bool,
 }
 
 /// Entry points of one distribution, in their order.
 ///
 /// A group's name is there once for all of its entry points that follow each other and have the very
 /// same slice for it: a file can give one long name to a hundred thousand of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct EntryList {
     strings: Vec<u8>,
     entries: Vec<Listed>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Listed {
     group: Span,
     /// The value lies behind it.
     name: Span,
     value_length: u32,
-    malformed: bool,
 }
 
 impl EntryList {
@@ -80,14 +81,13 @@ impl EntryList {
         self.entries.is_empty()
     }
 
-    fn push(&mut self, group: Span, name: &[u8], value: &[u8], malformed: bool) {
+    fn push(&mut self, group: Span, name: &[u8], value: &[u8]) {
         let name = self.add(name);
         let value_length = self.add(value).length;
         self.entries.push(Listed {
             group,
             name,
             value_length,
-            malformed,
         });
     }
 
@@ -102,7 +102,6 @@ impl EntryList {
                 group: self.string(entry.group),
                 name: self.string(entry.name),
                 value: self.string(value),
-                malformed: entry.malformed,
             }
         })
     }
@@ -123,6 +122,25 @@ impl EntryList {
     }
 }
 
+impl PartialEq for EntryList {
+    fn eq(&self, other: &Self) -> bool {
+        let mut last = None;
+        let mut pairs = self.entries.iter().zip(&other.entries);
+        let mut is_same_group = |one: Span, two: Span| {
+            let known = last.replace((one, two)) == Some((one, two));
+            known || self.string(one) == other.string(two)
+        };
+        self.len() == other.len()
+            && self.iter().zip(other.iter()).all(|(one, two)| {
+                let groups = pairs.next().map(|(one, two)| (one.group, two.group));
+                groups.is_some_and(|(one, two)| is_same_group(one, two))
+                    && (one.name, one.value) == (two.name, two.value)
+            })
+    }
+}
+
+impl Eq for EntryList {}
+
 impl<'a> FromIterator<EntryDraft<'a>> for EntryList {
     fn from_iter<I: IntoIterator<Item = EntryDraft<'a>>>(entries: I) -> Self {
         let mut list = Self::default();
@@ -133,7 +151,7 @@ impl<'a> FromIterator<EntryDraft<'a>> for EntryList {
                 _ => list.add(entry.group),
             };
             last = Some((entry.group, group));
-            list.push(group, entry.name, entry.value, entry.malformed);
+            list.push(group, entry.name, entry.value);
         }
         // A large directory has many of these lists at a time.
         list.strings.shrink_to_fit();
@@ -169,32 +187,38 @@ impl<'r, 'i, S: Source> Drafts<'r, 'i, S> {
     pub fn draft(&self, number: u32) -> Result<DistributionDraft, Damage> {
         let record = self.record;
         let row = record.body.row(record.tables.distributions, number)?;
-        let string = |place| Ok::<_, Damage>(record.short_string(place)?.into_owned());
         let mut entries = EntryList::default();
         let mut last: Option<(u32, Span)> = None;
         for entry in record.entry_rows(record.references(&row)?) {
-            let entry = entry?;
+            let (number, entry) = entry?;
             let group = match last {
-                Some((number, place)) if number == entry.group => place,
+                Some((last, place)) if last == number => place,
                 _ => {
-                    let name = self.groups.get(entry.group as usize);
+                    let name = self.groups.get(number as usize);
                     entries.add(name.ok_or(Damage::Malformed("an entry point of nothing"))?)
                 }
             };
-            last = Some((entry.group, group));
+            last = Some((number, group));
             let [name, value] = record.strings_of_entry(&entry)?;
-            let malformed = entry.flags & entry_flag::MALFORMED != 0;
-            entries.push(group, &name, &value, malformed);
+            entries.push(group, &name, &value);
         }
+        let string = |which| Ok::<_, Damage>(record.string_of(&row, which)?.into_owned());
+        let files = record
+            .body
+            .rows(record.tables.files, record.files_of_row(&row)?);
         Ok(DistributionDraft {
             file_name: record.file_name(&row)?.into_owned(),
-            key: string(row.key)?,
-            name: string(row.name)?,
-            version: string(row.version)?,
+            key: string(1)?,
+            name: string(2)?,
+            version: string(3)?,
             flags: row.flags & !distribution_flag::SHADOWED,
             mtime: row.mtime,
             ctime: row.ctime,
-            entry_points_file: FileFingerprint::of(&row).unwrap_or_default(),
+            requirements: record.string(row.requirements)?.into_owned(),
+            imports: record.string(row.imports)?.into_owned(),
+            files: files
+                .map(|row| row.map(FileFacts::from))
+                .collect::<Result<_, _>>()?,
             entries,
             place: 0,
         })

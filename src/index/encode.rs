@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::draft::{DistributionDraft, EntryDraft};
-use super::format::{distribution_flag, entry_flag, key_hash, size};
+use super::format::{distribution_flag, key_hash, size};
 use super::record::Record;
 use super::rows::{
-    DistributionRow, EntryRow, GroupRow, KeyRow, RecordRow, ReferenceRow, Reserved, Row, Span,
+    DistributionRow, EntryRow, FileRow, GroupRow, NameRow, RecordRow, ReferenceRow, Row, Span,
 };
 use super::source::{Damage, Source};
 use super::stamp::Stamp;
@@ -21,6 +21,8 @@ pub struct EncodedRecord {
     pub(super) row: RecordRow,
     /// Its tables, and behind them its string pool.
     pub(super) segment: Vec<u8>,
+    /// Where in the segment the pool starts.
+    pub(super) pool: usize,
 }
 
 impl EncodedRecord {
@@ -35,28 +37,33 @@ impl EncodedRecord {
         (mtime, ctime): (Stamp, Stamp),
         distributions: &[DistributionDraft],
     ) -> Self {
-        let keys = keys(distributions);
         let entries = Entries::of(distributions);
         let mut segment = Segment::default();
         segment.distributions(distributions);
-        segment.keys(&keys);
+        segment.names(distributions);
         segment.groups(&entries);
         segment.entries(&entries);
+        let mut files = 0;
+        for &file in distributions.iter().flat_map(|it| &it.files) {
+            FileRow::from(file).write(&mut segment.tables);
+            files += 1;
+        }
+        let pool = segment.tables.len();
         Self {
             path: path.to_owned(),
             aliases: Vec::new(),
             row: RecordRow {
                 flags,
                 distributions: size(distributions.len()),
-                keys: size(keys.len()),
                 groups: size(entries.groups.len()),
                 entries: size(entries.sorted.len()),
-                listed: size(entries.listed().len()),
+                files,
                 mtime,
                 ctime,
                 ..RecordRow::default()
             },
             segment: segment.put_together(),
+            pool,
         }
     }
 
@@ -71,6 +78,7 @@ impl EncodedRecord {
     ) -> Result<Self, Damage> {
         let Span { start, length } = record.row.segment;
         let segment = record.body.part(start.into(), length.into())?.into_owned();
+        let pool = record.tables.pool.start.saturating_sub(start.into());
         Ok(Self {
             path: path.to_owned(),
             aliases: Vec::new(),
@@ -80,6 +88,7 @@ impl EncodedRecord {
                 ..record.row
             },
             segment,
+            pool: usize::try_from(pool).unwrap_or(usize::MAX),
         })
     }
 
@@ -102,10 +111,10 @@ impl EncodedRecord {
         self.row.distributions as usize
     }
 
-    /// How many entry points it holds, those of shadowed distributions left out.
+    /// How many entry points it holds, those of shadowed distributions among them.
     #[must_use]
     pub fn entry_count(&self) -> usize {
-        self.row.listed as usize
+        self.row.entries as usize
     }
 
     /// How many bytes of an index it takes, without its path and its rows in the index's tables.
@@ -115,24 +124,8 @@ impl EncodedRecord {
     }
 }
 
-fn is_shadowed(distribution: &DistributionDraft) -> bool {
-    distribution.flags & distribution_flag::SHADOWED != 0
-}
-
 fn has_metadata(distribution: &DistributionDraft) -> bool {
     distribution.flags & distribution_flag::HAS_METADATA != 0
-}
-
-/// Of each chosen distribution the hash of its key, the key, and its number; in the order of the key
-/// table.
-fn keys(distributions: &[DistributionDraft]) -> Vec<(u32, &[u8], u32)> {
-    let numbered = (0..).zip(distributions);
-    let chosen = numbered.filter(|(_, distribution)| !is_shadowed(distribution));
-    let mut keys: Vec<_> = chosen
-        .map(|(number, it)| (key_hash(&it.key), it.key.as_slice(), number))
-        .collect();
-    keys.sort_unstable();
-    keys
 }
 
 /// The entry points of all distributions, in the order of the entry table.
@@ -142,12 +135,11 @@ struct Entries<'d> {
     sorted: Vec<Place<'d>>,
 }
 
-/// An entry point, and what gives it its place in the entry table.
+/// An entry point, and what gives it its place in the entry table: by group, then (core metadata first, as
+/// CPython prefers it) by place, then as in the file.
 struct Place<'d> {
     entry: EntryDraft<'d>,
     distribution: u32,
-    key_hash: u32,
-    shadowed: bool,
     group: u32,
     without_metadata: bool,
     place: u32,
@@ -156,13 +148,8 @@ struct Place<'d> {
 }
 
 impl Place<'_> {
-    /// Those of chosen distributions by group, then (core metadata first, as CPython prefers it) by
-    /// place, then as in the file; behind them those of shadowed distributions.
-    fn order(&self) -> (bool, u32, bool, u32, u32) {
-        let listed = |number| if self.shadowed { 0 } else { number };
-        let (group, place) = (listed(self.group), listed(self.place));
-        let without = self.without_metadata;
-        (self.shadowed, group, without, place, self.serial)
+    fn order(&self) -> (u32, bool, u32, u32) {
+        (self.group, self.without_metadata, self.place, self.serial)
     }
 }
 
@@ -171,7 +158,6 @@ impl<'d> Entries<'d> {
         let mut groups: BTreeMap<&[u8], u32> = BTreeMap::new();
         let mut sorted = Vec::with_capacity(distributions.iter().map(|it| it.entries.len()).sum());
         for (number, distribution) in (0..).zip(distributions) {
-            let key_hash = key_hash(&distribution.key);
             // Looked up once for those of one group that follow each other: its name may be long.
             let mut last: Option<(&[u8], u32)> = None;
             for entry in distribution.entries.iter() {
@@ -186,8 +172,6 @@ impl<'d> Entries<'d> {
                 sorted.push(Place {
                     entry,
                     distribution: number,
-                    key_hash,
-                    shadowed: is_shadowed(distribution),
                     group,
                     without_metadata: !has_metadata(distribution),
                     place: distribution.place,
@@ -211,18 +195,13 @@ impl<'d> Entries<'d> {
         }
     }
 
-    /// Those of chosen distributions.
-    fn listed(&self) -> &[Place<'d>] {
-        let count = self.sorted.partition_point(|place| !place.shadowed);
-        self.sorted.get(..count).unwrap_or_default()
-    }
-
-    /// For each distribution in turn, the rows of its entry points in the order of its file.
-    fn references(&self) -> Vec<u32> {
-        let mut references = vec![0; self.sorted.len()];
-        for (row, place) in (0..).zip(&self.sorted) {
+    /// For each distribution in turn its entry points, in the order of its file.
+    fn references(&self) -> Vec<ReferenceRow> {
+        let mut references = vec![ReferenceRow::default(); self.sorted.len()];
+        for (entry, place) in (0..).zip(&self.sorted) {
             if let Some(slot) = references.get_mut(place.serial as usize) {
-                *slot = row;
+                let group = place.group;
+                *slot = ReferenceRow { entry, group };
             }
         }
         references
@@ -237,90 +216,88 @@ struct Segment {
 }
 
 impl Segment {
-    /// Strings of distributions come first in the pool, file names foremost, so that a freshness
-    /// check reads few blocks.
+    /// Their strings come first in the pool, so that a freshness check reads few blocks.
     fn distributions(&mut self, distributions: &[DistributionDraft]) {
-        for distribution in distributions {
-            self.string(&distribution.file_name);
+        let strings =
+            |it: &DistributionDraft| [&it.file_name, &it.key, &it.name, &it.version].map(Vec::len);
+        let mut at = 0;
+        for string in distributions
+            .iter()
+            .flat_map(|it| [&it.file_name, &it.key, &it.name, &it.version])
+        {
+            self.string(string);
         }
-        let (mut file_name_at, mut reference) = (0, 0);
-        for distribution in distributions {
-            let file_name = Span {
-                start: file_name_at,
-                length: size(distribution.file_name.len()),
-            };
-            file_name_at += file_name.length;
-            let references = Span {
-                start: reference,
-                length: size(distribution.entries.len()),
-            };
-            reference += references.length;
-            let mut string = |bytes| self.string_in(&distribution.file_name, file_name, bytes);
-            let [key, name, version] = [
-                string(&distribution.key),
-                string(&distribution.name),
-                string(&distribution.version),
-            ];
+        let requirements: Vec<Span> = distributions
+            .iter()
+            .map(|it| self.string(&it.requirements))
+            .collect();
+        let imports: Vec<Span> = distributions
+            .iter()
+            .map(|it| self.string(&it.imports))
+            .collect();
+        let (mut references, mut files) = (Span::default(), Span::default());
+        for ((distribution, requirements), imports) in
+            distributions.iter().zip(requirements).zip(imports)
+        {
+            references = references.next(distribution.entries.len());
+            files = files.next(distribution.files.len());
+            let lengths = strings(distribution);
             let row = DistributionRow {
-                file_name,
-                key,
-                name,
-                version,
+                strings: size(at),
+                lengths: lengths.map(|length| u16::try_from(length).unwrap_or(u16::MAX)),
                 flags: distribution.flags,
-                file_size: distribution.entry_points_file.size,
                 mtime: distribution.mtime,
                 ctime: distribution.ctime,
-                file_mtime: distribution.entry_points_file.mtime,
-                file_digest: distribution.entry_points_file.digest,
+                requirements,
+                imports,
                 references,
-                key_hash: key_hash(&distribution.key),
-                reserved: Reserved,
+                files,
             };
             row.write(&mut self.tables);
+            at += lengths.iter().sum::<usize>();
         }
     }
 
-    fn keys(&mut self, keys: &[(u32, &[u8], u32)]) {
-        for &(hash, _, distribution) in keys {
-            KeyRow { hash, distribution }.write(&mut self.tables);
+    fn names(&mut self, distributions: &[DistributionDraft]) {
+        let numbered = (0..).zip(distributions);
+        let mut names: Vec<_> = numbered
+            .map(|(number, it)| {
+                let shadowed = it.flags & distribution_flag::SHADOWED != 0;
+                (key_hash(&it.key), &it.key, shadowed, number)
+            })
+            .collect();
+        names.sort_unstable();
+        for (hash, _, _, distribution) in names {
+            NameRow { distribution, hash }.write(&mut self.tables);
         }
     }
 
     fn groups(&mut self, entries: &Entries<'_>) {
-        let mut rest = entries.listed();
-        let mut start = 0;
+        let mut rest = entries.sorted.as_slice();
+        let mut run = Span::default();
         for (number, name) in (0..).zip(&entries.groups) {
             let count = rest.partition_point(|place| place.group <= number);
             rest = rest.get(count..).unwrap_or_default();
+            run = run.next(count);
             let row = GroupRow {
                 name: self.string(name),
-                entries: Span {
-                    start,
-                    length: size(count),
-                },
+                entries: run,
             };
             row.write(&mut self.tables);
-            start += row.entries.length;
         }
     }
 
     fn entries(&mut self, entries: &Entries<'_>) {
-        let flag = |set, flag| if set { flag } else { 0 };
         for place in &entries.sorted {
             let row = EntryRow {
                 name: self.string(place.entry.name),
                 value_length: self.string(place.entry.value).length,
                 distribution: place.distribution,
-                group: place.group,
-                key_hash: place.key_hash,
-                flags: flag(place.entry.malformed, entry_flag::MALFORMED)
-                    | flag(!place.without_metadata, entry_flag::HAS_METADATA),
-                reserved: Reserved,
             };
             row.write(&mut self.tables);
         }
-        for entry in entries.references() {
-            ReferenceRow { entry }.write(&mut self.tables);
+        for row in entries.references() {
+            row.write(&mut self.tables);
         }
     }
 
@@ -331,22 +308,6 @@ impl Segment {
             start,
             length: size(bytes.len()),
         }
-    }
-
-    /// A string that most often is a part of the file name, which is in the pool already: its
-    /// beginning (the name) or what follows its first dash (the version).
-    fn string_in(&mut self, file_name: &[u8], place: Span, bytes: &[u8]) -> Span {
-        let dash = file_name.iter().position(|&byte| byte == b'-');
-        for start in [0, dash.map_or(0, |dash| dash + 1)] {
-            let rest = file_name.get(start..).unwrap_or_default();
-            if rest.starts_with(bytes) {
-                return Span {
-                    start: place.start + size(start),
-                    length: size(bytes.len()),
-                };
-            }
-        }
-        self.string(bytes)
     }
 
     fn put_together(mut self) -> Vec<u8> {

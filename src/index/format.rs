@@ -27,22 +27,24 @@ pub const STRING_LIMIT: usize = 4096;
 /// Size of a row of the directory table, in bytes.
 pub const DIRECTORY_ROW: usize = 16;
 /// Size of a row of the record table, in bytes.
-pub const RECORD_ROW: usize = 64;
+pub const RECORD_ROW: usize = 48;
 /// Size of a row of a record's distribution table, in bytes.
-pub const DISTRIBUTION_ROW: usize = 96;
-/// Size of a row of a record's key table, in bytes.
-pub const KEY_ROW: usize = 8;
+pub const DISTRIBUTION_ROW: usize = 64;
+/// Size of a row of a record's name table, in bytes.
+pub const NAME_ROW: usize = 8;
 /// Size of a row of a record's group table, in bytes.
 pub const GROUP_ROW: usize = 16;
 /// Size of a row of a record's entry table, in bytes.
-pub const ENTRY_ROW: usize = 32;
+pub const ENTRY_ROW: usize = 16;
 /// Size of a row of a record's reference table, in bytes.
-pub const REFERENCE_ROW: usize = 4;
+pub const REFERENCE_ROW: usize = 8;
+/// Size of a row of a record's file table, in bytes.
+pub const FILE_ROW: usize = 24;
 
-/// Flags of the header.
-pub mod index_flag {
-    /// Written by `refresh --image`.
-    pub const IMAGE: u32 = 1;
+/// What the header's number of the writer's own says.
+pub mod writers_own {
+    /// Written by `refresh --image`. The other bits are [`super::RULES`].
+    pub const IMAGE: u32 = 1 << 31;
 }
 
 /// Flags of a row of the directory table.
@@ -56,11 +58,13 @@ pub mod record_flag {
     /// There was no such directory.
     pub const MISSING: u32 = 1;
     /// All times in it are those of an image (all equal, or near zero) and tell of no change.
-    pub const SILENT: u32 = 2;
+    pub const SILENT: u32 = 1 << 1;
     /// In the order of the names instead of the directory's own.
-    pub const SORTED: u32 = 4;
+    pub const SORTED: u32 = 1 << 2;
     /// It has distributions that the writer was not allowed to read.
-    pub const UNREAD: u32 = 8;
+    pub const UNREAD: u32 = 1 << 3;
+    /// It has distributions whose lookup name is not their shadowing key.
+    pub const ODD: u32 = 1 << 4;
 }
 
 /// Flags of a distribution.
@@ -70,30 +74,73 @@ pub mod distribution_flag {
     pub const KIND: u32 = 3;
     /// A plain file instead of a directory.
     pub const FILE: u32 = 1 << 2;
-    /// The writer has warned of it. It reads it again each time, so that it warns again.
-    pub const WARNED: u32 = 1 << 3;
     /// Core metadata exists.
-    pub const HAS_METADATA: u32 = 1 << 4;
+    pub const HAS_METADATA: u32 = 1 << 3;
     /// Another metadata directory of the same key in the same record is the one chosen.
-    pub const SHADOWED: u32 = 1 << 5;
+    pub const SHADOWED: u32 = 1 << 4;
     /// The writer was not allowed to read it.
-    pub const UNREAD: u32 = 1 << 6;
-    /// `entry_points.txt` was there and was read: its size, time and digest count.
-    pub const HAS_ENTRY_POINTS: u32 = 1 << 7;
-    /// No usable `Name` header: the name comes from the file name.
-    pub const NAME_FROM_FILE: u32 = 1 << 8;
-    /// No usable `Version` header: the version comes from the file name.
-    pub const VERSION_FROM_FILE: u32 = 1 << 9;
+    pub const UNREAD: u32 = 1 << 5;
     /// Something in it could not be used; a reader does not look at it again for that.
-    pub const PROBLEM: u32 = 1 << 10;
+    pub const PROBLEM: u32 = 1 << 6;
+    /// No usable `Name` header: the name comes from the file name.
+    pub const NAME_FROM_FILE: u32 = 1 << 7;
+    /// No usable `Version` header: the version comes from the file name.
+    pub const VERSION_FROM_FILE: u32 = 1 << 8;
+    /// `Distribution.requires` is a list.
+    pub const HAS_REQUIREMENTS: u32 = 1 << 9;
+    /// The requirements could not be told.
+    pub const REQUIREMENTS_UNKNOWN: u32 = 1 << 10;
+    /// The import names could not be told.
+    pub const IMPORTS_UNKNOWN: u32 = 1 << 11;
+    /// Where the import names come from: a [`super::file_kind`] less 4; 0 where from nowhere. Shifted by
+    /// [`IMPORT_SOURCE_SHIFT`].
+    pub const IMPORT_SOURCE: u32 = 7 << IMPORT_SOURCE_SHIFT;
+    /// Where [`IMPORT_SOURCE`] starts.
+    pub const IMPORT_SOURCE_SHIFT: u32 = 12;
+    /// What tells of the content of a distribution, and not of what else is in its record.
+    pub const OF_CONTENT: u32 = (1 << 15) - 1 - SHADOWED;
+    /// What is the writer's own. Nothing to readers.
+    pub const WRITERS_OWN: u32 = 0xff << 24;
+    /// The writer has warned of it. It reads it again each time, so that it warns again.
+    pub const WARNED: u32 = 1 << 24;
 }
 
-/// Flags of an entry point.
-pub mod entry_flag {
-    /// The object reference does not follow the specification's grammar.
-    pub const MALFORMED: u32 = 1;
-    /// Its distribution has core metadata.
-    pub const HAS_METADATA: u32 = 2;
+/// The files that a distribution is read from.
+pub mod file_kind {
+    /// The plain file itself.
+    pub const ITSELF: u16 = 0;
+    /// `entry_points.txt`.
+    pub const ENTRY_POINTS: u16 = 1;
+    /// `METADATA`.
+    pub const METADATA: u16 = 2;
+    /// `PKG-INFO`.
+    pub const PKG_INFO: u16 = 3;
+    /// `requires.txt`.
+    pub const REQUIRES: u16 = 4;
+    /// `top_level.txt`.
+    pub const TOP_LEVEL: u16 = 5;
+    /// `RECORD`.
+    pub const RECORD: u16 = 6;
+    /// `installed-files.txt`.
+    pub const INSTALLED_FILES: u16 = 7;
+    /// `SOURCES.txt`.
+    pub const SOURCES: u16 = 8;
+
+    /// The name in the metadata directory; empty for the plain file itself, and for what is not known.
+    #[must_use]
+    pub fn name(kind: u16) -> &'static str {
+        match kind {
+            ENTRY_POINTS => "entry_points.txt",
+            METADATA => "METADATA",
+            PKG_INFO => "PKG-INFO",
+            REQUIRES => "requires.txt",
+            TOP_LEVEL => "top_level.txt",
+            RECORD => "RECORD",
+            INSTALLED_FILES => "installed-files.txt",
+            SOURCES => "SOURCES.txt",
+            _ => "",
+        }
+    }
 }
 
 /// The checksum of the format: CRC-32 as in zlib, gzip and PNG.
@@ -102,10 +149,12 @@ pub fn checksum(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
-/// The hash by which the key table is sorted.
+/// The hash by which the name table is sorted: FNV-1a, which Python computes in a line.
 #[must_use]
 pub fn key_hash(key: &[u8]) -> u32 {
-    crc32fast::hash(key)
+    key.iter().fold(2_166_136_261, |hash: u32, &byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(16_777_619)
+    })
 }
 
 /// Every size and offset below the limit of the whole file fits; beyond it the index is refused in

@@ -1,9 +1,11 @@
 //! Reading: the header, the directory table, and the way to each record.
 
+use std::collections::BTreeMap;
+
 use super::body::{Body, Table};
 use super::format::{
     BLOCK, HEADER, HEADER_CHECKED_FROM, MAGIC, MAJOR, SIZE_LIMIT, checksum, directory_flag,
-    index_flag,
+    writers_own,
 };
 use super::record::Record;
 use super::rows::{DirectoryRow, Header, RecordRow, Row};
@@ -43,12 +45,12 @@ impl<S: Source> Index<S> {
         if header.checksum != checksum(checked) {
             return Err(Damage::Checksum("the header"));
         }
-        let expected = header.file_size;
-        if expected != actual {
-            return Err(Damage::Size { expected, actual });
-        }
+        let expected = u64::from(header.file_size);
         if actual > SIZE_LIMIT {
             return Err(Damage::TooLarge);
+        }
+        if expected != actual {
+            return Err(Damage::Size { expected, actual });
         }
         let blocks = u64::from(header.blocks);
         let start = HEADER as u64 + 4 * blocks;
@@ -58,8 +60,12 @@ impl<S: Source> Index<S> {
         if size.div_ceil(BLOCK as u64) != blocks {
             return Err(Damage::Malformed("number of blocks"));
         }
-        let directories = Table::at(0, header.directories);
-        let records = Table::at(directories.end(), header.records);
+        if !header.sizes.suffice() {
+            return Err(Damage::Malformed("sizes of rows"));
+        }
+        let [directory, record, ..] = header.sizes.0;
+        let directories = Table::at(0, header.directories, directory);
+        let records = Table::at(directories.end(), header.records, record);
         if records.end() > size {
             return Err(Damage::Malformed("more directories than fit"));
         }
@@ -78,12 +84,12 @@ impl<S: Source> Index<S> {
 
     /// Whether it was written for an image.
     pub fn is_image(&self) -> bool {
-        self.header.flags & index_flag::IMAGE != 0
+        self.header.writers_own & writers_own::IMAGE != 0
     }
 
     /// The number of the rules by which its writer has read packages.
     pub fn rules(&self) -> u32 {
-        self.header.rules
+        self.header.writers_own & !writers_own::IMAGE
     }
 
     /// How many records there are.
@@ -98,7 +104,7 @@ impl<S: Source> Index<S> {
 
     /// How many bytes the index is long.
     pub fn size(&self) -> u64 {
-        self.header.file_size
+        u64::from(self.header.file_size)
     }
 
     /// The source that it reads from.
@@ -115,7 +121,11 @@ impl<S: Source> Index<S> {
             let here = self.body.string(0, row.path)?;
             Ok(((*here).cmp(path), ()))
         })?;
-        found.map(|(row, ())| self.record(row.record)).transpose()
+        let record = found.map(|(row, ())| {
+            let is_alias = row.flags & directory_flag::ALIAS != 0;
+            self.open_record(row.record, is_alias)
+        });
+        record.transpose()
     }
 
     /// A row of the directory table: path, number of its record, whether it is an alias.
@@ -133,6 +143,37 @@ impl<S: Source> Index<S> {
     /// # Errors
     /// [`Damage`] in what the lookup touched.
     pub fn record(&self, number: u32) -> Result<Record<'_, S>, Damage> {
-        Record::new(&self.body, number, self.body.row(self.records, number)?)
+        self.open_record(number, false)
+    }
+
+    /// The path of each record, by its number, in its main spelling.
+    ///
+    /// # Errors
+    /// [`Damage`] in the directory table.
+    pub fn paths(&self) -> Result<Vec<Vec<u8>>, Damage> {
+        let mut paths = BTreeMap::new();
+        let mut strings_end = 0;
+        for row in self.body.all(self.directories) {
+            let row = row?;
+            // So they are at most as long as the file.
+            if row.path.start < strings_end {
+                return Err(Damage::Malformed("strings out of order"));
+            }
+            strings_end = row.path.end().unwrap_or(u32::MAX);
+            if row.flags & directory_flag::ALIAS == 0 {
+                let path = self.body.string(0, row.path)?;
+                paths.insert(row.record, path.into_owned());
+            }
+        }
+        let of_all = paths.keys().copied().eq(0..self.header.records);
+        if !of_all {
+            return Err(Damage::Malformed("a record without a path"));
+        }
+        Ok(paths.into_values().collect())
+    }
+
+    fn open_record(&self, number: u32, is_alias: bool) -> Result<Record<'_, S>, Damage> {
+        let row = self.body.row(self.records, number)?;
+        Record::new(&self.body, number, is_alias, row, self.header.sizes)
     }
 }

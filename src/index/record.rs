@@ -4,11 +4,15 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::body::{Body, Table};
-use super::format::{key_hash, record_flag};
-use super::rows::{DistributionRow, EntryRow, GroupRow, KeyRow, RecordRow, ReferenceRow, Span};
+use super::format::{distribution_flag, key_hash, record_flag};
+use super::rows::{
+    DistributionRow, EntryRow, FileRow, GroupRow, NameRow, RecordRow, ReferenceRow, Sizes, Span,
+};
 use super::source::{Damage, Source};
 use super::stamp::Stamp;
-use super::view::{Distribution, Entry, FileFingerprint, Group, Outline};
+use super::view::{Distribution, Entry, FileFacts, Group, Outline};
+
+const BEYOND_POOL: Damage = Damage::Malformed("a string beyond its pool");
 
 /// What the index knows of one search directory.
 pub struct Record<'i, S> {
@@ -16,41 +20,42 @@ pub struct Record<'i, S> {
     pub(super) row: RecordRow,
     pub(super) tables: Tables,
     number: u32,
-    path: Cow<'i, [u8]>,
+    is_alias: bool,
 }
 
 /// The tables of a record, in the order in which they lie, and its string pool.
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
     pub(super) distributions: Table<DistributionRow>,
-    pub(super) keys: Table<KeyRow>,
+    pub(super) names: Table<NameRow>,
     pub(super) groups: Table<GroupRow>,
     pub(super) entries: Table<EntryRow>,
     pub(super) references: Table<ReferenceRow>,
+    pub(super) files: Table<FileRow>,
     pub(super) pool: Range<u64>,
 }
 
 impl Tables {
-    fn of(row: &RecordRow, body_size: u64) -> Result<Self, Damage> {
+    fn of(row: &RecordRow, sizes: Sizes, body_size: u64) -> Result<Self, Damage> {
+        let [_, _, distribution, name, group, entry, reference, file] = sizes.0;
         let start = u64::from(row.segment.start);
-        let distributions = Table::at(start, row.distributions);
-        let keys = Table::at(distributions.end(), row.keys);
-        let groups = Table::at(keys.end(), row.groups);
-        let entries = Table::at(groups.end(), row.entries);
-        let references = Table::at(entries.end(), row.entries);
-        let pool = references.end()..start + u64::from(row.segment.length);
-        if pool.start > pool.end || pool.end > body_size {
+        let distributions = Table::at(start, row.distributions, distribution);
+        let names = Table::at(distributions.end(), row.distributions, name);
+        let groups = Table::at(names.end(), row.groups, group);
+        let entries = Table::at(groups.end(), row.entries, entry);
+        let references = Table::at(entries.end(), row.entries, reference);
+        let files = Table::at(references.end(), row.files, file);
+        let pool = u64::from(row.pool)..start + u64::from(row.segment.length);
+        if pool.start < files.end() || pool.start > pool.end || pool.end > body_size {
             return Err(Damage::Malformed("a record longer than its place"));
-        }
-        if row.listed > row.entries || row.keys > row.distributions {
-            return Err(Damage::Malformed("a record's counts"));
         }
         Ok(Self {
             distributions,
-            keys,
+            names,
             groups,
             entries,
             references,
+            files,
             pool,
         })
     }
@@ -61,13 +66,19 @@ impl Tables {
 }
 
 impl<'i, S: Source> Record<'i, S> {
-    pub(super) fn new(body: &'i Body<S>, number: u32, row: RecordRow) -> Result<Self, Damage> {
+    pub(super) fn new(
+        body: &'i Body<S>,
+        number: u32,
+        is_alias: bool,
+        row: RecordRow,
+        sizes: Sizes,
+    ) -> Result<Self, Damage> {
         Ok(Self {
             body,
-            tables: Tables::of(&row, body.size())?,
-            path: body.string(0, row.path)?,
+            tables: Tables::of(&row, sizes, body.size())?,
             row,
             number,
+            is_alias,
         })
     }
 
@@ -77,10 +88,10 @@ impl<'i, S: Source> Record<'i, S> {
         self.number
     }
 
-    /// The search directory's path, in its main spelling.
+    /// Whether it was found by another spelling of the search directory's path.
     #[must_use]
-    pub fn path(&self) -> &[u8] {
-        &self.path
+    pub fn is_alias(&self) -> bool {
+        self.is_alias
     }
 
     /// Its flags, of [`record_flag`].
@@ -113,10 +124,10 @@ impl<'i, S: Source> Record<'i, S> {
         self.row.distributions
     }
 
-    /// How many entry points there are, those of distributions shadowed within the record left out.
+    /// How many entry points there are, those of shadowed distributions among them.
     #[must_use]
     pub fn entry_count(&self) -> u32 {
-        self.row.listed
+        self.row.entries
     }
 
     /// A metadata directory by its number, in CPython's order.
@@ -134,10 +145,10 @@ impl<'i, S: Source> Record<'i, S> {
     pub fn distributions(
         &self,
     ) -> impl Iterator<Item = Result<Distribution, Damage>> + use<'_, 'i, S> {
-        let mut budget = Budget::of_distributions(self.tables.pool_size());
+        let mut budget = Budget::of(self.tables.pool_size());
         self.body.all(self.tables.distributions).map(move |row| {
             let row = row?;
-            budget.spend(strings_of(&row).map(|place| place.length))?;
+            budget.spend(row.lengths.map(u32::from))?;
             self.decode_distribution(&row)
         })
     }
@@ -151,12 +162,12 @@ impl<'i, S: Source> Record<'i, S> {
         let mut budget = Budget::of(self.tables.pool_size());
         self.body.all(self.tables.distributions).map(move |row| {
             let row = row?;
-            budget.spend([row.file_name.length])?;
+            budget.spend([u32::from(row.lengths[0])])?;
             Ok(Outline {
                 file_name: self.file_name(&row)?,
                 flags: row.flags,
                 stamps: (row.mtime, row.ctime),
-                entry_points_file: FileFingerprint::of(&row),
+                files: self.files_of_row(&row)?,
                 entries: row.references.length,
             })
         })
@@ -188,7 +199,7 @@ impl<'i, S: Source> Record<'i, S> {
     }
 
     /// The entry points of a group: first those of distributions with core metadata, then the
-    /// others, each in CPython's order.
+    /// others, each in CPython's order. Those of shadowed distributions are among them.
     ///
     /// # Errors
     /// [`Damage`] in what the lookup touched.
@@ -211,30 +222,65 @@ impl<'i, S: Source> Record<'i, S> {
         })
     }
 
-    /// The entry points of a distribution, in the order of its file.
+    /// The entry points of a distribution, each with the number of its group, in the order of its file.
     ///
     /// # Errors
     /// [`Damage`] in what the lookup touched.
     pub fn entries_of(
         &self,
         distribution: &Distribution,
-    ) -> impl Iterator<Item = Result<Entry, Damage>> + use<'_, 'i, S> {
-        self.entry_rows(distribution.references.clone())
-            .map(|row| self.decode_entry(&row?))
+    ) -> impl Iterator<Item = Result<(u32, Entry), Damage>> + use<'_, 'i, S> {
+        let rows = self.entry_rows(distribution.references.clone());
+        rows.map(|row| {
+            let (group, row) = row?;
+            if group >= self.row.groups {
+                return Err(Damage::Malformed("an entry point of nothing"));
+            }
+            Ok((group, self.decode_entry(&row)?))
+        })
     }
 
-    /// The rows of a distribution's entry points.
+    /// The rows of a distribution's entry points, each with the number of its group.
     pub(super) fn entry_rows(
         &self,
         references: Range<u32>,
-    ) -> impl Iterator<Item = Result<EntryRow, Damage>> + use<'_, 'i, S> {
+    ) -> impl Iterator<Item = Result<(u32, EntryRow), Damage>> + use<'_, 'i, S> {
         let mut budget = Budget::of(self.tables.pool_size());
         let references = self.body.rows(self.tables.references, references);
         references.map(move |reference| {
-            let row = self.body.row(self.tables.entries, reference?.entry)?;
+            let reference = reference?;
+            let row = self.body.row(self.tables.entries, reference.entry)?;
             budget.spend([row.name.length, row.value_length])?;
-            Ok(row)
+            Ok((reference.group, row))
         })
+    }
+
+    /// The files that a distribution was read from.
+    ///
+    /// # Errors
+    /// [`Damage`] in what the lookup touched.
+    pub fn files_of(
+        &self,
+        outline: &Outline<'_>,
+    ) -> impl Iterator<Item = Result<FileFacts, Damage>> + use<'_, 'i, S> {
+        let rows = self.body.rows(self.tables.files, outline.files.clone());
+        rows.map(|row| row.map(FileFacts::from))
+    }
+
+    /// The requirements of a distribution, joined by line feeds, as `docs/format.md` has them.
+    ///
+    /// # Errors
+    /// [`Damage`] in what the lookup touched.
+    pub fn requirements(&self, distribution: &Distribution) -> Result<String, Damage> {
+        utf8(self.string(distribution.requirements)?)
+    }
+
+    /// The import names of a distribution, joined by line feeds, as `docs/format.md` has them.
+    ///
+    /// # Errors
+    /// [`Damage`] in what the lookup touched.
+    pub fn imports(&self, distribution: &Distribution) -> Result<Vec<u8>, Damage> {
+        Ok(self.string(distribution.imports)?.into_owned())
     }
 
     /// The distribution chosen among those of a key.
@@ -248,22 +294,25 @@ impl<'i, S: Source> Record<'i, S> {
 
     pub(super) fn chosen_row(&self, key: &[u8]) -> Result<Option<DistributionRow>, Damage> {
         let hash = key_hash(key);
-        let found = self.body.search(self.tables.keys, |row| {
-            if row.hash != hash {
-                return Ok((row.hash.cmp(&hash), None));
-            }
-            // Keys of one hash are sorted themselves: anybody can make up thousands.
-            let row = self.body.row(self.tables.distributions, row.distribution)?;
-            Ok(((*self.short_string(row.key)?).cmp(key), Some(row)))
+        let distribution =
+            |row: &NameRow| self.body.row(self.tables.distributions, row.distribution);
+        // Keys of one hash are sorted themselves: anybody can make up thousands.
+        let first = self.body.first_at_least(self.tables.names, |row| {
+            Ok(row.hash > hash || (row.hash == hash && *self.key(&distribution(row)?)? >= *key))
         })?;
-        Ok(found.and_then(|(_, row)| row))
+        if first == self.tables.names.count {
+            return Ok(None);
+        }
+        let row = distribution(&self.body.row(self.tables.names, first)?)?;
+        let is_chosen = row.flags & distribution_flag::SHADOWED == 0;
+        Ok((is_chosen && *self.key(&row)? == *key).then_some(row))
     }
 
     /// Where in the body a string of the pool lies.
     fn place(&self, string: Span) -> Result<u64, Damage> {
         let start = self.tables.pool.start + u64::from(string.start);
         if start + u64::from(string.length) > self.tables.pool.end {
-            return Err(Damage::Malformed("a string beyond its pool"));
+            return Err(BEYOND_POOL);
         }
         Ok(start)
     }
@@ -274,21 +323,37 @@ impl<'i, S: Source> Record<'i, S> {
             .part(self.place(string)?, u64::from(string.length))
     }
 
-    /// A string of the pool that has a limit.
-    pub(super) fn short_string(&self, string: Span) -> Result<Cow<'i, [u8]>, Damage> {
-        self.place(string)?;
-        self.body.string(self.tables.pool.start, string)
+    /// One of the four strings of a distribution.
+    pub(super) fn string_of(
+        &self,
+        row: &DistributionRow,
+        which: usize,
+    ) -> Result<Cow<'i, [u8]>, Damage> {
+        let mut start = row.strings;
+        for (number, length) in row.lengths.map(u32::from).into_iter().enumerate() {
+            if number == which {
+                let place = Span { start, length };
+                self.place(place)?;
+                return self.body.string(self.tables.pool.start, place);
+            }
+            start = start.checked_add(length).ok_or(BEYOND_POOL)?;
+        }
+        Err(BEYOND_POOL)
     }
 
     /// The name of a metadata directory. It becomes part of paths: nothing may lead out of the search
     /// directory.
     pub(super) fn file_name(&self, row: &DistributionRow) -> Result<Cow<'i, [u8]>, Damage> {
-        let name = self.short_string(row.file_name)?;
+        let name = self.string_of(row, 0)?;
         if matches!(&*name, b"" | b"." | b"..") || name.iter().any(|byte| matches!(byte, b'/' | 0))
         {
             return Err(Damage::Malformed("a file name that is none"));
         }
         Ok(name)
+    }
+
+    pub(super) fn key(&self, row: &DistributionRow) -> Result<Cow<'i, [u8]>, Damage> {
+        self.string_of(row, 1)
     }
 
     /// The rows of a distribution in the reference table.
@@ -298,24 +363,33 @@ impl<'i, S: Source> Record<'i, S> {
         Ok(row.references.start..end)
     }
 
+    /// The rows of a distribution in the file table.
+    pub(super) fn files_of_row(&self, row: &DistributionRow) -> Result<Range<u32>, Damage> {
+        let end = row.files.end().filter(|&end| end <= self.row.files);
+        let end = end.ok_or(Damage::Malformed("a distribution's files"))?;
+        Ok(row.files.start..end)
+    }
+
     fn decode_distribution(&self, row: &DistributionRow) -> Result<Distribution, Damage> {
-        let string = |place| Ok::<_, Damage>(self.short_string(place)?.into_owned());
+        let string = |which| Ok::<_, Damage>(self.string_of(row, which)?.into_owned());
         Ok(Distribution {
             file_name: self.file_name(row)?.into_owned(),
-            key: string(row.key)?,
-            name: string(row.name)?,
-            version: string(row.version)?,
+            key: string(1)?,
+            name: string(2)?,
+            version: string(3)?,
             flags: row.flags,
             mtime: row.mtime,
             ctime: row.ctime,
-            entry_points_file: FileFingerprint::of(row),
+            requirements: row.requirements,
+            imports: row.imports,
             references: self.references(row)?,
+            files: self.files_of_row(row)?,
         })
     }
 
     fn decode_group(&self, row: &GroupRow) -> Result<Group, Damage> {
         let name = utf8(self.string(row.name)?)?;
-        let end = row.entries.end().filter(|&end| end <= self.row.listed);
+        let end = row.entries.end().filter(|&end| end <= self.row.entries);
         let end = end.ok_or(Damage::Malformed("a group's entry points"))?;
         Ok(Group {
             name,
@@ -329,30 +403,22 @@ impl<'i, S: Source> Record<'i, S> {
             start,
             length: row.value_length,
         });
-        let value = value.ok_or(Damage::Malformed("a string beyond its pool"))?;
+        let value = value.ok_or(BEYOND_POOL)?;
         Ok([self.string(row.name)?, self.string(value)?])
     }
 
     fn decode_entry(&self, row: &EntryRow) -> Result<Entry, Damage> {
         let [name, value] = self.strings_of_entry(row)?;
         let (name, value) = (utf8(name)?, utf8(value)?);
-        if row.distribution >= self.row.distributions || row.group >= self.row.groups {
+        if row.distribution >= self.row.distributions {
             return Err(Damage::Malformed("an entry point of nothing"));
         }
         Ok(Entry {
             name,
             value,
             distribution: row.distribution,
-            group: row.group,
-            key_hash: row.key_hash,
-            flags: row.flags,
         })
     }
-}
-
-/// File name, key, name, version.
-pub(super) fn strings_of(row: &DistributionRow) -> [Span; 4] {
-    [row.file_name, row.key, row.name, row.version]
 }
 
 /// How many bytes of strings a pass over a table may still give out. No two rows of an honest table
@@ -364,12 +430,6 @@ impl Budget {
     /// For a pass over a table each of whose rows has strings of its own in the pool.
     pub(super) fn of(pool_size: u64) -> Self {
         Self(pool_size)
-    }
-
-    /// For a pass over the distributions: each of the four strings lies once in the pool, and two of
-    /// them may share bytes.
-    pub(super) fn of_distributions(pool_size: u64) -> Self {
-        Self(4 * pool_size)
     }
 
     /// To be called before the strings are copied.

@@ -4,8 +4,8 @@
 //! come from the declaration. No other module knows an offset. `docs/format.md` explains the fields.
 
 use super::format::{
-    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, HEADER, KEY_ROW, RECORD_ROW,
-    REFERENCE_ROW,
+    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, HEADER, NAME_ROW, RECORD_ROW,
+    REFERENCE_ROW, size,
 };
 use super::stamp::Stamp;
 
@@ -60,13 +60,13 @@ rows! {
         reserved: Reserved<3>,
         /// Of what follows.
         checksum: u32,
-        flags: u32,
-        file_size: u64,
+        file_size: u32,
         blocks: u32,
         directories: u32,
         records: u32,
-        rules: u32,
-        more_reserved: Reserved<16>,
+        writers_own: u32,
+        sizes: Sizes,
+        more_reserved: Reserved<8>,
     }
 
     /// A path, and the number of its record.
@@ -79,40 +79,37 @@ rows! {
     /// A search directory.
     RecordRow of RECORD_ROW bytes {
         segment: Span,
+        /// Where the pool starts. It reaches to the end of the segment.
+        pool: u32,
         flags: u32,
         distributions: u32,
-        keys: u32,
         groups: u32,
         entries: u32,
-        listed: u32,
+        files: u32,
         mtime: Stamp,
         ctime: Stamp,
-        path: Span,
-        reserved: Reserved<8>,
     }
 
     /// A metadata directory.
     DistributionRow of DISTRIBUTION_ROW bytes {
-        file_name: Span,
-        key: Span,
-        name: Span,
-        version: Span,
+        /// File name, key, name and version, one behind the other.
+        strings: u32,
+        lengths: [u16; 4],
         flags: u32,
-        file_size: u32,
         mtime: Stamp,
         ctime: Stamp,
-        file_mtime: Stamp,
-        file_digest: [u8; 16],
+        requirements: Span,
+        imports: Span,
         /// Its rows in the reference table.
         references: Span,
-        key_hash: u32,
-        reserved: Reserved<4>,
+        /// Its rows in the file table.
+        files: Span,
     }
 
-    /// A key, and the number of its chosen distribution.
-    KeyRow of KEY_ROW bytes {
-        hash: u32,
+    /// The number of a distribution, and the hash of its key.
+    NameRow of NAME_ROW bytes {
         distribution: u32,
+        hash: u32,
     }
 
     /// A group, and its rows in the entry table.
@@ -126,15 +123,52 @@ rows! {
         name: Span,
         value_length: u32,
         distribution: u32,
-        group: u32,
-        key_hash: u32,
-        flags: u32,
-        reserved: Reserved<4>,
     }
 
-    /// The number of an entry point.
+    /// The number of an entry point, and of its group.
     ReferenceRow of REFERENCE_ROW bytes {
         entry: u32,
+        group: u32,
+    }
+
+    /// A file that a distribution was read from.
+    FileRow of FILE_ROW bytes {
+        kind: u16,
+        flags: u16,
+        size: u32,
+        mtime: Stamp,
+        ctime: Stamp,
+    }
+}
+
+/// Sizes of rows, in bytes. A later writer's may be longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sizes(pub(super) [u16; 8]);
+
+impl Sizes {
+    /// The sizes of the rows above, in the order of the tables.
+    const OWN: [usize; 8] = [
+        DIRECTORY_ROW,
+        RECORD_ROW,
+        DISTRIBUTION_ROW,
+        NAME_ROW,
+        GROUP_ROW,
+        ENTRY_ROW,
+        REFERENCE_ROW,
+        FILE_ROW,
+    ];
+
+    /// Whether each row has at least the fields above.
+    pub(super) fn suffice(self) -> bool {
+        let mut pairs = self.0.iter().zip(Self::OWN);
+        pairs.all(|(&size, own)| usize::from(size) >= own)
+    }
+}
+
+impl Default for Sizes {
+    #[allow(clippy::cast_possible_truncation)] // of 64 at most
+    fn default() -> Self {
+        Self(Self::OWN.map(|size| size as u16))
     }
 }
 
@@ -149,6 +183,14 @@ impl Span {
     /// One behind the last; None where no 32 bits hold that.
     pub(super) fn end(self) -> Option<u32> {
         self.start.checked_add(self.length)
+    }
+
+    /// As many behind this one.
+    pub(super) fn next(self, count: usize) -> Self {
+        Self {
+            start: self.start.saturating_add(self.length),
+            length: size(count),
+        }
     }
 }
 
@@ -179,7 +221,7 @@ impl<const N: usize> Field for Reserved<N> {
     }
 
     fn put(&self, bytes: &mut Vec<u8>) {
-        [0; N].put(bytes);
+        [0_u8; N].put(bytes);
     }
 }
 
@@ -199,7 +241,31 @@ macro_rules! numbers {
     )*};
 }
 
-numbers!(u8 u16 u32 u64 i64);
+numbers!(u8 u16 u32 i64);
+
+impl<const N: usize> Field for [u16; N] {
+    const SIZE: usize = 2 * N;
+
+    fn take(bytes: &mut &[u8]) -> Self {
+        std::array::from_fn(|_| Field::take(bytes))
+    }
+
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.iter().for_each(|number| number.put(bytes));
+    }
+}
+
+impl Field for Sizes {
+    const SIZE: usize = <[u16; 8]>::SIZE;
+
+    fn take(bytes: &mut &[u8]) -> Self {
+        Self(Field::take(bytes))
+    }
+
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.0.put(bytes);
+    }
+}
 
 impl Field for Stamp {
     const SIZE: usize = 8;

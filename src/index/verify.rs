@@ -5,10 +5,9 @@
 
 use std::borrow::Cow;
 
-use super::format::{directory_flag, distribution_flag, entry_flag, key_hash, record_flag};
+use super::format::{directory_flag, distribution_flag, key_hash, record_flag};
 use super::read::Index;
-use super::record::{Budget, Record, strings_of};
-use super::rows::DistributionRow;
+use super::record::Record;
 use super::source::{Damage, Source};
 use crate::metadata::text::has_control;
 
@@ -40,66 +39,82 @@ pub fn verify<S: Source>(index: &Index<S>) -> Result<(), Damage> {
             return Err(Damage::Malformed("records that overlap"));
         }
         end = record.tables.pool.end;
-        is_plain(record.path())?;
         distributions_are_sound(&record)?;
-        keys_are_sound(&record)?;
+        names_are_sound(&record)?;
         groups_are_sound(&record)?;
         entries_are_sound(&record)?;
         references_are_sound(&record)?;
+        files_are_sound(&record)?;
     }
     Ok(())
 }
 
 fn directories_are_sound(index: &Index<&[u8]>) -> Result<(), Damage> {
     let mut previous: Option<Cow<'_, [u8]>> = None;
-    let mut strings_end = u32::try_from(index.records.end()).unwrap_or(u32::MAX);
+    let mut strings = Ascending(u32::try_from(index.records.end()).unwrap_or(u32::MAX));
+    let mut has_path = vec![false; index.record_count() as usize];
     for row in index.body.all(index.directories) {
         let row = row?;
-        if row.path.start < strings_end {
-            return Err(Damage::Malformed("strings out of order"));
-        }
-        strings_end = row.path.end().unwrap_or(u32::MAX);
+        strings.next(row.path.start, row.path.length)?;
         let path = index.body.string(0, row.path)?;
         is_plain(&path)?;
         if previous.is_some_and(|previous| previous >= path) {
             return Err(Damage::Malformed("directories out of order"));
         }
-        let record = index.record(row.record)?;
-        if row.flags & directory_flag::ALIAS == 0 && record.path() != &*path {
-            return Err(Damage::Malformed("a directory with another's record"));
-        }
         previous = Some(path);
+        match has_path.get_mut(row.record as usize) {
+            None => return Err(Damage::Malformed("a directory without a record")),
+            Some(_) if row.flags & directory_flag::ALIAS != 0 => {}
+            Some(slot) if !*slot => *slot = true,
+            Some(_) => return Err(Damage::Malformed("a record with two paths")),
+        }
+    }
+    if has_path.contains(&false) {
+        return Err(Damage::Malformed("a record without a path"));
     }
     Ok(())
 }
 
+/// Strings that lie in the order of the rows of a table, without overlapping.
+struct Ascending(u32);
+
+impl Ascending {
+    fn next(&mut self, start: u32, length: u32) -> Result<(), Damage> {
+        if start < self.0 {
+            return Err(Damage::Malformed("strings out of order"));
+        }
+        let end = start.checked_add(length);
+        self.0 = end.ok_or(Damage::Malformed("a string beyond its pool"))?;
+        Ok(())
+    }
+}
+
 fn distributions_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
-    let mut next = 0u32;
+    let (mut references, mut files) = (0, 0);
+    let (mut strings, mut requirements, mut imports) = (Ascending(0), Ascending(0), Ascending(0));
     let mut unread = false;
-    let mut budget = Budget::of_distributions(record.tables.pool_size());
     for row in record.body.all(record.tables.distributions) {
         let row = row?;
-        budget.spend(strings_of(&row).map(|string| string.length))?;
-        for string in strings_of(&row) {
-            record.short_string(string)?;
+        strings.next(row.strings, row.lengths.map(u32::from).iter().sum())?;
+        for which in 0..row.lengths.len() {
+            is_plain(&record.string_of(&row, which)?)?;
         }
         record.file_name(&row)?;
-        for string in strings_of(&row) {
-            is_plain(&record.short_string(string)?)?;
+        requirements.next(row.requirements.start, row.requirements.length)?;
+        imports.next(row.imports.start, row.imports.length)?;
+        let text = record.string(row.requirements)?;
+        is_utf8(&text)?;
+        lines_are_plain(&text)?;
+        lines_are_plain(&record.string(row.imports)?)?;
+        if (row.references.start, row.files.start) != (references, files) {
+            return Err(Damage::Malformed("a distribution's rows out of order"));
         }
-        if row.references.start != next {
-            return Err(Damage::Malformed(
-                "a distribution's entry points out of order",
-            ));
-        }
-        if row.key_hash != key_hash(&record.short_string(row.key)?) {
-            return Err(Damage::Malformed("a distribution's key hash"));
-        }
-        next = record.references(&row)?.end;
+        references = record.references(&row)?.end;
+        files = record.files_of_row(&row)?.end;
         unread |= row.flags & distribution_flag::UNREAD != 0;
     }
-    if next != record.row.entries {
-        return Err(Damage::Malformed("entry points without a distribution"));
+    if (references, files) != (record.row.entries, record.row.files) {
+        return Err(Damage::Malformed("rows without a distribution"));
     }
     if unread != record.has(record_flag::UNREAD) {
         return Err(Damage::Malformed("a record's unread flag"));
@@ -110,71 +125,57 @@ fn distributions_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
     Ok(())
 }
 
-/// The key table has exactly the chosen distributions, and each of the others has a chosen twin.
-fn keys_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
-    let mut previous: Option<(u32, Cow<'_, [u8]>)> = None;
-    for row in record.body.all(record.tables.keys) {
+/// The name table has each distribution once, and of each key one that is chosen, before all others.
+fn names_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
+    let mut previous: Option<(u32, Cow<'_, [u8]>, bool, u32)> = None;
+    for row in record.body.all(record.tables.names) {
         let row = row?;
         let distributions = record.tables.distributions;
         let distribution = record.body.row(distributions, row.distribution)?;
-        if is_shadowed(&distribution) {
-            return Err(Damage::Malformed("a shadowed distribution's key"));
+        let key = record.key(&distribution)?;
+        if row.hash != key_hash(&key) {
+            return Err(Damage::Malformed("a name's hash"));
         }
-        let here = (
-            distribution.key_hash,
-            record.short_string(distribution.key)?,
-        );
-        if here.0 != row.hash || previous.is_some_and(|earlier| earlier >= here) {
-            return Err(Damage::Malformed("keys out of order"));
+        let shadowed = distribution.flags & distribution_flag::SHADOWED != 0;
+        let is_first = previous.as_ref().is_none_or(|earlier| earlier.1 != key);
+        if shadowed == is_first {
+            return Err(Damage::Malformed("twins of which not one is chosen"));
+        }
+        let here = (row.hash, key, shadowed, row.distribution);
+        // Each is greater than the one before it, so that each is another distribution: as there are
+        // as many as distributions, they are all of them.
+        if previous.is_some_and(|earlier| earlier >= here) {
+            return Err(Damage::Malformed("names out of order"));
         }
         previous = Some(here);
     }
-    // The keys differ, so that each row is another distribution: to count them is enough.
-    let mut chosen = 0;
-    for row in record.body.all(record.tables.distributions) {
-        let row = row?;
-        if !is_shadowed(&row) {
-            chosen += 1;
-        } else if record.chosen_row(&record.short_string(row.key)?)?.is_none() {
-            return Err(Damage::Malformed("a distribution shadowed by none"));
-        }
-    }
-    if chosen == record.row.keys {
-        Ok(())
-    } else {
-        Err(Damage::Malformed("a distribution without its key"))
-    }
-}
-
-fn is_shadowed(distribution: &DistributionRow) -> bool {
-    distribution.flags & distribution_flag::SHADOWED != 0
+    Ok(())
 }
 
 fn groups_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
     let mut previous: Option<Cow<'_, [u8]>> = None;
     let mut next = 0u32;
-    let mut budget = Budget::of(record.tables.pool_size());
-    for (number, group) in (0..).zip(record.body.all(record.tables.groups)) {
+    let mut strings = Ascending(0);
+    for group in record.body.all(record.tables.groups) {
         let group = group?;
-        budget.spend([group.name.length])?;
+        strings.next(group.name.start, group.name.length)?;
         let name = record.string(group.name)?;
         is_utf8(&name)?;
         is_plain(&name)?;
         if previous.is_some_and(|previous| previous >= name) {
             return Err(Damage::Malformed("groups out of order"));
         }
-        if group.entries.start != next {
+        if group.entries.start != next || group.entries.length == 0 {
             return Err(Damage::Malformed("groups that overlap"));
         }
-        let end = group.entries.end().filter(|&end| end <= record.row.listed);
+        let end = group.entries.end().filter(|&end| end <= record.row.entries);
         let end = end.ok_or(Damage::Malformed("a group's entry points"))?;
         let mut with_metadata = true;
         for row in record.body.rows(record.tables.entries, next..end) {
-            let row = row?;
-            if row.group != number {
-                return Err(Damage::Malformed("an entry point in another's group"));
-            }
-            let has_metadata = row.flags & entry_flag::HAS_METADATA != 0;
+            let distribution = record
+                .body
+                .row(record.tables.distributions, row?.distribution)?;
+            let has_metadata = distribution.flags & distribution_flag::HAS_METADATA != 0;
             if has_metadata && !with_metadata {
                 return Err(Damage::Malformed("a group's entry points out of order"));
             }
@@ -183,7 +184,7 @@ fn groups_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
         next = end;
         previous = Some(name);
     }
-    if next == record.row.listed {
+    if next == record.row.entries {
         Ok(())
     } else {
         Err(Damage::Malformed("entry points without a group"))
@@ -191,60 +192,65 @@ fn groups_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
 }
 
 fn entries_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
-    let mut strings_end = 0;
+    let mut strings = Ascending(0);
     // Whatever is cut out of ASCII is UTF-8: there is hardly ever anything else.
     let pool = record.tables.pool.clone();
     let pool = record.body.part(pool.start, pool.end - pool.start)?;
     let is_ascii = pool.is_ascii();
-    for (number, row) in (0..).zip(record.body.all(record.tables.entries)) {
+    for row in record.body.all(record.tables.entries) {
         let row = row?;
-        if row.name.start < strings_end {
-            return Err(Damage::Malformed("strings out of order"));
-        }
-        let strings = record.strings_of_entry(&row)?;
-        for string in &strings {
+        let length = row.name.length.checked_add(row.value_length);
+        let length = length.ok_or(Damage::Malformed("a string beyond its pool"))?;
+        strings.next(row.name.start, length)?;
+        let texts = record.strings_of_entry(&row)?;
+        for text in &texts {
             if !is_ascii {
-                is_utf8(string)?;
+                is_utf8(text)?;
             }
-            is_plain(string)?;
-        }
-        let name_end = row.name.end().unwrap_or(u32::MAX);
-        strings_end = name_end.saturating_add(row.value_length);
-        if row.group >= record.row.groups || row.distribution >= record.row.distributions {
-            return Err(Damage::Malformed("an entry point of nothing"));
-        }
-        let distributions = record.tables.distributions;
-        let distribution = record.body.row(distributions, row.distribution)?;
-        if row.key_hash != distribution.key_hash {
-            return Err(Damage::Malformed("an entry point's key hash"));
-        }
-        let has_metadata = distribution.flags & distribution_flag::HAS_METADATA != 0;
-        if (row.flags & entry_flag::HAS_METADATA != 0) != has_metadata {
-            return Err(Damage::Malformed("an entry point's flags"));
-        }
-        if (number < record.row.listed) == is_shadowed(&distribution) {
-            return Err(Damage::Malformed(
-                "an entry point of a shadowed distribution",
-            ));
+            is_plain(text)?;
         }
     }
     Ok(())
 }
 
-/// Each entry point is referred to once, by its own distribution.
+/// Each entry point is referred to once, by its own distribution, with its own group.
 fn references_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
     let mut seen = vec![false; record.row.entries as usize];
     for (number, row) in (0..).zip(record.body.all(record.tables.distributions)) {
         let references = record.references(&row?)?;
         for reference in record.body.rows(record.tables.references, references) {
-            let entry = reference?.entry;
-            if record.body.row(record.tables.entries, entry)?.distribution != number {
+            let reference = reference?;
+            let entry = record.body.row(record.tables.entries, reference.entry)?;
+            if entry.distribution != number {
                 return Err(Damage::Malformed("an entry point of another distribution"));
             }
-            match seen.get_mut(entry as usize) {
+            let group = record.body.row(record.tables.groups, reference.group)?;
+            let run = group.entries.start..group.entries.end().unwrap_or_default();
+            if !run.contains(&reference.entry) {
+                return Err(Damage::Malformed("an entry point in another's group"));
+            }
+            match seen.get_mut(reference.entry as usize) {
                 Some(seen) if !*seen => *seen = true,
                 _ => return Err(Damage::Malformed("an entry point referred to twice")),
             }
+        }
+    }
+    Ok(())
+}
+
+/// The files of each distribution ascend by their kind.
+fn files_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
+    for row in record.body.all(record.tables.distributions) {
+        let mut previous = None;
+        for file in record
+            .body
+            .rows(record.tables.files, record.files_of_row(&row?)?)
+        {
+            let kind = Some(file?.kind);
+            if previous >= kind {
+                return Err(Damage::Malformed("a distribution's files out of order"));
+            }
+            previous = kind;
         }
     }
     Ok(())
@@ -255,6 +261,11 @@ fn is_plain(bytes: &[u8]) -> Result<(), Damage> {
         return Err(Damage::Malformed("a control character"));
     }
     Ok(())
+}
+
+/// Of a text whose lines are joined by line feeds.
+fn lines_are_plain(text: &[u8]) -> Result<(), Damage> {
+    text.split(|&byte| byte == b'\n').try_for_each(is_plain)
 }
 
 fn is_utf8(bytes: &[u8]) -> Result<(), Damage> {

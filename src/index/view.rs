@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::format::{distribution_flag, entry_flag};
-use super::rows::DistributionRow;
+use super::format::{distribution_flag, file_kind};
+use super::rows::{FileRow, Span};
 use super::stamp::Stamp;
 
 /// A metadata directory, as the index has it.
@@ -24,9 +24,10 @@ pub struct Distribution {
     pub mtime: Stamp,
     /// The metadata directory's ctime.
     pub ctime: Stamp,
-    /// What is known of its entry_points.txt, where there is one.
-    pub entry_points_file: Option<FileFingerprint>,
+    pub(super) requirements: Span,
+    pub(super) imports: Span,
     pub(super) references: Range<u32>,
+    pub(super) files: Range<u32>,
 }
 
 impl Distribution {
@@ -41,6 +42,16 @@ impl Distribution {
     pub fn entry_count(&self) -> u32 {
         self.references.end - self.references.start
     }
+
+    /// The kind of the file that its import names come from, of [`super::format::file_kind`].
+    #[must_use]
+    pub fn import_source(&self) -> Option<u16> {
+        let source = self.flags & distribution_flag::IMPORT_SOURCE;
+        match u16::try_from(source >> distribution_flag::IMPORT_SOURCE_SHIFT) {
+            Ok(0) | Err(_) => None,
+            Ok(source) => Some(source + file_kind::TOP_LEVEL - 1),
+        }
+    }
 }
 
 /// What of a metadata directory can be compared with what is there now, without reading files.
@@ -52,32 +63,49 @@ pub struct Outline<'i> {
     pub flags: u32,
     /// The metadata directory's mtime and ctime.
     pub stamps: (Stamp, Stamp),
-    /// What is known of its entry_points.txt, where there is one.
-    pub entry_points_file: Option<FileFingerprint>,
     /// How many entry points it has.
     pub entries: u32,
+    pub(super) files: Range<u32>,
 }
 
-/// What tells one content of a file from another.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FileFingerprint {
+impl Outline<'_> {
+    /// Whether all these flags of [`super::format::distribution_flag`] are set.
+    #[must_use]
+    pub fn has(&self, flags: u32) -> bool {
+        self.flags & flags == flags
+    }
+}
+
+/// A file that a distribution was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Of [`super::format::file_kind`].
+    pub kind: u16,
     /// In bytes.
     pub size: u32,
-    /// The file's mtime.
-    pub mtime: Stamp,
-    /// The first 16 bytes of the content's SHA-256.
-    pub digest: [u8; 16],
+    /// The file's mtime and ctime.
+    pub stamps: (Stamp, Stamp),
 }
 
-impl FileFingerprint {
-    /// That of entry_points.txt; None where there was none.
-    pub(super) fn of(row: &DistributionRow) -> Option<Self> {
-        let has_file = row.flags & distribution_flag::HAS_ENTRY_POINTS != 0;
-        has_file.then_some(Self {
-            size: row.file_size,
-            mtime: row.file_mtime,
-            digest: row.file_digest,
-        })
+impl From<FileRow> for FileFacts {
+    fn from(row: FileRow) -> Self {
+        Self {
+            kind: row.kind,
+            size: row.size,
+            stamps: (row.mtime, row.ctime),
+        }
+    }
+}
+
+impl From<FileFacts> for FileRow {
+    fn from(file: FileFacts) -> Self {
+        Self {
+            kind: file.kind,
+            flags: 0,
+            size: file.size,
+            mtime: file.stamps.0,
+            ctime: file.stamps.1,
+        }
     }
 }
 
@@ -90,7 +118,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// How many entry points it has, those of distributions shadowed within the record left out.
+    /// How many entry points it has, those of shadowed distributions among them.
     #[must_use]
     pub fn len(&self) -> u32 {
         self.rows.end - self.rows.start
@@ -112,23 +140,4 @@ pub struct Entry {
     pub value: String,
     /// Which of the record's distributions it belongs to.
     pub distribution: u32,
-    /// Which of the record's groups, in the order of [`super::Record::groups`].
-    pub group: u32,
-    /// The hash of its distribution's shadowing key.
-    pub key_hash: u32,
-    pub(super) flags: u32,
-}
-
-impl Entry {
-    /// Whether its object reference breaks the grammar.
-    #[must_use]
-    pub fn is_malformed(&self) -> bool {
-        self.flags & entry_flag::MALFORMED != 0
-    }
-
-    /// Whether its distribution has core metadata.
-    #[must_use]
-    pub fn has_metadata(&self) -> bool {
-        self.flags & entry_flag::HAS_METADATA != 0
-    }
 }

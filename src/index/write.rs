@@ -1,12 +1,13 @@
 //! Records become an index. The same records in the same order give the same bytes.
 
+use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::encode::EncodedRecord;
 use super::format::{
     BLOCK, DIRECTORY_ROW, HEADER, HEADER_CHECKED_FROM, MAGIC, MAJOR, MINOR, RECORD_ROW, RULES,
-    SIZE_LIMIT, STRING_LIMIT, SUSPECT_AT, checksum, directory_flag, index_flag, size,
+    SIZE_LIMIT, STRING_LIMIT, SUSPECT_AT, checksum, directory_flag, size, writers_own,
 };
 use super::rows::{DirectoryRow, Header, RecordRow, Row, Span};
 
@@ -18,14 +19,18 @@ pub enum WriteError {
     TooLarge,
 }
 
-/// The bytes of an index of these records. Of several records with one path the first is found.
+/// The bytes of an index of these records. Of several records with one path the first is in it.
 /// Paths beyond [`STRING_LIMIT`], which no reader accepts and no kernel opens, are left out.
 ///
 /// # Errors
 /// [`WriteError::TooLarge`].
 pub fn index(records: &[EncodedRecord], image: bool) -> Result<Vec<u8>, WriteError> {
     let fits = |path: &Path| path.as_os_str().len() <= STRING_LIMIT;
-    let records: Vec<_> = records.iter().filter(|it| fits(&it.path)).collect();
+    let mut seen = HashSet::new();
+    let records: Vec<&EncodedRecord> = records
+        .iter()
+        .filter(|it| fits(&it.path) && seen.insert(it.path.as_path()))
+        .collect();
     let mut directories: Vec<(&[u8], u32, u32)> = Vec::new();
     for (number, record) in (0..).zip(&records) {
         directories.push((path_bytes(&record.path), number, 0));
@@ -38,9 +43,7 @@ pub fn index(records: &[EncodedRecord], image: bool) -> Result<Vec<u8>, WriteErr
     directories.dedup_by(|later, earlier| later.0 == earlier.0);
 
     let tables = directories.len() * DIRECTORY_ROW + records.len() * RECORD_ROW;
-    let own_paths = records.iter().map(|record| path_bytes(&record.path));
-    let paths: Vec<&[u8]> = directories.iter().map(|it| it.0).chain(own_paths).collect();
-    let segments_at = tables + paths.iter().map(|path| path.len()).sum::<usize>();
+    let segments_at = tables + directories.iter().map(|it| it.0.len()).sum::<usize>();
     let segments: usize = records.iter().map(|record| record.segment.len()).sum();
     let blocks = (segments_at + segments).div_ceil(BLOCK);
     let body_at = HEADER + 4 * blocks;
@@ -51,10 +54,10 @@ pub fn index(records: &[EncodedRecord], image: bool) -> Result<Vec<u8>, WriteErr
 
     let mut file = Vec::with_capacity(file_size);
     let counts = [blocks, directories.len(), records.len()].map(size);
-    write_header(&mut file, file_size as u64, counts, image);
+    write_header(&mut file, size(file_size), counts, image);
     file.resize(body_at, 0);
-    let mut places = places(tables, paths.iter().map(|path| path.len()));
-    for (&(_, record, flags), path) in directories.iter().zip(places.by_ref()) {
+    let paths = places(tables, directories.iter().map(|it| it.0.len()));
+    for (&(_, record, flags), path) in directories.iter().zip(paths) {
         let row = DirectoryRow {
             path,
             record,
@@ -62,16 +65,16 @@ pub fn index(records: &[EncodedRecord], image: bool) -> Result<Vec<u8>, WriteErr
         };
         row.write(&mut file);
     }
-    let segments = self::places(segments_at, records.iter().map(|it| it.segment.len()));
-    for ((record, path), segment) in records.iter().zip(places).zip(segments) {
+    let segments = places(segments_at, records.iter().map(|it| it.segment.len()));
+    for (record, segment) in records.iter().zip(segments) {
         let row = RecordRow {
             segment,
-            path,
+            pool: segment.start.saturating_add(size(record.pool)),
             ..record.row
         };
         row.write(&mut file);
     }
-    for path in paths {
+    for (path, ..) in directories {
         file.extend_from_slice(path);
     }
     for record in records {
@@ -102,18 +105,17 @@ fn places(start: usize, lengths: impl Iterator<Item = usize>) -> impl Iterator<I
     })
 }
 
-fn write_header(file: &mut Vec<u8>, file_size: u64, counts: [u32; 3], image: bool) {
+fn write_header(file: &mut Vec<u8>, file_size: u32, counts: [u32; 3], image: bool) {
     let [blocks, directories, records] = counts;
     let mut header = Header {
         magic: MAGIC,
         major: MAJOR,
         minor: MINOR,
-        flags: if image { index_flag::IMAGE } else { 0 },
         file_size,
         blocks,
         directories,
         records,
-        rules: RULES,
+        writers_own: RULES | if image { writers_own::IMAGE } else { 0 },
         ..Header::default()
     };
     let mut bytes = Vec::with_capacity(HEADER);

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use super::{Answers, AnySource};
 use crate::index::format::distribution_flag::{HAS_METADATA, SHADOWED};
 use crate::index::{Damage, Distribution, Entry, Record};
+use crate::metadata::object_reference::is_well_formed;
 
 /// An entry point of an installed distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,17 +96,17 @@ impl Merge<'_> {
         let mut last: Option<(u32, Option<Rc<Provider>>)> = None;
         for entry in record.entries(&run) {
             let entry = entry.map_err(at)?;
-            let wanted = entry.has_metadata() == with_metadata
-                && self.name.is_none_or(|name| entry.name == name);
-            if !wanted {
+            if self.name.is_some_and(|name| entry.name != name) {
                 continue;
             }
             let provider = match last.take() {
                 Some((number, provider)) if number == entry.distribution => provider,
                 _ => {
                     let distribution = record.distribution(entry.distribution).map_err(at)?;
-                    let shadowed = self.is_shadowed(number, &distribution)?;
-                    (!shadowed).then(|| self.provider(number, distribution))
+                    let counts = distribution.has(HAS_METADATA) == with_metadata
+                        && !distribution.has(SHADOWED)
+                        && !self.is_shadowed(number, &distribution)?;
+                    counts.then(|| self.provider(number, distribution))
                 }
             };
             last = Some((entry.distribution, provider.clone()));
@@ -148,8 +149,8 @@ impl Merge<'_> {
                 let entries = record.entries_of(&chosen);
                 let provider = self.provider(number, chosen);
                 for entry in entries {
-                    let entry = entry.map_err(at)?;
-                    let group = groups.get(entry.group as usize).cloned();
+                    let (group, entry) = entry.map_err(at)?;
+                    let group = groups.get(group as usize).cloned();
                     found.push(entry_point(
                         group.unwrap_or_default(),
                         entry,
@@ -200,7 +201,7 @@ impl Merge<'_> {
 fn entry_point(group: Rc<str>, entry: Entry, distribution: Rc<Provider>) -> EntryPoint {
     EntryPoint {
         group,
-        malformed: entry.is_malformed(),
+        malformed: !is_well_formed(&entry.value),
         name: entry.name,
         value: entry.value,
         distribution,

@@ -9,13 +9,12 @@ use std::io;
 
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;
-use sha2::{Digest, Sha256};
 
 use super::budget::Spent;
 use super::content::{Head, plain_entries, read_headers, size_of};
 use crate::freshness::Sighting;
-use crate::index::format::{STRING_LIMIT, distribution_flag};
-use crate::index::{DistributionDraft, EntryDraft, FileFingerprint, Stamp};
+use crate::index::format::{STRING_LIMIT, distribution_flag, file_kind};
+use crate::index::{DistributionDraft, EntryDraft, FileFacts, Stamp};
 use crate::metadata::core_metadata::Headers;
 use crate::metadata::directory_name::{Kind, recognise};
 use crate::metadata::entry_points::{EntryPoint, SIZE_LIMIT};
@@ -75,6 +74,7 @@ fn begun(sighting: &Sighting) -> DistributionDraft {
         file_name: sighting.file_name.clone(),
         mtime: sighting.stamps.0,
         ctime: sighting.stamps.1,
+        flags: distribution_flag::REQUIREMENTS_UNKNOWN | distribution_flag::IMPORTS_UNKNOWN,
         ..DistributionDraft::default()
     }
 }
@@ -87,7 +87,7 @@ pub(super) fn unread(
 ) -> DistributionDraft {
     let mut draft = begun(sighting);
     let exists = |file| directory.stat_file(&draft.file_name, file).is_ok();
-    draft.flags = distribution_flag::UNREAD
+    draft.flags |= distribution_flag::UNREAD
         | match sighting.found {
             Ok(FileType::Regular) => distribution_flag::FILE | distribution_flag::HAS_METADATA,
             Ok(FileType::Directory) if exists("METADATA") || exists("PKG-INFO") => {
@@ -122,7 +122,15 @@ pub(super) fn read(
         }
         Ok(FileType::Regular) => {
             draft.flags |= distribution_flag::FILE | distribution_flag::HAS_METADATA;
-            headers_of(directory, "", &mut draft, spent, buffer, report)?.unwrap_or_default()
+            headers_of(
+                directory,
+                file_kind::ITSELF,
+                &mut draft,
+                spent,
+                buffer,
+                report,
+            )?
+            .unwrap_or_default()
         }
         Ok(FileType::Link | FileType::Other) => {
             draft.flags |= distribution_flag::PROBLEM;
@@ -225,8 +233,7 @@ fn read_entry_points(
         .map_err(Unusable::from);
     match content {
         Ok((content, stat)) => {
-            draft.flags |= distribution_flag::HAS_ENTRY_POINTS;
-            draft.entry_points_file = fingerprint(content, &stat);
+            draft.files.push(facts(file_kind::ENTRY_POINTS, &stat));
             match plain_entries(content) {
                 Ok((entries, left_out)) => {
                     spent.entries(entries.len() as u64)?;
@@ -263,16 +270,14 @@ fn entry_draft<'a>(entry: &'a EntryPoint<'_>) -> EntryDraft<'a> {
         group: entry.group.as_bytes(),
         name: entry.name.as_bytes(),
         value: entry.value.as_bytes(),
-        malformed: entry.malformed,
     }
 }
 
-fn fingerprint(content: &[u8], stat: &FileStat) -> FileFingerprint {
-    let digest = Sha256::digest(content);
-    FileFingerprint {
-        size: u32::try_from(content.len()).unwrap_or(u32::MAX),
-        mtime: Stamp::modified(stat),
-        digest: digest.first_chunk::<16>().copied().unwrap_or_default(),
+fn facts(kind: u16, stat: &FileStat) -> FileFacts {
+    FileFacts {
+        kind,
+        size: u32::try_from(stat.st_size).unwrap_or(u32::MAX),
+        stamps: (Stamp::modified(stat), Stamp::changed(stat)),
     }
 }
 
@@ -286,10 +291,10 @@ fn read_core_metadata(
     buffer: &mut Vec<u8>,
     report: &mut Report,
 ) -> Option<Headers> {
-    let mut headers_of = |file| headers_of(directory, file, draft, spent, buffer, report);
-    let mut found = headers_of("METADATA")?;
+    let mut headers_of = |kind| headers_of(directory, kind, draft, spent, buffer, report);
+    let mut found = headers_of(file_kind::METADATA)?;
     if found.is_none() {
-        found = headers_of("PKG-INFO")?;
+        found = headers_of(file_kind::PKG_INFO)?;
     }
     let explained = distribution_flag::UNREAD | distribution_flag::PROBLEM;
     if found.is_none() && draft.flags & explained == 0 {
@@ -303,12 +308,13 @@ fn read_core_metadata(
 /// The headers of a file, if it has any content; None where reading them would spend too much.
 fn headers_of(
     directory: &Directory<'_>,
-    file: &'static str,
+    kind: u16,
     draft: &mut DistributionDraft,
     spent: &Spent,
     buffer: &mut Vec<u8>,
     report: &mut Report,
 ) -> Option<Option<Headers>> {
+    let file = file_kind::name(kind);
     let opened = directory.open_file(&draft.file_name, file);
     let exists = match &opened {
         Ok(_) => true,
@@ -320,6 +326,9 @@ fn headers_of(
     };
     if exists {
         draft.flags |= distribution_flag::HAS_METADATA;
+    }
+    if let Ok((_, stat)) = &opened {
+        draft.files.push(facts(kind, stat));
     }
     let head = opened
         .and_then(|(open, stat)| read_headers(&open, &stat, Some(spent), buffer))

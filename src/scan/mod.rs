@@ -18,10 +18,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::freshness::{LeftOut, Listing, Sighting, is_silent};
-use crate::index::format::{distribution_flag, record_flag};
-use crate::index::{
-    Damage, Distribution, DistributionDraft, Drafts, EncodedRecord, Record, Source, Stamp,
-};
+use crate::index::format::{distribution_flag, file_kind, record_flag};
+use crate::index::{Damage, DistributionDraft, Drafts, EncodedRecord, Record, Source, Stamp};
 use crate::metadata::directory_name::{egg_base, recognise};
 use crate::rooted::Directory;
 
@@ -106,7 +104,7 @@ pub fn directory<S: Source>(
     let then = old.map(Drafts::of).transpose()?;
     let flags = record_flags(&listing, purpose);
     let whole = match (old, &then) {
-        (Some(old), Some(then)) if old.flags() & !record_flag::UNREAD == flags => {
+        (Some(old), Some(then)) if old.flags() & !OF_DISTRIBUTIONS == flags => {
             is_as_recorded(old, then, &listing, &read)?.then_some(old)
         }
         _ => None,
@@ -128,8 +126,8 @@ pub fn directory<S: Source>(
                 };
                 let warnings = warnings_of(directory, &draft.file_name, report);
                 scanned.warnings.extend(warnings);
-                if let Some(old) = old {
-                    let difference = difference(old, sighting, &draft)?;
+                if let Some(then) = &then {
+                    let difference = difference(then, sighting, &draft)?;
                     scanned.differences.extend(difference);
                 }
                 draft
@@ -138,7 +136,9 @@ pub fn directory<S: Source>(
         drafts.push(draft);
     }
     for draft in &mut drafts {
-        draft.entry_points_file.mtime = purpose.mtime(draft.entry_points_file.mtime);
+        for file in &mut draft.files {
+            file.stamps = purpose.stamps(file.stamps);
+        }
     }
     if let Some(old) = old {
         scanned.differences.extend(removed(old, &listing)?);
@@ -156,11 +156,19 @@ fn costs_of_kept<S: Source>(
     listing: &Listing,
 ) -> Result<Vec<Option<Cost>>, Damage> {
     let mut costs = Vec::new();
-    for outline in old.map(Record::outlines).into_iter().flatten() {
-        let outline = outline?;
-        let content = outline.entry_points_file.map_or(0, |file| file.size.into());
-        let entries = outline.entries.into();
-        costs.push(Cost { content, entries });
+    if let Some(old) = old {
+        for outline in old.outlines() {
+            let outline = outline?;
+            let mut content = 0;
+            for file in old.files_of(&outline) {
+                let file = file?;
+                if file.kind == file_kind::ENTRY_POINTS {
+                    content = file.size.into();
+                }
+            }
+            let entries = outline.entries.into();
+            costs.push(Cost { content, entries });
+        }
     }
     let cost = |sighting: &Sighting| costs.get(sighting.same_as? as usize).copied();
     Ok(listing.sightings.iter().map(cost).collect())
@@ -212,11 +220,18 @@ fn encode(
         .filter_map(|draft| recognise(&draft.file_name, base))
         .collect();
     let arrangement = order::arrangement(&names, &drafts);
+    let mut pairs = names.iter().zip(&drafts);
+    if pairs.any(|(name, draft)| name.lookup_key() != draft.key) {
+        flags |= record_flag::ODD;
+    }
     drop(names);
     order::apply(&arrangement, &mut drafts);
     drop(arrangement);
     EncodedRecord::new(path, flags, stamps, &drafts)
 }
+
+/// The flags of a record that tell of its distributions.
+const OF_DISTRIBUTIONS: u32 = record_flag::UNREAD | record_flag::ODD;
 
 fn record_flags(listing: &Listing, purpose: Purpose) -> u32 {
     let flag = |set, flag| if set { flag } else { 0 };
@@ -270,7 +285,7 @@ fn warnings_of(directory: &Directory<'_>, file_name: &[u8], report: Report) -> V
 
 /// How what was read differs from the old record.
 fn difference<S: Source>(
-    old: &Record<'_, S>,
+    then: &Drafts<'_, '_, S>,
     sighting: &Sighting,
     now: &DistributionDraft,
 ) -> Result<Option<Difference>, Damage> {
@@ -278,9 +293,9 @@ fn difference<S: Source>(
     let Some(number) = sighting.recorded_as else {
         return Ok(Some(Difference::Added(file_name)));
     };
-    let then = old.distribution(number)?;
+    let then = then.draft(number)?;
     // That an unread one is read by those who may is no difference.
-    let differs = !then.has(distribution_flag::UNREAD) && differs(&then, now);
+    let differs = then.flags & distribution_flag::UNREAD == 0 && !says_the_same(&then, now);
     Ok(differs.then_some(Difference::Changed(file_name)))
 }
 
@@ -293,14 +308,15 @@ fn removed<S: Source>(old: &Record<'_, S>, listing: &Listing) -> Result<Vec<Diff
         .collect()
 }
 
-/// Whether what was read now says something else than the record does; times do not count.
-fn differs(then: &Distribution, now: &DistributionDraft) -> bool {
-    let file = (now.flags & distribution_flag::HAS_ENTRY_POINTS != 0)
-        .then_some((now.entry_points_file.size, now.entry_points_file.digest));
-    let ignored = distribution_flag::SHADOWED | distribution_flag::WARNED;
-    then.key != now.key
-        || then.name != now.name
-        || then.version != now.version
-        || then.flags & !ignored != now.flags & !ignored
-        || then.entry_points_file.map(|file| (file.size, file.digest)) != file
+/// Whether what was read now says what the record does. Times and sizes do not count, nor flags that this
+/// program does not know.
+fn says_the_same(then: &DistributionDraft, now: &DistributionDraft) -> bool {
+    let flags = |draft: &DistributionDraft| draft.flags & distribution_flag::OF_CONTENT;
+    flags(then) == flags(now)
+        && then.key == now.key
+        && then.name == now.name
+        && then.version == now.version
+        && then.requirements == now.requirements
+        && then.imports == now.imports
+        && then.entries == now.entries
 }

@@ -32,20 +32,21 @@ impl Purpose {
                 .iter_mut()
                 .map(|sighting| &mut sighting.stamps);
             for stamps in own.chain(inner) {
-                *stamps = (self.mtime(stamps.0), Stamp::UNKNOWN);
+                *stamps = self.stamps(*stamps);
             }
         }
     }
 
-    /// An mtime as a record for this purpose keeps it.
-    pub(super) fn mtime(self, mtime: Stamp) -> Stamp {
+    /// An mtime and a ctime as a record for this purpose keeps them.
+    pub(super) fn stamps(self, (mtime, ctime): (Stamp, Stamp)) -> (Stamp, Stamp) {
         let Self::Image { epoch } = self else {
-            return mtime;
+            return (mtime, ctime);
         };
         let mtime = mtime.truncated_to_seconds();
-        match epoch.map(|epoch| Stamp::new(epoch, 0)) {
+        let mtime = match epoch.map(|epoch| Stamp::new(epoch, 0)) {
             Some(latest) if latest.raw() < mtime.raw() => latest,
             _ => mtime,
-        }
+        };
+        (mtime, Stamp::UNKNOWN)
     }
 }

@@ -10,8 +10,8 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use epcache::freshness::{self, Circumstances, Level, Listing, Verdict};
+use epcache::index::Index;
 use epcache::index::format::record_flag;
-use epcache::index::{Index, Record};
 use epcache::lookup::{Answers, OpenIndex, PlaceKind, State, entry_points, examine};
 use epcache::rooted::Root;
 use epcache::scan::{self, Difference, Purpose, Scanned};
@@ -547,17 +547,18 @@ impl Site {
         let scanned = self.rescan(Purpose::Running);
         let bytes = epcache::index::write::index(&[scanned.record], false).unwrap();
         let index = Index::open(bytes).unwrap();
-        let record = index.record(0).unwrap();
         assert!(
-            believed(&record, Level::Strict),
+            believed(&index, Level::Strict),
             "not believed after a refresh"
         );
     }
 }
 
 /// Whether the record is believed without a closer look.
-pub(crate) fn believed(record: &Record<'_, Vec<u8>>, level: Level) -> bool {
-    let path = PathBuf::from(String::from_utf8(record.path().to_vec()).unwrap());
+pub(crate) fn believed(index: &Index<Vec<u8>>, level: Level) -> bool {
+    let record = &index.record(0).unwrap();
+    let path = String::from_utf8(index.paths().unwrap().remove(0)).unwrap();
+    let path = PathBuf::from(path);
     let now = Circumstances::default();
     let verdict = freshness::check(record, level, now, &Root::system(), &path).unwrap();
     matches!(verdict, Verdict::Fresh)

@@ -454,7 +454,7 @@ fn a_change_within_the_second_of_the_refresh_where_times_are_whole_seconds() {
     // Once the second is over, times are worth as much as elsewhere.
     std::thread::sleep(Duration::from_millis(2100));
     let index = quick_index(&site.dir);
-    assert!(believed(&index.record(0).unwrap(), Level::Strict));
+    assert!(believed(&index, Level::Strict));
     site.keeping_mtimes(|| site.upgrade_alpha_to("alpha:last"));
     assert!(matches!(
         quick_look(&index, &site.dir, Level::Auto),
@@ -489,7 +489,7 @@ fn a_directory_that_changes_while_it_is_listed() {
             .distributions()
             .any(|distribution| distribution.unwrap().file_name == NAME.as_bytes());
         assert!(
-            is_there == listed || !believed(&record, Level::Fast),
+            is_there == listed || !believed(&index, Level::Fast),
             "round {round}: there: {is_there}, in the index: {listed}, and believed"
         );
     }

@@ -9,17 +9,17 @@
 )]
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::ops::Range;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use epcache::index::format::{
-    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, HEADER, KEY_ROW, RECORD_ROW,
-    REFERENCE_ROW, distribution_flag, record_flag,
+    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, HEADER, NAME_ROW, RECORD_ROW,
+    REFERENCE_ROW, distribution_flag, file_kind, key_hash, record_flag,
 };
-use epcache::index::{DistributionDraft, EncodedRecord, EntryDraft, FileFingerprint, Stamp, write};
-use epcache::metadata::text::has_control;
+use epcache::index::{DistributionDraft, EncodedRecord, EntryDraft, FileFacts, Stamp, write};
 
 /// A search directory in plain values.
 #[derive(Debug, Clone)]
@@ -40,7 +40,9 @@ pub struct Dist {
     pub version: Vec<u8>,
     pub flags: u32,
     pub stamps: (Stamp, Stamp),
-    pub file: FileFingerprint,
+    pub files: Vec<FileFacts>,
+    pub requirements: Vec<u8>,
+    pub imports: Vec<u8>,
     pub place: u32,
     pub entries: Vec<EntryPoint>,
 }
@@ -51,7 +53,6 @@ pub struct EntryPoint {
     pub group: String,
     pub name: String,
     pub value: String,
-    pub malformed: bool,
 }
 
 pub fn path(bytes: &[u8]) -> PathBuf {
@@ -71,13 +72,14 @@ impl Directory {
                 flags: dist.flags,
                 mtime: dist.stamps.0,
                 ctime: dist.stamps.1,
-                entry_points_file: dist.file,
+                files: dist.files.clone(),
+                requirements: dist.requirements.clone(),
+                imports: dist.imports.clone(),
                 entries: (dist.entries.iter())
                     .map(|entry| EntryDraft {
                         group: entry.group.as_bytes(),
                         name: entry.name.as_bytes(),
                         value: entry.value.as_bytes(),
-                        malformed: entry.malformed,
                     })
                     .collect(),
                 place: dist.place,
@@ -108,18 +110,15 @@ pub fn dist(file_name: &str, key: &str, entries: &[&str]) -> Dist {
     if file_name.ends_with(".egg-info") {
         flags |= 1;
     }
-    if !entries.is_empty() {
-        flags |= distribution_flag::HAS_ENTRY_POINTS;
-    }
-    let file = if entries.is_empty() {
-        FileFingerprint::default()
-    } else {
-        FileFingerprint {
-            size: 100,
-            mtime: Stamp::new(1_700_000_000, 0),
-            digest: *b"sixteen digits..",
-        }
+    let file = |kind, size| FileFacts {
+        kind,
+        size,
+        stamps: stamps(1_700_000_000),
     };
+    let mut files = vec![file(file_kind::METADATA, 1000)];
+    if !entries.is_empty() {
+        files.insert(0, file(file_kind::ENTRY_POINTS, 100));
+    }
     Dist {
         file_name: file_name.into(),
         key: key.into(),
@@ -127,7 +126,9 @@ pub fn dist(file_name: &str, key: &str, entries: &[&str]) -> Dist {
         version: version.into(),
         flags,
         stamps: stamps(1_750_000_000),
-        file,
+        files,
+        requirements: Vec::new(),
+        imports: Vec::new(),
         place: 0,
         entries: entries
             .iter()
@@ -138,7 +139,6 @@ pub fn dist(file_name: &str, key: &str, entries: &[&str]) -> Dist {
                     group: group.into(),
                     name: name.into(),
                     value: value.into(),
-                    malformed: false,
                 }
             })
             .collect(),
@@ -183,12 +183,17 @@ pub fn one_of_everything() -> Vec<Directory> {
     );
     first.aliases = vec![b"/lib/python3/dist-packages".into(), b"/\xff".into()];
     first.flags = record_flag::UNREAD | record_flag::SORTED;
+    let requires = distribution_flag::HAS_REQUIREMENTS;
+    first.distributions[0].flags |= requires | 1 << distribution_flag::IMPORT_SOURCE_SHIFT;
+    first.distributions[0].requirements = b"beta>=1\ngamma; extra == \"x\"".into();
+    first.distributions[0].imports = b"alpha\n_alpha".into();
+    first.distributions[1].flags |= requires | 2 << distribution_flag::IMPORT_SOURCE_SHIFT;
+    first.distributions[1].imports = b"6beta".into();
     first.distributions[2].flags |= distribution_flag::SHADOWED;
     first.distributions[3].flags |= distribution_flag::UNREAD;
     first.distributions[3].file_name = b"gamma\xff-3.dist-info".into();
     first.distributions[4].flags &= !distribution_flag::HAS_METADATA;
     first.distributions[4].stamps = (Stamp::UNKNOWN, Stamp::UNKNOWN);
-    first.distributions[4].entries[0].malformed = true;
     let mut second = directory("/usr/local/lib/python3.13/dist-packages", Vec::new());
     second.flags = record_flag::MISSING;
     second.stamps = (Stamp::UNKNOWN, Stamp::UNKNOWN);
@@ -223,10 +228,11 @@ pub fn many(path: &str, count: usize) -> Directory {
 pub struct RecordTables {
     pub row: usize,
     pub distributions: Range<usize>,
-    pub keys: Range<usize>,
+    pub names: Range<usize>,
     pub groups: Range<usize>,
     pub entries: Range<usize>,
     pub references: Range<usize>,
+    pub files: Range<usize>,
     pub pool: Range<usize>,
 }
 
@@ -242,9 +248,9 @@ pub struct Tables {
 impl Tables {
     pub fn of(bytes: &[u8]) -> Self {
         let number = |at| get(bytes, at) as usize;
-        let body = HEADER + 4 * number(32);
-        let directories = body..body + number(36) * DIRECTORY_ROW;
-        let record_rows = directories.end..directories.end + number(40) * RECORD_ROW;
+        let body = HEADER + 4 * number(24);
+        let directories = body..body + number(28) * DIRECTORY_ROW;
+        let record_rows = directories.end..directories.end + number(32) * RECORD_ROW;
         let records = record_rows.clone().step_by(RECORD_ROW).map(|row| {
             let mut at = body + number(row);
             let end = at + number(row + 4);
@@ -255,12 +261,13 @@ impl Tables {
             };
             RecordTables {
                 row,
-                distributions: table(number(row + 12) * DISTRIBUTION_ROW),
-                keys: table(number(row + 16) * KEY_ROW),
+                distributions: table(number(row + 16) * DISTRIBUTION_ROW),
+                names: table(number(row + 16) * NAME_ROW),
                 groups: table(number(row + 20) * GROUP_ROW),
                 entries: table(number(row + 24) * ENTRY_ROW),
                 references: table(number(row + 24) * REFERENCE_ROW),
-                pool: table(0).start..end,
+                files: table(number(row + 28) * FILE_ROW),
+                pool: body + number(row + 8)..end,
             }
         });
         Self {
@@ -280,32 +287,26 @@ pub fn set(bytes: &mut [u8], at: usize, number: u32) {
     bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
 }
 
-/// `prefix` with some bytes behind it, such that the CRC-32 of all is `wanted`, without control characters.
-pub fn with_crc(prefix: &[u8], wanted: u32) -> Vec<u8> {
-    let longer = (0..).map(|number: u32| [prefix, format!("-{number}").as_bytes()].concat());
-    std::iter::once(prefix.to_vec())
-        .chain(longer)
-        .map(|prefix| with_any_bytes(&prefix, wanted))
-        .find(|bytes| !has_control(bytes))
-        .expect("one of them")
-}
-
-fn with_any_bytes(prefix: &[u8], wanted: u32) -> Vec<u8> {
-    let table: Vec<u32> = (0..256)
-        .map(|byte: u32| {
-            (0..8).fold(byte, |crc, _| {
-                crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 }
-            })
-        })
-        .collect();
-    let mut register = !wanted;
-    for _ in 0..4 {
-        let byte = table
-            .iter()
-            .position(|&entry| entry >> 24 == register >> 24);
-        let byte = byte.expect("the high bytes of the table are all different");
-        register = (register ^ table[byte]) << 8 | byte as u32;
+/// So many keys of one hash.
+pub fn keys_of_one_hash(count: usize) -> Vec<Vec<u8>> {
+    let letters = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    // Two parts that lead to one hash, behind any key of one hash: twice as many of them.
+    let mut keys = vec![Vec::new()];
+    while keys.len() < count {
+        let mut seen: HashMap<u32, Vec<u8>> = HashMap::new();
+        let mut parts = (0..letters.len().pow(5)).map(|number| {
+            let digits = (0..5).map(|digit| number / letters.len().pow(digit) % letters.len());
+            digits.map(|digit| letters[digit]).collect::<Vec<u8>>()
+        });
+        let twins = parts.find_map(|part| {
+            let hash = key_hash(&[&keys[0][..], &part].concat());
+            let before = seen.insert(hash, part.clone())?;
+            Some([before, part])
+        });
+        let twins = twins.expect("there are nearly as many parts as hashes");
+        let longer = |key: &Vec<u8>| twins.clone().map(|part| [&key[..], &part].concat());
+        keys = keys.iter().flat_map(longer).collect();
     }
-    let patch = register ^ !epcache::index::format::key_hash(prefix);
-    [prefix, &patch.to_le_bytes()].concat()
+    keys.truncate(count);
+    keys
 }

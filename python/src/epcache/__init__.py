@@ -46,6 +46,8 @@ SECOND = 1000000000
 # Flags of a record.
 MISSING, SILENT, SORTED, HAS_UNREAD = 1, 2, 4, 8
 STRING_LIMIT = 4096
+# The sizes of rows, as the header has them. Others are not read here.
+ROWS = b"\x10\0\x30\0\x40\0\x08\0\x10\0\x10\0\x08\0\x18\0"
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # The folder of an index need not be readable.
 FOLDER = DIRECTORY | getattr(os, "O_PATH", 0)
@@ -381,7 +383,7 @@ def _open(path, level, files):  # type: (str, str, List[int]) -> Opened
     stat, around = os.fstat(fd), os.fstat(above)
     head = os.pread(fd, 8192, 0)
     words = u32s(head[:64])
-    start = 64 + 4 * words[8]
+    start = 64 + 4 * words[6]
     size = stat.st_size - start
     if (
         # A regular file.
@@ -392,10 +394,11 @@ def _open(path, level, files):  # type: (str, str, List[int]) -> Opened
         or stat.st_uid == 65534
         or head[:10] != b"\x89epcache\1\0"
         or stat.st_size > 256 << 20
-        or words[6] | words[7] << 32 != stat.st_size
+        or words[5] != stat.st_size
         or size < 0
-        or words[8] != -(-size // 4096)
-        or 16 * words[9] + 64 * words[10] > size
+        or words[6] != -(-size // 4096)
+        or head[40:56] != ROWS
+        or 16 * words[7] + 48 * words[8] > size
     ):
         raise ValueError
     sums = u32s(head[64:start] if start <= len(head) else os.pread(fd, start - 64, 64))
@@ -428,7 +431,7 @@ def _open(path, level, files):  # type: (str, str, List[int]) -> Opened
         return run[at:end]
 
     key = path, level, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
-    return key, words[9], words[10], part, unchecked, head[12]
+    return key, words[7], words[8], part, unchecked, head[12]
 
 
 def _search(part, table, rows, base, limit, wanted):
@@ -458,17 +461,16 @@ def _segment(index, path):  # type: (Opened, bytes) -> Optional[Segment]
     if not row:
         return None
     number = row[2]
-    data = part(16 * directories + 64 * number, 64)
-    at, length, flags, count, keys, groups, entries, listed = u32s(data[:32])
-    keys_at = at + 96 * count
-    groups_at = keys_at + 8 * keys
+    data = part(16 * directories + 48 * number, 48)
+    at, length, pool, flags, count, groups, entries, files = u32s(data[:32])
+    names_at = at + 64 * count
+    groups_at = names_at + 8 * count
     entries_at = groups_at + 16 * groups
-    pool = entries_at + 36 * entries
-    if number >= records or keys > count or listed > entries or pool > at + length:
+    if number >= records or entries_at + 24 * (entries + files) > pool or pool > at + length:
         raise ValueError
     times = i64s(data[32:48])
     end = at + length
-    return index, flags, count, number, times, at, keys, groups, listed, keys_at, groups_at, entries_at, pool, end
+    return index, flags, count, number, times, at, groups, entries, names_at, groups_at, entries_at, pool, end
 
 
 def _stamp_if_unmoved(path, segment):  # type: (str, Segment) -> Stamp
@@ -487,23 +489,24 @@ def _stamp_if_unmoved(path, segment):  # type: (str, Segment) -> Stamp
         return None
     if looks_at_each(key[1], count):
         # Under no checksum: what is damaged here is not as it is in the directory.
-        table = part(at, 96 * count, False)
+        table = part(at, 64 * count, False)
         words, times = u32s(table), i64s(table)
-        starts, lengths = words[0::24].tolist(), words[1::24].tolist()
-        # File names come first in the pool, in this order.
+        # The lower half of the second number is the length of the file name, the first of four strings.
+        starts, lengths = words[0::16].tolist(), [both & 0xFFFF for both in words[1::16].tolist()]
         size = starts[-1] + lengths[-1]
         if pool + size > end:
             raise ValueError
         names = part(pool, size, False)
-        if b"/" in names:
-            raise ValueError
         fd = os.open(path, DIRECTORY)
         try:
             if not os.path.samestat(os.fstat(fd), stat):
                 return None
             look = os.stat
-            for low, size, mtime, ctime in zip(starts, lengths, times[5::12].tolist(), times[6::12].tolist()):
-                now = look(names[low : low + size], dir_fd=fd)
+            for low, size, mtime, ctime in zip(starts, lengths, times[2::8].tolist(), times[3::8].tolist()):
+                name = names[low : low + size]
+                if b"/" in name:
+                    raise ValueError
+                now = look(name, dir_fd=fd)
                 if now.st_mtime_ns != mtime or now.st_ctime_ns != ctime:
                     return None
         finally:
@@ -517,36 +520,46 @@ def looks_at_each(level, count):  # type: (str, int) -> bool
 
 def _rows(segment, group):  # type: (Segment, bytes) -> List[Row]
     """The entry points of a group."""
-    (_, _, _, part, _, _), _, count, _, _, _, _, groups, listed, _, groups_at, entries_at, pool, end = segment
+    (_, _, _, part, _, _), _, count, _, _, table, groups, entries, _, groups_at, entries_at, pool, end = segment
     row = _search(part, groups_at, groups, pool, end - pool, group)
     if not row or not row[3]:
         return []
-    if row[2] + row[3] > listed:
+    if row[2] + row[3] > entries:
         raise ValueError
-    words = u32s(part(entries_at + 32 * row[2], 32 * row[3]))
-    starts, names, values, distributions = [words[at::8].tolist() for at in range(4)]
+    words = u32s(part(entries_at + 16 * row[2], 16 * row[3]))
+    starts, names, values, distributions = [words[at::4].tolist() for at in range(4)]
     # So they are at most as long as the pool, whatever their number.
     size = starts[-1] + names[-1] + values[-1]
     if pool + size > end or max(distributions) >= count:
         raise ValueError
     low = after = starts[0]
     texts = part(pool + low, size - low)
-    found = []
-    for at, name, value, number, flags, crc in zip(starts, names, values, distributions, words[6::8], words[5::8]):
+    found, last = [], -1
+    for at, name, value, number in zip(starts, names, values, distributions):
         if at < after:
             raise ValueError
         after = at + name + value
-        text = texts[at - low : after - low]
-        found.append((text[:name].decode(), text[name:].decode(), number, flags, crc))
+        if number != last:
+            # Of the first two of four strings, the lengths are in the second number.
+            last = number
+            string, lengths, _, flags = u32s(part(table + 64 * number, 16))
+            key = pool + string + (lengths & 0xFFFF)
+            if key + (lengths >> 16) > end:
+                raise ValueError
+            crc = hash_of(part(key, lengths >> 16))
+        # Not of one that is shadowed.
+        if not flags & 16:
+            text = texts[at - low : after - low]
+            found.append((text[:name].decode(), text[name:].decode(), number, flags >> 2 & 2, crc))
     return found
 
 
 def _has_key(segment, crc):  # type: (Segment, int) -> bool
-    """Whether some distribution's key has this CRC."""
-    part, low, high, table = segment[0][3], 0, segment[6], segment[9]
+    """Whether some distribution's key has this hash."""
+    part, low, high, table = segment[0][3], 0, segment[2], segment[8]
     while low < high:
         middle = (low + high) // 2
-        here = u32s(part(table + 8 * middle, 4))[0]
+        here = u32s(part(table + 8 * middle + 4, 4))[0]
         if here == crc:
             return True
         if here < crc:
@@ -554,6 +567,14 @@ def _has_key(segment, crc):  # type: (Segment, int) -> bool
         else:
             high = middle
     return False
+
+
+def hash_of(key):  # type: (bytes) -> int
+    """FNV-1a: what the table of names is sorted by."""
+    found = 2166136261
+    for byte in key:
+        found = (found ^ byte) * 16777619 & 0xFFFFFFFF
+    return found
 
 
 def agree(blocks):  # type: (List[Block]) -> bool

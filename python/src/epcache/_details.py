@@ -4,7 +4,7 @@ of one distribution after the other. Checked like the rest of the format."""
 import os
 from stat import S_ISREG
 
-from . import STRING_LIMIT, i64s, u32s
+from . import STRING_LIMIT, hash_of, i64s, u32s
 from ._index import Index, Record, Unusable
 
 TYPE_CHECKING = False
@@ -12,21 +12,22 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
     # A row of the distribution table, its strings read: file name, key, name, version, flags, then of
-    # entry_points.txt its size, of the directory mtime and ctime, of the file mtime and digest, then the
-    # first and the number of its references, and the CRC of the key.
+    # entry_points.txt its size, of the directory mtime and ctime, of the file mtime, nothing, then the
+    # first and the number of its references, and the hash of the key.
     Facts = Tuple[bytes, bytes, bytes, bytes, int, int, int, int, int, bytes, int, int, int]
 
 # Flags of a distribution.
 KIND = 3  # 0 .dist-info, 1 .egg-info, 2 EGG-INFO
 FILE = 1 << 2
-WARNED = 1 << 3
-HAS_METADATA = 1 << 4
-SHADOWED = 1 << 5
-UNREAD = 1 << 6
-HAS_ENTRY_POINTS = 1 << 7
-NAME_FROM_FILE = 1 << 8
-VERSION_FROM_FILE = 1 << 9
-PROBLEM = 1 << 10
+HAS_METADATA = 1 << 3
+SHADOWED = 1 << 4
+UNREAD = 1 << 5
+PROBLEM = 1 << 6
+NAME_FROM_FILE = 1 << 7
+VERSION_FROM_FILE = 1 << 8
+# Not of the format: there is a row for entry_points.txt.
+HAS_ENTRY_POINTS = 1 << 32
+READ = KIND | FILE | HAS_METADATA | UNREAD | PROBLEM | NAME_FROM_FILE | VERSION_FROM_FILE
 
 UNKNOWN = -1 << 63  # a time that equals no other
 
@@ -34,88 +35,78 @@ UNKNOWN = -1 << 63  # a time that equals no other
 def facts(record: Record, number: int) -> "Facts":
     if number >= record.count:
         raise Unusable(record.index, "there is no such distribution")
-    row = record.index.part(record.at + 96 * number, 96)
+    return _facts(record, record.index.part(record.at + 64 * number, 64))
+
+
+def table(record: Record) -> "List[Facts]":
+    known: "Any" = record.known.get("table")
+    if known is not None:
+        return known  # type: ignore[no-any-return]
+    data = record.index.part(record.at, 64 * record.count)
+    known = [_facts(record, data[at : at + 64]) for at in range(0, len(data), 64)]
+    # No honest rows share anything: a small file cannot pose as a large one.
+    if sum([facts[11] for facts in known]) > record.entries:
+        raise Unusable(record.index, "entry points of distributions are out of range")
+    if sum([len(text) for facts in known for text in facts[:4]]) > record.index.size:
+        raise Unusable(record.index, "names are too long")
+    record.known["table"] = known
+    return known  # type: ignore[no-any-return]
+
+
+def _facts(record: Record, row: bytes) -> "Facts":
     words, times = u32s(row), i64s(row)
-    if max(words[1], words[3], words[5], words[7]) > STRING_LIMIT:
-        raise Unusable(record.index, "a name is too long")
-    file_name, key, name, version = [
-        record.string(words[at], words[at + 1]) for at in (0, 2, 4, 6)
-    ]
+    at, strings = words[0], []
+    for length in (words[1] & 0xFFFF, words[1] >> 16, words[2] & 0xFFFF, words[2] >> 16):
+        if length > STRING_LIMIT:
+            raise Unusable(record.index, "a name is too long")
+        strings.append(record.string(at, length))
+        at += length
+    file_name, key, name, version = strings
     if file_name in (b"", b".", b"..") or b"/" in file_name or b"\0" in file_name:
         raise Unusable(record.index, "a file name is none")
-    first, count = words[20], words[21]
-    if first + count > record.entries:
-        raise Unusable(record.index, "entry points of a distribution are out of range")
+    first, count, file, files = words[12:16]
+    if first + count > record.entries or file + files > record.files:
+        raise Unusable(record.index, "rows of a distribution are out of range")
+    flags, size, mtime = words[3] & (READ | SHADOWED), 0, UNKNOWN
+    if files:
+        # entry_points.txt, if there is one, comes before all other files.
+        part = record.index.part(record.files_at + 24 * file, 24)
+        if part[:2] == b"\1\0":
+            flags |= HAS_ENTRY_POINTS
+            size, mtime = u32s(part)[1], i64s(part)[1]
     return (
         file_name,
         key,
         name,
         version,
-        words[8],
-        words[9],
-        times[5],
-        times[6],
-        times[7],
-        row[64:80],
+        flags,
+        size,
+        times[2],
+        times[3],
+        mtime,
+        b"",
         first,
         count,
-        words[22],
+        hash_of(key),
     )
-
-
-def table(record: Record) -> "List[Facts]":
-    if not record.count:
-        return []
-    known: "Any" = record.known.get("table")
-    if known is not None:
-        return known  # type: ignore[no-any-return]
-    names = record.looks()[0]
-    data = record.index.part(record.at, 96 * record.count)
-    words, times = u32s(data), i64s(data)
-    keys, own_names, versions = [
-        record.strings(list(words[at::24]), list(words[at + 1 :: 24])) for at in (2, 4, 6)
-    ]
-    firsts, counts = list(words[20::24]), list(words[21::24])
-    # Runs of honest distributions follow each other.
-    if sum(counts) > record.entries or max(map(int.__add__, firsts, counts)) > record.entries:
-        raise Unusable(record.index, "entry points of distributions are out of range")
-    known = list(
-        zip(
-            names,
-            keys,
-            own_names,
-            versions,
-            words[8::24],
-            words[9::24],
-            times[5::12],
-            times[6::12],
-            times[7::12],
-            [data[at + 64 : at + 80] for at in range(0, len(data), 96)],
-            firsts,
-            counts,
-            words[22::24],
-        )
-    )
-    record.known["table"] = known
-    return known  # type: ignore[no-any-return]
 
 
 def entries_of(record: Record, first: int, count: int) -> "List[Tuple[str, str, str]]":
     if not count:
         return []
-    references = u32s(record.index.part(record.references_at + 4 * first, 4 * count))
-    if max(references) >= record.entries:
+    words = u32s(record.index.part(record.references_at + 8 * first, 8 * count))
+    references, groups = words[0::2].tolist(), words[1::2].tolist()
+    if max(references) >= record.entries or max(groups) >= record.groups:
         raise Unusable(record.index, "there is no such entry point")
+    names: "Any" = record.known.get("groups")
     entries: "Any" = record.known.get("entries")
-    if entries is None:
+    if names is None or entries is None:
         # Strings are checked against those before them: so all are read at once.
-        words = u32s(record.index.part(record.entries_at, 32 * record.entries))
-        groups = _group_names(record)
-        entries = record.known["entries"] = [
-            (groups[group], row[0], row[1])
-            for group, row in zip(words[4::8], record.rows(0, record.entries))
-        ]
-    return [entries[number] for number in references]
+        names = record.known["groups"] = _group_names(record)
+        entries = record.known["entries"] = record.rows(0, record.entries)
+    return [
+        (names[group],) + entries[number][:2] for number, group in zip(references, groups)
+    ]
 
 
 def _group_names(record: Record) -> "List[str]":
@@ -198,13 +189,13 @@ def may_speak_of(index: Index, directory: str) -> bool:
 
 def paths(index: Index) -> "List[str]":
     """The search directories that an index has records of."""
-    found = []
+    found = {}
     size = 0
-    for number in range(index.records):
-        row = index.part(16 * index.directories + 64 * number, 64)
-        offset, length = u32s(row[48:56])
+    for number in range(index.directories):
+        offset, length, record, flags = u32s(index.part(16 * number, 16))
         size += length
         if length > STRING_LIMIT or size > index.size:
             raise Unusable(index, "a path is too long")
-        found.append(os.fsdecode(index.part(offset, length)))
-    return found
+        if not flags & 1:
+            found[record] = os.fsdecode(index.part(offset, length))
+    return [found[record] for record in sorted(found)]

@@ -5,9 +5,8 @@ distributions are put together with those of the index as if they were a record 
 """
 
 import os
-from binascii import crc32
 
-from . import EntryPoints
+from . import EntryPoints, hash_of
 from ._details import HAS_METADATA, SHADOWED
 from ._lookup import Answer, merge_answers
 from ._metadata import normalize
@@ -60,7 +59,7 @@ class ForeignRecord:
             for number, key in enumerate(self._keys):
                 if has_metadata[number] == wanted:
                     self._chosen.setdefault(key, number)
-        self._by_crc = {crc32(key): number for key, number in self._chosen.items()}
+        self._by_crc = {hash_of(key): number for key, number in self._chosen.items()}
         self._flags = [
             (HAS_METADATA if has else 0) | (SHADOWED if self._chosen[key] != number else 0)
             for number, (key, has) in enumerate(zip(self._keys, has_metadata))
@@ -74,7 +73,7 @@ class ForeignRecord:
     def facts(self, number: int) -> "Facts":
         key, flags = self._keys[number], self._flags[number]
         count = len(self._entries[number])
-        return b"", key, b"", b"", flags, 0, 0, 0, 0, b"", number, count, crc32(key)
+        return b"", key, b"", b"", flags, 0, 0, 0, 0, b"", number, count, hash_of(key)
 
     def table(self) -> "List[Facts]":
         return [self.facts(number) for number in range(self.count)]
@@ -90,7 +89,7 @@ class ForeignRecord:
     def group(self, name: bytes) -> "Sequence[Tuple[str, str, int, int, int]]":
         wanted = name.decode()
         return [
-            (entry.name, entry.value, number, (self._flags[number] & HAS_METADATA) >> 3, crc32(key))
+            (entry.name, entry.value, number, (self._flags[number] & HAS_METADATA) >> 2, hash_of(key))
             for number, key in enumerate(self._keys)
             for entry in self._entries[number]
             if entry.group == wanted

@@ -9,7 +9,7 @@ import os
 from stat import S_ISREG
 
 from . import SECOND, SORTED, _live
-from ._details import HAS_ENTRY_POINTS, SHADOWED, UNKNOWN, UNREAD, WARNED
+from ._details import HAS_ENTRY_POINTS, READ, UNKNOWN, UNREAD
 from ._index import DIRECTORY, Index, Record
 from ._live import Found, LiveRecord, Recorded, Sighting, answer_now
 from ._lookup import Answer, are_unmoved
@@ -52,7 +52,7 @@ def look_closer(
         found.append(now)
         if then is None:
             differences.append((sighting.name, "new"))
-        elif not then[4] & UNREAD and _differs(then, now):
+        elif not then[4] & UNREAD and _differs(record, then, now):
             differences.append((sighting.name, "changed"))
     here = {sighting.raw for sighting in listing}
     for facts in recorded:
@@ -173,12 +173,11 @@ def _same_second(now: "Optional[int]", then: int) -> bool:
     return now == then or now % SECOND == 0 or then % SECOND == 0
 
 
-def _differs(then: "Facts", now: "Read") -> bool:
+def _differs(record: Record, then: "Facts", now: "Read") -> bool:
     """Whether what was read says something else than the record does; times do not count."""
     facts = now.facts()
     return (
         then[1:4] != facts[1:4]
-        or bool((then[4] ^ facts[4]) & ~(SHADOWED | WARNED))
-        or bool(then[4] & HAS_ENTRY_POINTS)
-        and (then[5], then[9]) != (facts[5], facts[9])
+        or bool((then[4] ^ facts[4]) & READ)
+        or record.entries_of(then[10], then[11]) != now.entries
     )

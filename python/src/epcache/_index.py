@@ -8,7 +8,7 @@ import os
 from binascii import crc32
 from stat import S_ISLNK, S_ISREG
 
-from . import STRING_LIMIT, i64s, u32s
+from . import ROWS, STRING_LIMIT, hash_of, i64s, u32s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,15 +81,17 @@ class Index:
         words = u32s(head[:64])
         if crc32(head[20:64]) != words[4]:
             raise Unusable(self, "the header's checksum is wrong")
-        if words[6] | words[7] << 32 != size or size > 256 << 20:
+        if words[5] != size or size > 256 << 20:
             raise Unusable(self, "the size is not that in the header, or beyond the limit")
         self.suspect = head[12] != 0
-        blocks, self.directories, self.records = words[8], words[9], words[10]
+        blocks, self.directories, self.records = words[6], words[7], words[8]
         self._start = start = 64 + 4 * blocks
         self.size = size - start
         if self.size < 0 or blocks != -(-self.size // 4096):
             raise Unusable(self, "the number of blocks is wrong")
-        if 16 * self.directories + 64 * self.records > self.size:
+        if head[40:56] != ROWS:
+            raise Unusable(self, "a later version's rows")
+        if 16 * self.directories + 48 * self.records > self.size:
             raise Unusable(self, "the tables do not fit")
         # Of a small index all checksums are here already, and the first block.
         if start <= len(head):
@@ -177,29 +179,27 @@ class Record:
     def __init__(self, index: Index, number: int) -> None:
         if number >= index.records:
             raise Unusable(index, "there is no such record")
-        row = index.part(16 * index.directories + 64 * number, 64)
+        row = index.part(16 * index.directories + 48 * number, 48)
         self.index = index
         (
             self.at,
             length,
+            self._pool,
             self.flags,
             self.count,  # of distributions
-            self._keys,
             self.groups,
             self.entries,  # shadowed ones too
-            self._listed,
+            self.files,
         ) = u32s(row[:32])
         self.mtime, self.ctime = i64s(row[32:48])
-        self._keys_at = self.at + 96 * self.count
-        self.groups_at = self._keys_at + 8 * self._keys
+        self._names_at = self.at + 64 * self.count
+        self.groups_at = self._names_at + 8 * self.count
         self.entries_at = self.groups_at + 16 * self.groups
-        self.references_at = self.entries_at + 32 * self.entries
-        self._pool = self.references_at + 4 * self.entries
+        self.references_at = self.entries_at + 16 * self.entries
+        self.files_at = self.references_at + 8 * self.entries
         self._end = self.at + length
-        if not self._pool <= self._end <= index.size:
+        if not self.files_at + 24 * self.files <= self._pool <= self._end <= index.size:
             raise Unusable(index, "a segment does not fit")
-        if self._keys > self.count or self._listed > self.entries:
-            raise Unusable(index, "the numbers of a record contradict each other")
         # For `_details`.
         self.known: "Dict[str, object]" = {}
 
@@ -221,15 +221,17 @@ class Record:
         """File names, mtimes and ctimes of all metadata directories: what it takes to look at each."""
         if not self.count:
             return [], [], []
-        table = self.index.part(self.at, 96 * self.count)
+        table = self.index.part(self.at, 64 * self.count)
         words, times = u32s(table), i64s(table)
-        names = self.strings(words[0::24].tolist(), words[1::24].tolist())
+        # Of the first two of four strings, the lengths are in the second number.
+        lengths = [both & 0xFFFF for both in words[1::16]]
+        names = self.strings(words[0::16].tolist(), lengths)
         joined = b"/".join(names)
         if joined.count(b"/") != len(names) - 1 or b"\0" in joined:
             raise Unusable(self.index, "a file name has a slash or a zero byte in it")
         if min(map(len, names)) < 3 and not {b"", b".", b".."}.isdisjoint(names):
             raise Unusable(self.index, "a file name is none")
-        return names, times[5::12].tolist(), times[6::12].tolist()
+        return names, times[2::8].tolist(), times[3::8].tolist()
 
     def group(self, name: bytes) -> "Sequence[Row]":
         """The entry points of a group."""
@@ -240,23 +242,35 @@ class Record:
             offset, length, first, count = u32s(row)
             here = self.string(offset, length)
             if here == name:
-                if first + count > self._listed:
+                if first + count > self.entries:
                     raise Unusable(self.index, "entry points of a group are out of range")
-                return self.rows(first, count)
+                return self._listed(self.rows(first, count))
             if here < name:
                 low = middle + 1
             else:
                 high = middle
         return ()
 
-    def rows(self, first: int, count: int) -> "List[Row]":
-        """A run of the entry table."""
+    def _listed(self, rows: "List[Tuple[str, str, int]]") -> "List[Row]":
+        """Those that are not of shadowed distributions, with what is to be known of theirs."""
+        found: "List[Row]" = []
+        last, flags, crc = -1, 0, 0
+        for name, value, number in rows:
+            if number != last:
+                last = number
+                string, lengths, _, flags = u32s(self.index.part(self.at + 64 * number, 16))
+                crc = hash_of(self.string(string + (lengths & 0xFFFF), lengths >> 16))
+            if not flags & 16:
+                found.append((name, value, number, flags >> 2 & 2, crc))
+        return found
+
+    def rows(self, first: int, count: int) -> "List[Tuple[str, str, int]]":
+        """A run of the entry table: name, value, number of the distribution."""
         if not count:
             return []
-        words = u32s(self.index.part(self.entries_at + 32 * first, 32 * count))
-        columns = [words[at::8].tolist() for at in range(7)]
-        starts, names, values, distributions, groups, crcs, flags = columns
-        if max(distributions) >= self.count or max(groups) >= self.groups:
+        words = u32s(self.index.part(self.entries_at + 16 * first, 16 * count))
+        starts, names, values, distributions = [words[at::4].tolist() for at in range(4)]
+        if max(distributions) >= self.count:
             raise Unusable(self.index, "an entry point is nobody's")
         low = end = starts[0]
         for start, name, value in zip(starts, names, values):
@@ -272,30 +286,26 @@ class Record:
                 texts.append((pool[start - low : middle].decode(), pool[middle : middle + value].decode()))
         except UnicodeDecodeError:
             raise Unusable(self.index, "an entry point is not UTF-8")
-        return [text + rest for text, rest in zip(texts, zip(distributions, flags, crcs))]
+        return [text + (number,) for text, number in zip(texts, distributions)]
 
     def find_key(self, crc: int, key: "Optional[bytes]" = None) -> "Optional[int]":
-        """The number of the chosen distribution of a key; or of any key with this CRC, which there
+        """The number of the chosen distribution of a key; or of any key with this hash, which there
         nearly never is: most of the time that is all that needs to be asked."""
-        low, high = 0, self._keys
+        low, high = 0, self.count
         while low < high:
             middle = (low + high) // 2
-            here, number = u32s(self.index.part(self._keys_at + 8 * middle, 8))
-            if here == crc:
-                if key is None:
-                    return number
-                found = self.facts(number)[1]
-                if found == key:
-                    return number
-                if found < key:
-                    low = middle + 1
-                else:
-                    high = middle
-            elif here < crc:
+            number, here = u32s(self.index.part(self._names_at + 8 * middle, 8))
+            if here < crc or here == crc and key is not None and self.facts(number)[1] < key:
                 low = middle + 1
             else:
                 high = middle
-        return None
+        if low == self.count:
+            return None
+        number, here = u32s(self.index.part(self._names_at + 8 * low, 8))
+        # The chosen one is the first of a key.
+        if here != crc or key is not None and self.facts(number)[1] != key:
+            return None
+        return int(number)
 
     def facts(self, number: int) -> "Facts":
         """A row of the distribution table."""

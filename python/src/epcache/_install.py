@@ -9,9 +9,8 @@ Search directories without a true record are left to the library. Nothing here p
 
 import os
 import sys
-from binascii import crc32
 
-from . import SORTED
+from . import SORTED, hash_of
 from ._details import (
     HAS_METADATA,
     NAME_FROM_FILE,
@@ -224,7 +223,7 @@ def _numbers(record: "Record", path: str, name: "Optional[str]") -> "Sequence[in
 
     if not egg:
         key = os.fsencode(normalize(name))
-        chosen = record.find_key(crc32(key), key)
+        chosen = record.find_key(hash_of(key), key)
         if chosen is not None and fits(chosen):
             # All of one name stand together.
             first = last = chosen

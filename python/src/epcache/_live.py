@@ -6,9 +6,9 @@ finds. METADATA is read only where somebody wants to know what stands in it.
 """
 
 import os
-from binascii import crc32
 from stat import S_ISDIR, S_ISREG
 
+from . import hash_of
 from ._details import (
     FILE,
     HAS_ENTRY_POINTS,
@@ -157,9 +157,7 @@ class Found:
         self.flags = sighting.kind
         self.size = 0
         self.file_mtime = UNKNOWN
-        self.digest: "Optional[bytes]" = None
         self.entries: "List[Tuple[str, str, str]]" = []
-        self._content = b""
         self._named: "Optional[Tuple[bytes, bytes, bytes]]" = None
         self._has_metadata: "Optional[bool]" = None
 
@@ -236,7 +234,6 @@ class Found:
         self.flags |= HAS_ENTRY_POINTS
         self.size = len(content)
         self.file_mtime = mtime
-        self._content = content
         entries = parse_entry_points(content)
         if entries is None:
             self.flags |= PROBLEM
@@ -334,10 +331,6 @@ class Found:
         key, name, version = self.named()
         if self.has_metadata():
             self.flags |= HAS_METADATA
-        if self.digest is None:
-            from hashlib import sha256
-
-            self.digest = sha256(self._content).digest()[:16]
         stat = self.sighting.stat
         return (
             self.sighting.raw,
@@ -349,10 +342,10 @@ class Found:
             UNKNOWN if stat is None else stat.st_mtime_ns,
             UNKNOWN if stat is None else stat.st_ctime_ns,
             self.file_mtime,
-            self.digest,
+            b"",
             0,
             len(self.entries),
-            crc32(key),
+            hash_of(key),
         )
 
     def described(self) -> "Tuple[bytes, bytes, bytes]":
@@ -420,7 +413,7 @@ class LiveRecord:
         for number, key in enumerate(keys):
             twins.setdefault(key, []).append(number)
         self._chosen = {key: self._best(numbers) for key, numbers in twins.items()}
-        self._by_crc = {crc32(key): number for key, number in self._chosen.items()}
+        self._by_crc = {hash_of(key): number for key, number in self._chosen.items()}
         self._flags = [
             one.flags & ~SHADOWED
             | (HAS_METADATA if one.has_metadata() else 0)
@@ -453,7 +446,7 @@ class LiveRecord:
         count = len(self.found[number].entries)
         key = self._keys[number]
         flags = self._flags[number]
-        return raw, key, name, version, flags, 0, 0, 0, 0, b"", number, count, crc32(key)
+        return raw, key, name, version, flags, 0, 0, 0, 0, b"", number, count, hash_of(key)
 
     def table(self) -> "List[Facts]":
         return [
@@ -482,8 +475,8 @@ class LiveRecord:
             )
             placed.append((place, number))
         for _, number in sorted(placed):
-            flags = (self._flags[number] & HAS_METADATA) >> 3
-            crc = crc32(self._keys[number])
+            flags = (self._flags[number] & HAS_METADATA) >> 2
+            crc = hash_of(self._keys[number])
             for group, name, value in self.found[number].entries:
                 rows = groups.setdefault(group.encode(), [])
                 rows.append((name, value, number, flags, crc))
@@ -516,7 +509,7 @@ def find_by_crc(path: str, crc: int) -> "Tuple[bytes, bytes, bytes]":
         found: "List[Any]" = [Found(sighting) for sighting in listing(path, fd)]
     finally:
         os.close(fd)
-    found = [one for one in found if crc32(one.key()) == crc]
+    found = [one for one in found if hash_of(one.key()) == crc]
     if not found:
         return b"", b"", b""
     for one in found:

@@ -1,9 +1,8 @@
 """Records put together, as far as that is seldom asked for: all groups at once, and what to make of two
 search directories that have the same distribution (docs/format.md, "Several search directories")."""
 
-from binascii import crc32
 
-from . import EntryPoint
+from . import EntryPoint, hash_of
 from ._details import HAS_METADATA, SHADOWED
 from ._index import Unusable
 from ._lookup import is_shadowed
@@ -45,7 +44,7 @@ def _of_record(filled: "Filled", number: int, with_metadata: int) -> "List[Entry
                 continue
         done.add(key)
         if facts[11]:
-            crc = crc32(key)
+            crc = hash_of(key)
             if not is_shadowed(filled, number, at, crc, with_metadata):
                 source = [path, record, at, crc]
                 for group, name, value in record.entries_of(facts[10], facts[11]):

@@ -712,16 +712,18 @@ class Index:
         self._checked = 0
         head = self._pread(0, 8192)
         words = u32s(head[:64])
-        blocks, self.directories, self.count = words[8], words[9], words[10]
+        blocks, self.directories, self.count = words[6], words[7], words[8]
         start = 64 + 4 * blocks
         self.size = self._length - start
         if (
             head[:10] != b"\x89epcache\1\0"
             or self._length > SIZE_LIMIT
-            or words[6] | words[7] << 32 != self._length
+            or words[5] != self._length
             or self.size < 0
             or blocks != -(-self.size // 4096)
-            or 16 * self.directories + 64 * self.count > self.size
+            # The sizes of rows: longer ones, of a later version, are not read here.
+            or head[40:56] != bytes([16, 0, 48, 0, 64, 0, 8, 0, 16, 0, 16, 0, 8, 0, 24, 0])
+            or 16 * self.directories + 48 * self.count > self.size
         ):
             raise ValueError("not an index of this major version")
         self.is_suspect = head[12] != 0
@@ -818,8 +820,8 @@ class Index:
 
 # Flags of a search directory, and of a distribution.
 SILENT, SORTED = 2, 4
-HAS_METADATA, SHADOWED, UNREAD, PROBLEM = 1 << 4, 1 << 5, 1 << 6, 1 << 10
-UNCERTAIN = UNREAD | PROBLEM | 1 << 8 | 1 << 9
+HAS_METADATA, SHADOWED, UNREAD, PROBLEM = 1 << 3, 1 << 4, 1 << 5, 1 << 6
+UNCERTAIN = UNREAD | PROBLEM | 1 << 7 | 1 << 8
 
 
 # A row: file name, key, name, version, flags, mtime, ctime, first entry point, number of them.
@@ -831,19 +833,19 @@ class Record:
 
     def __init__(self, index: Index, number: int) -> None:
         self.index = index
-        row = index.part(16 * index.directories + 64 * number, 64)
-        self._at, length, self.flags, self.count = u32s(row[:16])
-        keys, self._groups, self._entries, self._listed = u32s(row[16:32])
+        row = index.part(16 * index.directories + 48 * number, 48)
+        self._at, length, self._pool, self.flags = u32s(row[:16])
+        self.count, self._groups, self._entries, files = u32s(row[16:32])
         self.mtime, self.ctime = i64s(row[32:48])
-        self._groups_at = self._at + 96 * self.count + 8 * keys
+        self._groups_at = self._at + (64 + 8) * self.count
         self._entries_at = self._groups_at + 16 * self._groups
-        self._references_at = self._entries_at + 32 * self._entries
-        self._pool = self._references_at + 4 * self._entries
+        self._references_at = self._entries_at + 16 * self._entries
         self._size = self._at + length - self._pool
+        tables_end = self._references_at + 8 * self._entries + 24 * files
         self._rows: "Optional[List[Row]]" = None
         self._by_key: "Dict[bytes, List[int]]" = {}
         self._by_distribution: "Optional[List[Tuple[str, str, str]]]" = None
-        if min(self._size, index.size - self._at - length, self._entries - self._listed) < 0:
+        if min(self._size, index.size - self._at - length, self._pool - tables_end) < 0:
             self._fail()
 
     def _fail(self) -> "NoReturn":
@@ -857,23 +859,26 @@ class Record:
     def rows(self) -> "List[Row]":
         """All distributions."""
         if self._rows is None and self.count:
-            table = self.index.part(self._at, 96 * self.count)
+            table = self.index.part(self._at, 64 * self.count)
             words, times = u32s(table), i64s(table)
-            columns = [list(words[at::24]) for at in range(8)]
+            starts = list(words[0::16])
+            # Of four strings that follow each other, two lengths to a number.
+            lengths = [[pair & 0xFFFF for pair in words[1::16]], [pair >> 16 for pair in words[1::16]]]
+            lengths += [[pair & 0xFFFF for pair in words[2::16]], [pair >> 16 for pair in words[2::16]]]
             # In no honest table do they add up to more: a small file cannot pose as a large one.
-            if sum(map(sum, columns[1::2])) > 4 * self._size:
+            if sum(map(sum, lengths)) > self._size:
                 self._fail()
-            low = min(map(min, columns[0::2]))
-            high = max([max(map(int.__add__, *columns[at : at + 2])) for at in (0, 2, 4, 6)])
-            text = self._string(low, high - low)
-            strings = [
-                [text[at - low : at - low + length] for at, length in zip(*columns[at : at + 2])]
-                for at in (0, 2, 4, 6)
-            ]
+            low = min(starts)
+            text = self._string(low, max(map(sum, zip(starts, *lengths))) - low)
+            strings = []
+            for column in lengths:
+                pairs = zip(starts, column)
+                strings.append([text[at - low : at - low + length] for at, length in pairs])
+                starts = list(map(int.__add__, starts, column))
             names = b"/".join(strings[0])
             if names.count(b"/") != self.count - 1 or b"\0" in names or len(min(strings[0])) < 3:
                 self._fail()
-            rest = words[8::24], times[5::12], times[6::12], words[20::24], words[21::24]
+            rest = words[3::16], times[2::8], times[3::8], words[12::16], words[13::16]
             by_key: "Dict[bytes, List[int]]" = {}
             for number, key in enumerate(strings[1]):
                 by_key.setdefault(key, []).append(number)
@@ -895,16 +900,13 @@ class Record:
         )
 
     def group(self, name: bytes) -> "List[Tuple[str, str, int]]":
-        """Name, value and distribution of the entry points of a group; those of twins come last."""
+        """Name, value and distribution of the entry points of a group, those of twins among them."""
         row = self.index.search(self._groups_at, self._groups, self._pool, name)
         if not row:
             return []
-        if row[2] + row[3] > self._listed:
+        if row[2] + row[3] > self._entries:
             self._fail()
-        shadowed = self._entry_points(self._listed, self._entries - self._listed)
-        found = self._entry_points(row[2], row[3])
-        found += [one for one in shadowed if self._group_name(one[3]) == name]
-        return [one[:3] for one in found]
+        return self._entry_points(row[2], row[3])
 
     def entries_of(self, number: int) -> "List[Tuple[str, str, str]]":
         """Group, name and value of the entry points of a distribution."""
@@ -912,10 +914,12 @@ class Record:
         if self._by_distribution is None:
             # Strings are checked against those before them: so all are read at once.
             found = self._entry_points(0, self._entries)
-            groups = {at: self._group_name(at).decode() for at in {one[3] for one in found}}
-            references = u32s(self.index.part(self._references_at, 4 * self._entries))
+            words = u32s(self.index.part(self._references_at, 8 * self._entries))
+            references, owners = list(words[0::2]), list(words[1::2])
+            groups = {at: self._group_name(at).decode() for at in set(owners)}
             self._by_distribution = [
-                (groups[found[at][3]], found[at][0], found[at][1]) for at in references
+                (groups[group], found[at][0], found[at][1])
+                for at, group in zip(references, owners)
             ]
         if row[FIRST] + row[COUNT] > self._entries:
             self._fail()
@@ -927,22 +931,22 @@ class Record:
         row = u32s(self.index.part(self._groups_at + 16 * number, 8))
         return self._string(row[0], row[1])
 
-    def _entry_points(self, first: int, count: int) -> "List[Tuple[str, str, int, int]]":
-        """Rows of the entry table: name, value, distribution, group."""
+    def _entry_points(self, first: int, count: int) -> "List[Tuple[str, str, int]]":
+        """Rows of the entry table: name, value, distribution."""
         if not count:
             return []
-        words = u32s(self.index.part(self._entries_at + 32 * first, 32 * count))
-        starts, names, values, owners, groups = [list(words[at::8]) for at in range(5)]
+        words = u32s(self.index.part(self._entries_at + 16 * first, 16 * count))
+        starts, names, values, owners = [list(words[at::4]) for at in range(4)]
         low = end = starts[0]
         text = self._string(low, max(starts[-1] + names[-1] + values[-1] - low, 0))
         found = []
-        for start, name, value, owner, group in zip(starts, names, values, owners, groups):
+        for start, name, value, owner in zip(starts, names, values, owners):
             # So they are at most as long as the pool, whatever their number.
             if start < end or owner >= self.count:
                 self._fail()
             middle, end = start + name - low, start + name + value
             here = text[start - low : middle].decode(), text[middle : end - low].decode()
-            found.append(here + (owner, group))
+            found.append(here + (owner,))
         return found
 
 
