@@ -172,3 +172,43 @@ fn indexes_beside_shared_trees_and_how_far_they_are_believed() {
         ]
     );
 }
+
+#[test]
+fn a_tree_with_many_mistakes_in_many_files_costs_little() {
+    let (dir, root) = root_with(&[("etc/epcache.conf", "directories = /a\n")]);
+    let folder = dir.path().join("etc/epcache.conf.d");
+    fs::create_dir(&folder).unwrap();
+    fs::write(dir.path().join("mistakes"), "x = 1\n".repeat(10_000)).unwrap();
+    for number in 0..2 * MOST_DROP_INS {
+        fs::hard_link(
+            dir.path().join("mistakes"),
+            folder.join(format!("{number:04}.conf")),
+        )
+        .unwrap();
+    }
+    let (config, remarks) = read(&root);
+    assert_eq!(config.directories, [PathBuf::from("/a")]);
+    assert_eq!(remarks.len(), MOST_REMARKS);
+    // Without mistakes, it is the bytes that have an end.
+    fs::write(
+        dir.path().join("mistakes"),
+        "directories = /b\n".repeat(3000),
+    )
+    .unwrap();
+    let (config, _) = read(&root);
+    assert!(config.directories.len() < TOTAL_LIMIT / 8);
+}
+
+#[test]
+fn a_file_of_the_kernel_s_is_no_configuration() {
+    let (dir, root) = root_with(&[("etc/other", "directories = /a\n")]);
+    fs::write(dir.path().join("empty"), "").unwrap();
+    symlink("../empty", dir.path().join("etc/epcache.conf")).unwrap();
+    // What shows a size of 0 is not opened, whatever it would say.
+    let mut left = TOTAL_LIMIT;
+    let content = content(&root, Path::new("/etc/epcache.conf"), &mut left);
+    assert_eq!(content.unwrap(), None);
+    let system = Root::system();
+    let status = super::content(&system, Path::new("/proc/self/status"), &mut left);
+    assert_eq!(status.unwrap(), None);
+}

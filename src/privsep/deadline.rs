@@ -114,3 +114,54 @@ fn print(piece: &[u8], patience: Duration, waiting: &mut Waiting) -> Duration {
     }
     waited
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread::sleep;
+    use std::time::Instant;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(300);
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn work_that_ends_in_time_has_its_own_status() {
+        assert_eq!(within(LONG, || 7).unwrap(), 7);
+    }
+
+    #[test]
+    fn work_that_waits_for_ever_is_ended() {
+        let began = Instant::now();
+        let ended = within(SHORT, || {
+            sleep(LONG);
+            0
+        });
+        assert!(matches!(ended, Err(Trouble::TooSlow(_))), "{ended:?}");
+        assert!(began.elapsed() < LONG);
+    }
+
+    #[test]
+    fn work_that_closes_what_it_prints_to_and_goes_on_is_ended() {
+        let ended = within(SHORT, || {
+            let (nothing, _) = pipe2(OFlag::O_CLOEXEC).unwrap();
+            for fd in 1..=2 {
+                kernel::duplicate_to(nothing.as_fd(), fd).unwrap();
+            }
+            sleep(LONG);
+            0
+        });
+        assert!(matches!(ended, Err(Trouble::TooSlow(_))), "{ended:?}");
+    }
+
+    #[test]
+    fn work_that_is_killed_is_told_from_work_that_fails() {
+        let ended = within(LONG, || {
+            let own = nix::unistd::getpid();
+            nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGKILL).unwrap();
+            0
+        });
+        assert!(matches!(ended, Err(Trouble::Died(_))), "{ended:?}");
+        assert_eq!(within(LONG, || 2).unwrap(), 2);
+    }
+}
