@@ -192,6 +192,21 @@ fn counts_in_the_header_are_held_against_the_size() {
     assert_eq!(malformed(&bytes), "number of blocks");
 }
 
+#[test]
+fn rows_shorter_than_their_fields_are_refused() {
+    let honest = write(&one_of_everything(), false);
+    for (number, size) in [16, 48, 64, 8, 16, 16, 8, 24_u16].into_iter().enumerate() {
+        for shorter in [0, size - 1] {
+            let mut bytes = honest.clone();
+            let at = 40 + 2 * number;
+            assert_eq!(bytes[at..at + 2], size.to_le_bytes());
+            bytes[at..at + 2].copy_from_slice(&shorter.to_le_bytes());
+            repair_checksums(&mut bytes);
+            assert_eq!(malformed(&bytes), "sizes of rows");
+        }
+    }
+}
+
 /// Numbers of one table that `verify` cannot know to be wrong: offsets in a row.
 struct Free {
     table: Range<usize>,
@@ -404,6 +419,12 @@ fn verify_calls_a_lie_by_its_name() {
         set(bytes, at, 1 - group);
     });
     assert_eq!(told, "an entry point in another's group");
+    // An entry point with the strings of the one before it.
+    let told = lie(|bytes, tables| {
+        let at = tables.records[0].entries.start;
+        bytes.copy_within(at..at + 12, at + ENTRY_ROW);
+    });
+    assert_eq!(told, "strings out of order");
     // Files in another order.
     let told = lie(|bytes, tables| set(bytes, tables.records[0].files.start, 2));
     assert_eq!(told, "a distribution's files out of order");
