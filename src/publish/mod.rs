@@ -73,6 +73,12 @@ impl PublishError {
         self.source.kind() == io::ErrorKind::PermissionDenied
     }
 
+    /// Whether a file cannot be changed where it is, but perhaps a copy of it: it has a second name, or is beyond this process's limit.
+    fn needs_a_copy(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, TooManyLinks};
+        matches!(self.source.kind(), TooManyLinks | FileTooLarge)
+    }
+
     /// Whether another writer held the lock all the time.
     #[must_use]
     pub fn is_busy(&self) -> bool {
@@ -141,15 +147,15 @@ impl Place {
         self.folder.published()
     }
 
-    /// Overwrites one byte of the published file; where it has a second name, in a copy that takes its
-    /// place. Where that cannot be made (a full disk), the file is taken away: no file is better than one
-    /// that says what is not so.
+    /// Overwrites one byte of the published file; where it has a second name, or this process may write no
+    /// file that long, in a copy that takes its place. Where that cannot be made (a full disk), the file is
+    /// taken away: no file is better than one that says what is not so.
     ///
     /// # Errors
     /// [`PublishError`], for the file is gone or was not there.
     pub fn overwrite_byte(&self, offset: u64, byte: u8) -> Result<(), PublishError> {
         match self.folder.overwrite_byte(offset, byte) {
-            Err(error) if error.source.kind() == io::ErrorKind::TooManyLinks => {
+            Err(error) if error.needs_a_copy() => {
                 let replaced = self.folder.replace_byte(offset, byte);
                 if replaced.is_err() {
                     self.folder.remove(self.folder.name());
