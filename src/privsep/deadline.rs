@@ -117,6 +117,7 @@ fn print(piece: &[u8], patience: Duration, waiting: &mut Waiting) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
     use std::thread::sleep;
     use std::time::Instant;
 
@@ -163,5 +164,58 @@ mod tests {
         });
         assert!(matches!(ended, Err(Trouble::Died(_))), "{ended:?}");
         assert_eq!(within(LONG, || 2).unwrap(), 2);
+    }
+
+    const ASKED: &str = "EPCACHE_TEST_PRINT";
+
+    /// Only in the process that the tests below start.
+    #[test]
+    fn a_lot_is_printed_where_asked() {
+        if std::env::var_os(ASKED).is_none() {
+            return;
+        }
+        let print = || {
+            for _ in 0..5000 {
+                let _ = write(io::stderr(), &[b'x'; 1000]);
+            }
+            3
+        };
+        assert_eq!(within(LONG, print).unwrap(), 3);
+    }
+
+    fn printing() -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let name = "privsep::deadline::tests::a_lot_is_printed_where_asked";
+        command.args(["--exact", name, "--nocapture"]);
+        command.env(ASKED, "yes").stdout(Stdio::null());
+        command
+    }
+
+    #[test]
+    fn what_is_printed_is_passed_on_up_to_a_limit() {
+        let output = printing().output().unwrap();
+        assert!(output.status.success());
+        let printed = output.stderr.iter().filter(|&&it| it == b'x').count();
+        assert!(
+            (MOST_PRINTED..MOST_PRINTED + PIECE).contains(&printed),
+            "{printed}"
+        );
+    }
+
+    #[test]
+    fn who_does_not_read_keeps_the_work_for_a_few_seconds_only() {
+        let mut process = printing().stderr(Stdio::piped()).spawn().unwrap();
+        let pipe = process.stderr.take().unwrap();
+        // Less than what is passed on fits in.
+        fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+        let began = Instant::now();
+        let mut status = process.try_wait().unwrap();
+        while status.is_none() && began.elapsed() < UNREAD * 3 {
+            sleep(ROUND);
+            status = process.try_wait().unwrap();
+        }
+        let _ = process.kill();
+        assert!(status.expect("an end").success());
+        assert!(began.elapsed() >= UNREAD);
     }
 }
