@@ -132,6 +132,12 @@ class Quick(Case):
         with mock.patch.object(os, "times", lambda: times):
             self.assertIsNone(self.names())
 
+    def test_strict_looks_at_them_each_time(self):
+        os.environ["EPCACHE"] = "strict"
+        self.assertEqual(self.names(), ["a", "b", "o", "z"])
+        self.file("one/alpha-1.dist-info/new", "")
+        self.assertIsNone(self.names())
+
     def test_a_directory_whose_times_moved_is_listed(self):
         os.mkdir(self.path("one", "__pycache__"))
         self.assertEqual(self.knows(), "naged")

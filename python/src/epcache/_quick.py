@@ -37,7 +37,8 @@ What an index does not tell stays unseen: a metadata directory with a control ch
 name; a header whose first line is empty; a METADATA that is not UTF-8 behind name and version, for
 which the library raises. A file that is rewritten in place, without a rename, moves no directory's
 times: `epcache refresh --full` sees that. A process looks at the metadata directories behind a
-remembered answer about groups once a second, and at everything else each time; `forget()` makes it
+remembered answer about groups once a second (with strict, each time), and at everything else each
+time; `forget()` makes it
 look at once.
 """
 
@@ -168,7 +169,8 @@ def _ask(answer: "Callable[..., Any]", *params: "Any") -> "Any":
             return None
         if len(_answers) > 63:
             _answers.clear()
-        _answers[key] = question.watched, rows, asked, now + PATIENCE
+        if not any([index.level == "strict" for index in question.indexes]):
+            _answers[key] = question.watched, rows, asked, now + PATIENCE
         return rows
     except Exception:
         return None
