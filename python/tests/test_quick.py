@@ -91,6 +91,7 @@ class Quick(Case):
 
     def test_an_entry_without_a_record_that_has_no_metadata_says_nothing(self):
         os.mkdir(self.path("scripts"))
+        self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.path("empty"))
         sys.path[:0] = [self.path("scripts"), self.path("missing"), ""]
         self.assertEqual(self.knows(), "naged")
