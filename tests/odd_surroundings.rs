@@ -138,7 +138,7 @@ fn an_image_s_many_settings_and_mistakes_cost_little_memory_and_few_lines() {
     }
     for folder in ["epcache.conf.d", "epcache/consumers.d"] {
         // Each name is one file, as a maker of images can have them for nothing.
-        for content in ["'a=\n".repeat(15_000), "[epcache]\n#".repeat(5_000)] {
+        for content in ["'a=\n".repeat(15_000), "directories=/a\n".repeat(4_000)] {
             let tree = system();
             let first = tree.file(&format!("root/etc/{folder}/first.conf"), content);
             for number in 0..1500 {
