@@ -25,6 +25,7 @@ use crate::metadata::text::has_control;
 use crate::parallel;
 use crate::privsep::Sender;
 use crate::rooted::{Audience, Readers, Root};
+use crate::scan::budget::Budget;
 use crate::scan::{self, Purpose, Warning};
 
 pub use message::{MOST_BYTES, Reception};
@@ -250,6 +251,7 @@ pub fn run(
         named: named.and_then(|named| located(root, named)),
         old: old.as_ref(),
     };
+    let mut shared = BTreeMap::new();
     for directory in found.directories {
         let before = product.scanned;
         let mut step = |read| {
@@ -257,7 +259,11 @@ pub fn run(
             progress(state);
         };
         let names = found.listed.remove(directory.path.as_os_str());
-        if let Some(record) = product.add(&work, directory, names, &mut step) {
+        let budget = match directory.origin.pth_site() {
+            Some(site) => shared.entry(site.to_owned()).or_default(),
+            None => &mut Budget::default(),
+        };
+        if let Some(record) = product.add(&work, directory, names, budget, &mut step) {
             records.push(record);
         }
     }
@@ -428,6 +434,7 @@ impl Product {
         work: &Work<'_>,
         SearchDirectory { path, aliases, .. }: SearchDirectory,
         names: Option<Names>,
+        budget: &mut Budget,
         progress: &mut dyn FnMut(usize),
     ) -> Option<EncodedRecord> {
         let has_control = |path: &Path| has_control(path.as_os_str().as_bytes());
@@ -442,7 +449,7 @@ impl Product {
         if has_control(&path) {
             return None;
         }
-        let record = match scan_path(work, &path, names, progress) {
+        let record = match scan_path(work, &path, names, budget, progress) {
             Ok(scanned) => {
                 self.scanned += scanned.read;
                 self.reused += scanned.reused;
@@ -489,13 +496,15 @@ fn scan_path(
     work: &Work<'_>,
     path: &Path,
     names: Option<Names>,
+    budget: &mut Budget,
     progress: &mut dyn FnMut(usize),
 ) -> io::Result<scan::Scanned> {
     let audience = work.audience(path);
     let is_outside = matches!(audience, Audience::Outside);
     let directory = work.root.open_dir(path)?.read_for(audience);
     let mut scan_listed = |listing, old: Option<&Record<'_, _>>| {
-        scan::directory(&directory, listing, old, work.purpose, progress).map_err(io::Error::other)
+        scan::directory(&directory, listing, old, work.purpose, budget, progress)
+            .map_err(io::Error::other)
     };
     if work.purpose != Purpose::Running {
         // No clock is waited for, and no time is left out for being young: the index is not to depend on how

@@ -67,6 +67,12 @@ impl Names {
         })
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.listing.sightings.len()
+    }
+
     /// Whether they may still be those of this directory. Certain it is only if nothing has changed until
     /// all else has been looked at.
     pub(super) fn may_hold(&self, directory: &Directory<'_>) -> io::Result<bool> {

@@ -81,6 +81,7 @@ pub(super) fn folded(root: &Root, directories: Vec<SearchDirectory>) -> Vec<Sear
         match twin {
             None => folded.push(directory),
             Some(twin) => {
+                twin.origin.admit(directory.origin);
                 twin.aliases.extend(directory.aliases);
                 twin.aliases.retain(|alias| *alias != twin.path);
                 twin.aliases.sort_unstable();

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use find::{Wanted, find_interpreter};
 pub use interpreter::{Interpreter, Venv, interpreters, interpreters_in};
@@ -76,8 +76,26 @@ pub enum Origin {
     Given,
 }
 
+impl Origin {
+    /// The site directory whose `.pth` file adds the directory, if one does.
+    #[must_use]
+    pub fn pth_site(&self) -> Option<&Path> {
+        match self {
+            Self::Pth { file, .. } => file.parent(),
+            _ => None,
+        }
+    }
+
+    /// Takes another reason into account: what a `.pth` file adds may be there for a better one.
+    fn admit(&mut self, other: Self) {
+        if self.pth_site().is_some() && other.pth_site().is_none() {
+            *self = other;
+        }
+    }
+}
+
 /// Something that a person may want to know, and that stops nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Note {
     /// The file or directory in question.
     pub path: PathBuf,
@@ -124,6 +142,11 @@ impl PartialEq for Found {
 
 impl Eq for Found {}
 
+/// Of so many directories that `.pth` files add records are made, at most.
+pub const PTH_DIRECTORIES: usize = 1000;
+/// In the directories that the `.pth` files of one site directory add, so many metadata directories are recorded.
+pub const PTH_METADATA: usize = 20_000;
+
 /// Why something on `sys.path` gets no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
@@ -132,6 +155,8 @@ pub enum Reason {
     SourceTree,
     /// A `.pth` file adds it, and it is a file: an egg, a wheel, a zip archive.
     Archive,
+    /// `.pth` files add it and others after it, so many in all, and have added too much before.
+    TooMuch(usize),
 }
 
 impl fmt::Display for Reason {
@@ -139,6 +164,13 @@ impl fmt::Display for Reason {
         formatter.write_str(match self {
             Self::SourceTree => "added by a .pth file, outside of the site directories",
             Self::Archive => "added by a .pth file, an archive",
+            Self::TooMuch(count) => {
+                return write!(
+                    formatter,
+                    "the first of {count} that .pth files add beyond {PTH_DIRECTORIES} directories, or beyond \
+                     {PTH_METADATA} metadata directories"
+                );
+            }
         })
     }
 }

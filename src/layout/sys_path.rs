@@ -230,7 +230,13 @@ impl<'r> Builder<'r> {
 
     fn add(&mut self, path: &Path, origin: Origin) {
         let path = normalized(path);
-        if self.known.insert(path.clone().into_os_string()) {
+        if !self.known.insert(path.clone().into_os_string()) {
+            let mut entries = self.path.entries.iter_mut();
+            let known = entries.find(|entry| entry.path.as_os_str() == path.as_os_str());
+            if let Some(known) = known {
+                known.origin.admit(origin);
+            }
+        } else {
             self.path.entries.push(SearchDirectory {
                 path,
                 aliases: Vec::new(),

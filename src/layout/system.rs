@@ -5,8 +5,11 @@
 //! `.pth` files add outside of the site directories is left out: those are source trees, which
 //! change without any package manager's doing, and which readers scan live.
 
+use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
+use crate::freshness::Names;
 use crate::rooted::Root;
 
 use super::interpreter::{SYSTEM_PREFIXES, version_directories};
@@ -14,8 +17,8 @@ use super::pathname::{joined, normalized};
 use super::rules::SiteRules;
 use super::sys_path::{Builder, Mode};
 use super::{
-    Found, Interpreter, LayoutError, Note, Origin, Reason, SearchDirectory, aliases, find,
-    interpreters, site,
+    Found, Interpreter, LayoutError, Note, Origin, PTH_DIRECTORIES, PTH_METADATA, Reason,
+    SearchDirectory, aliases, find, interpreters, site,
 };
 
 /// The union of the search directories of the system's interpreters, the site directories of
@@ -133,6 +136,8 @@ pub fn absolute(root: &Root, path: &Path) -> PathBuf {
 #[derive(Default)]
 struct Gathered {
     found: Found,
+    /// Directories for which there is no room any more.
+    too_much: Vec<PathBuf>,
 }
 
 impl Gathered {
@@ -150,6 +155,7 @@ impl Gathered {
                 _ => None,
             };
             match reason {
+                None if self.is_full(&entry) => self.too_much.push(entry.path),
                 Some(reason) => self.found.left_out.push((entry.path, reason)),
                 None => self.add_one(entry.path, entry.origin),
             }
@@ -158,20 +164,59 @@ impl Gathered {
         self.found.listed.extend(listed);
     }
 
+    /// Whether a `.pth` file adds the directory, as others have before, and too many.
+    fn is_full(&self, directory: &SearchDirectory) -> bool {
+        let by_pth = |it: &&SearchDirectory| it.origin.pth_site().is_some();
+        by_pth(&directory)
+            && self.found.directories.iter().filter(by_pth).count() >= PTH_DIRECTORIES
+    }
+
+    /// Leaves out the directories that `.pth` files add, from the first one on with which those of one site directory
+    /// have too many metadata directories together.
+    fn leave_out_too_much(&mut self, root: &Root) {
+        let mut rooms: BTreeMap<PathBuf, usize> = BTreeMap::new();
+        for directory in std::mem::take(&mut self.found.directories) {
+            if let Some(site) = directory.origin.pth_site() {
+                let room = rooms.entry(site.to_owned()).or_insert(PTH_METADATA);
+                let opened = root.open_dir(&directory.path).ok().filter(|_| *room > 0);
+                let names = opened.and_then(|opened| Names::list(&opened, |_| ()).ok());
+                let count = names.as_ref().map_or(0, Names::count);
+                if count > *room || *room == 0 {
+                    *room = 0;
+                    self.too_much.push(directory.path);
+                    continue;
+                }
+                *room -= count;
+                let key = directory.path.clone().into_os_string();
+                self.found.listed.extend(names.map(|names| (key, names)));
+            }
+            self.found.directories.push(directory);
+        }
+        let count = self.too_much.len();
+        let first = self.too_much.drain(..).next();
+        let left_out = first.map(|path| (path, Reason::TooMuch(count)));
+        self.found.left_out.extend(left_out);
+    }
+
     fn add_one(&mut self, path: PathBuf, origin: Origin) {
-        let known = |entry: &SearchDirectory| entry.path.as_os_str() == path.as_os_str();
-        if !self.found.directories.iter().any(known) {
-            self.found.directories.push(SearchDirectory {
+        let known = |entry: &&mut SearchDirectory| entry.path.as_os_str() == path.as_os_str();
+        match self.found.directories.iter_mut().find(known) {
+            Some(known) => known.origin.admit(origin),
+            None => self.found.directories.push(SearchDirectory {
                 path,
                 aliases: Vec::new(),
                 origin,
-            });
+            }),
         }
     }
 
     fn finish(mut self, root: &Root) -> Found {
+        let known: HashSet<&Path> = self.found.directories.iter().map(|it| &*it.path).collect();
+        self.too_much.retain(|path| !known.contains(&**path));
+        dedup_keeping_order(&mut self.too_much);
         self.found.directories = aliases::folded(root, self.found.directories);
         dedup_keeping_order(&mut self.found.left_out);
+        self.leave_out_too_much(root);
         dedup_keeping_order::<Note>(&mut self.found.notes);
         self.found
     }
@@ -181,14 +226,9 @@ fn is_below(path: &Path, sites: &[PathBuf]) -> bool {
     sites.iter().any(|site| path.starts_with(site))
 }
 
-fn dedup_keeping_order<T: PartialEq>(items: &mut Vec<T>) {
-    let mut kept: Vec<T> = Vec::with_capacity(items.len());
-    for item in items.drain(..) {
-        if !kept.contains(&item) {
-            kept.push(item);
-        }
-    }
-    *items = kept;
+fn dedup_keeping_order<T: Hash + Eq + Clone>(items: &mut Vec<T>) {
+    let mut kept = HashSet::with_capacity(items.len());
+    items.retain(|item| kept.insert(item.clone()));
 }
 
 /// Used by [`find`] too: which interpreter an environment has.

@@ -13,6 +13,7 @@ use crate::freshness::{self, Circumstances, FreshnessError, Level, Listing, Verd
 use crate::index::format::record_flag;
 use crate::index::{Damage, EncodedRecord, Index, Record, Source, write};
 use crate::rooted::Root;
+use crate::scan::budget::Budget;
 use crate::scan::{self, Difference, Purpose, Scanned, Warning};
 
 pub use merge::{EntryPoint, Provider, entry_points};
@@ -273,6 +274,7 @@ pub fn examine<S: Source>(
         listing,
         Some(record),
         Purpose::Running,
+        &mut Budget::default(),
         &mut |_| (),
     )?;
     let appeared = record.is_missing() && scanned.record.distribution_count() > 0;
@@ -301,6 +303,14 @@ fn scan_now(root: &Root, path: &Path) -> Result<Scanned, Option<Warning>> {
     let listing =
         Listing::now(&directory).map_err(|error| warning(format!("cannot be read: {error}")))?;
     let no_old: Option<&Record<'_, Vec<u8>>> = None;
-    scan::directory(&directory, listing, no_old, Purpose::Running, &mut |_| ())
-        .map_err(|damage| warning(damage.to_string()))
+    let budget = &mut Budget::default();
+    scan::directory(
+        &directory,
+        listing,
+        no_old,
+        Purpose::Running,
+        budget,
+        &mut |_| (),
+    )
+    .map_err(|damage| warning(damage.to_string()))
 }

@@ -1,5 +1,6 @@
 //! What the metadata directories of one search directory may cost together, so that one package cannot take the
-//! memory and the time of all.
+//! memory and the time of all. Search directories that `.pth` files add may cost as much together: a package can
+//! add as many as it likes.
 //!
 //! Two things are counted: bytes of content that are read, and entry points that are kept. Where they are too
 //! many, the largest metadata directories are left unread, one after the other, until the rest fits. Which ones
@@ -20,18 +21,29 @@ pub const CONTENT_LIMIT: u64 = 24 << 20;
 /// The most entry points that are kept of one search directory.
 pub const ENTRIES_LIMIT: u64 = 400_000;
 
-/// What a search directory may cost.
+/// What a search directory may cost, or what is left of that for the next one.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub struct Budget {
     pub(super) content: u64,
     pub(super) entries: u64,
 }
 
-/// What every search directory may cost.
-pub(super) const LIMITS: Limits = Limits {
-    content: CONTENT_LIMIT,
-    entries: ENTRIES_LIMIT,
-};
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            content: CONTENT_LIMIT,
+            entries: ENTRIES_LIMIT,
+        }
+    }
+}
+
+impl Budget {
+    /// Takes away what one search directory has cost.
+    pub(super) fn pay(&mut self, cost: Cost) {
+        self.content = self.content.saturating_sub(cost.content);
+        self.entries = self.entries.saturating_sub(cost.entries);
+    }
+}
 
 /// What one metadata directory costs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,14 +54,14 @@ pub(super) struct Cost {
 
 /// What has been spent so far.
 pub(super) struct Spent {
-    limits: Limits,
+    limits: Budget,
     content: AtomicU64,
     entries: AtomicU64,
 }
 
 impl Spent {
     /// What distributions cost that are taken over.
-    pub(super) fn on<'c>(limits: Limits, kept: impl Iterator<Item = &'c Cost>) -> Self {
+    pub(super) fn on<'c>(limits: Budget, kept: impl Iterator<Item = &'c Cost>) -> Self {
         let sum = |sum: Cost, cost: &Cost| Cost {
             content: sum.content + cost.content,
             entries: sum.entries + cost.entries,
@@ -72,10 +84,18 @@ impl Spent {
         spend(&self.entries, count, self.limits.entries)
     }
 
+    /// What has been spent in all.
+    pub(super) fn total(&self) -> Cost {
+        Cost {
+            content: self.content.load(Ordering::Relaxed),
+            entries: self.entries.load(Ordering::Relaxed),
+        }
+    }
+
     /// Whether too much has been spent.
     pub(super) fn is_over(&self) -> bool {
-        self.content.load(Ordering::Relaxed) > self.limits.content
-            || self.entries.load(Ordering::Relaxed) > self.limits.entries
+        let Cost { content, entries } = self.total();
+        content > self.limits.content || entries > self.limits.entries
     }
 }
 
@@ -90,6 +110,8 @@ pub(super) struct Dropped {
     numbers: HashSet<usize>,
     /// The largest of them.
     pub(super) largest: Vec<u8>,
+    /// The content that was read to count entry points, of those that have too many as well.
+    pub(super) counted: u64,
 }
 
 impl Dropped {
@@ -118,7 +140,7 @@ pub(super) fn dropped(
     directory: &Directory<'_>,
     sightings: &[Sighting],
     kept: &[Option<Cost>],
-    limits: Limits,
+    limits: Budget,
 ) -> Dropped {
     let pairs = sightings.iter().zip(kept).zip(0..);
     let mut left: Vec<Candidate<'_>> = pairs
@@ -134,7 +156,7 @@ pub(super) fn dropped(
         Some(cost) => cost.content,
         None => content::content_size(directory, one.sighting, buffer),
     };
-    drop_largest(&mut left, &mut dropped, content, limits.content);
+    dropped.counted = drop_largest(&mut left, &mut dropped, content, limits.content);
     let entries = |one: &Candidate<'_>, buffer: &mut Vec<u8>| match one.kept {
         Some(cost) => cost.entries,
         None => content::entry_count(directory, one.sighting, buffer),
@@ -143,12 +165,13 @@ pub(super) fn dropped(
     dropped
 }
 
+/// Says what those cost together that stay.
 fn drop_largest(
     left: &mut Vec<Candidate<'_>>,
     dropped: &mut Dropped,
     measure: impl Fn(&Candidate<'_>, &mut Vec<u8>) -> u64 + Sync,
     limit: u64,
-) {
+) -> u64 {
     let work = |buffer: &mut Vec<u8>, run: &mut [Candidate<'_>]| {
         for one in run {
             one.cost = measure(one, buffer);
@@ -171,4 +194,5 @@ fn drop_largest(
         dropped.numbers.insert(one.number);
         false
     });
+    total
 }

@@ -23,7 +23,7 @@ use crate::index::{Damage, DistributionDraft, Drafts, EncodedRecord, Record, Sou
 use crate::metadata::directory_name::{egg_base, recognise};
 use crate::rooted::Directory;
 
-use budget::{CONTENT_LIMIT, Cost, Dropped, ENTRIES_LIMIT, LIMITS};
+use budget::{Budget, CONTENT_LIMIT, Cost, Dropped, ENTRIES_LIMIT};
 use distribution::Report;
 pub use purpose::Purpose;
 use reading::Reader;
@@ -71,7 +71,8 @@ pub struct Scanned {
 
 /// Scans a search directory. Where there is an old record, what the listing says is as recorded is
 /// taken from it, and all else is read: what comes out is what would come out if all of it had been
-/// read. `progress` hears now and then how many metadata directories have been read.
+/// read. What it costs is paid from the budget, and what is left of that may serve another search directory.
+/// `progress` hears now and then how many metadata directories have been read.
 ///
 /// # Errors
 /// [`Damage`], where the old record is not usable after all.
@@ -80,6 +81,7 @@ pub fn directory<S: Source>(
     mut listing: Listing,
     old: Option<&Record<'_, S>>,
     purpose: Purpose,
+    budget: &mut Budget,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Scanned, Damage> {
     purpose.arrange(&mut listing);
@@ -87,10 +89,11 @@ pub fn directory<S: Source>(
     let reader = Reader {
         directory,
         egg_base: egg_base(path.as_os_str().as_bytes()),
-        limits: LIMITS,
+        limits: *budget,
     };
     let mut kept = costs_of_kept(old, &listing)?;
-    let (read, dropped) = reader.read_all(&mut listing, &mut kept, progress);
+    let (read, dropped, cost) = reader.read_all(&mut listing, &mut kept, progress);
+    budget.pay(cost);
     let mut scanned = Scanned {
         read: read.len() - dropped.count(),
         reused: listing.sightings.len() - read.len(),
@@ -264,7 +267,8 @@ fn warning_of_dropped(directory: &Directory<'_>, dropped: &Dropped) -> Option<Wa
     (dropped.count() > 0).then(|| Warning {
         path: directory.path().join(OsStr::from_bytes(&dropped.largest)),
         text: format!(
-            "left unread, the largest of {}: together they have more than {} MiB, or more than {} entry points",
+            "left unread, the largest of {}: together, or with others that .pth files add, they have more than \
+             {} MiB or {} entry points",
             dropped.count(),
             CONTENT_LIMIT >> 20,
             ENTRIES_LIMIT

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::budget::{self, Cost, Dropped, Limits, Spent};
+use super::budget::{self, Budget, Cost, Dropped, Spent};
 use super::distribution::{self, Report};
 use crate::freshness::{Listing, Sighting};
 use crate::index::DistributionDraft;
@@ -28,22 +28,22 @@ struct Place<'p> {
 pub(super) struct Reader<'r> {
     pub(super) directory: &'r Directory<'r>,
     pub(super) egg_base: Option<&'r [u8]>,
-    pub(super) limits: Limits,
+    pub(super) limits: Budget,
 }
 
 impl Reader<'_> {
     /// Reads all metadata directories that are not taken over, within the budget. `kept` says what those cost that
     /// are; where the budget does not reach for one of them, it is left unread as well, and not taken over.
-    /// `progress` hears now and then how many have been read.
+    /// `progress` hears now and then how many have been read. Says what all of it has cost, too.
     pub(super) fn read_all(
         &self,
         listing: &mut Listing,
         kept: &mut [Option<Cost>],
         progress: &mut dyn FnMut(usize),
-    ) -> (Vec<Read>, Dropped) {
+    ) -> (Vec<Read>, Dropped, Cost) {
         let mut dropped = Dropped::default();
-        let (mut places, is_over) = self.attempt(listing, kept, &dropped, progress);
-        if is_over {
+        let (mut places, mut spent) = self.attempt(listing, kept, &dropped, progress);
+        if spent.is_over() {
             drop(places);
             dropped = budget::dropped(self.directory, &listing.sightings, kept, self.limits);
             let sightings = listing.sightings.iter_mut().zip(&mut *kept);
@@ -52,7 +52,7 @@ impl Reader<'_> {
                     (sighting.same_as, *kept) = (None, None);
                 }
             }
-            places = self.attempt(listing, kept, &dropped, progress).0;
+            (places, spent) = self.attempt(listing, kept, &dropped, progress);
         }
         let unread = |sighting| distribution::unread(self.directory, sighting, self.egg_base);
         let read = places.into_iter().map(|place| {
@@ -60,17 +60,19 @@ impl Reader<'_> {
             let draft = place.draft.unwrap_or_else(|| unread(place.sighting));
             (draft, place.report)
         });
-        (read.collect(), dropped)
+        let mut cost = spent.total();
+        cost.content = cost.content.max(dropped.counted);
+        (read.collect(), dropped, cost)
     }
 
-    /// Reads all that is neither taken over nor dropped, and says whether that was too much.
+    /// Reads all that is neither taken over nor dropped, and says what that has cost.
     fn attempt<'l>(
         &self,
         listing: &'l Listing,
         kept: &[Option<Cost>],
         dropped: &Dropped,
         progress: &mut dyn FnMut(usize),
-    ) -> (Vec<Place<'l>>, bool) {
+    ) -> (Vec<Place<'l>>, Spent) {
         let spent = Spent::on(self.limits, kept.iter().flatten());
         let sightings = listing.sightings.iter().zip(kept).zip(0..);
         let to_read = sightings.filter(|((_, kept), _)| kept.is_none());
@@ -102,7 +104,7 @@ impl Reader<'_> {
         in_runs(&mut places, work, &mut || {
             progress(count.load(Ordering::Relaxed))
         });
-        (places, spent.is_over())
+        (places, spent)
     }
 }
 
@@ -115,7 +117,7 @@ mod tests {
     use crate::index::format::distribution_flag;
     use crate::rooted::Root;
 
-    const LIMITS: Limits = Limits {
+    const LIMITS: Budget = Budget {
         content: 10_000,
         entries: 100,
     };
@@ -154,7 +156,7 @@ mod tests {
             .sort_by(|one, other| one.file_name.cmp(&other.file_name));
         let sightings = listing.sightings.iter();
         let mut kept: Vec<_> = sightings.map(|it| kept(&it.file_name)).collect();
-        let (read, dropped) = reader.read_all(&mut listing, &mut kept, &mut |_| ());
+        let (read, dropped, _) = reader.read_all(&mut listing, &mut kept, &mut |_| ());
         let taken_over = kept.iter().flatten().count();
         assert_eq!(read.len() + taken_over, listing.sightings.len());
         let is_unread = |draft: &&DistributionDraft| draft.flags & distribution_flag::UNREAD != 0;

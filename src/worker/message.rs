@@ -102,6 +102,7 @@ fn send_remarks<W: Write>(to: &mut Sender<W>, product: &Product) -> io::Result<(
         let number = match reason {
             Reason::SourceTree => 0,
             Reason::Archive => 1,
+            Reason::TooMuch(count) => count.saturating_add(1),
         };
         (LEFT_OUT, path.as_path(), number, "")
     });
@@ -308,7 +309,7 @@ impl Reception {
                 let reason = match number {
                     0 => Reason::SourceTree,
                     1 => Reason::Archive,
-                    _ => return Err("an unknown reason".into()),
+                    count => Reason::TooMuch(count - 1),
                 };
                 product.left_out.push((path, reason));
             }

@@ -14,6 +14,7 @@ use epcache::index::Index;
 use epcache::index::format::record_flag;
 use epcache::lookup::{Answers, OpenIndex, PlaceKind, State, entry_points, examine};
 use epcache::rooted::Root;
+use epcache::scan::budget::Budget;
 use epcache::scan::{self, Difference, Purpose, Scanned};
 use epcache::worker::{self, Request, Scope};
 use tempfile::TempDir;
@@ -429,6 +430,7 @@ impl Site {
             listing,
             Some(&record),
             Purpose::Running,
+            &mut Budget::default(),
             &mut |_| (),
         )
         .unwrap();
@@ -447,7 +449,15 @@ impl Site {
         let directory = root.open_dir(&self.dir).unwrap();
         let mut listing = Listing::settled(&directory).unwrap();
         freshness::compare(&record, index.circumstances(), &directory, &mut listing).unwrap();
-        scan::directory(&directory, listing, Some(&record), purpose, &mut |_| ()).unwrap()
+        scan::directory(
+            &directory,
+            listing,
+            Some(&record),
+            purpose,
+            &mut Budget::default(),
+            &mut |_| (),
+        )
+        .unwrap()
     }
 
     /// The exit status of `status`.

@@ -32,6 +32,7 @@ fn product() -> Product {
         left_out: vec![
             ("/d".into(), Reason::Archive),
             ("/e".into(), Reason::SourceTree),
+            ("/f".into(), Reason::TooMuch(3)),
         ],
         unsaid: 0,
     }

@@ -1,0 +1,130 @@
+//! What `.pth` files add below one site directory costs no more together than one search directory may cost.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at what it does not expect"
+)]
+
+#[path = "support/cli.rs"]
+mod cli;
+#[path = "support/separation.rs"]
+mod separation;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use cli::{Ran, Tree, run};
+use separation::unread;
+
+const SITE: &str = "venv/lib/python3.11/site-packages";
+const INDEX: &str = "index";
+
+fn refresh(tree: &Tree, more: &[&str]) -> Ran {
+    // What is young is waited out, so that times are recorded.
+    std::thread::sleep(Duration::from_millis(20));
+    let arguments = ["refresh", "--venv", "venv", "--output", INDEX];
+    let ran = run(tree.epcache(&arguments).args(more));
+    assert_eq!(ran.code, 0, "{ran:.3000?}");
+    ran
+}
+
+/// A virtual environment whose `evil.pth` adds so many directories, each with so many hard links to one file of a
+/// mebibyte.
+fn hostile(directories: usize, links: usize) -> Tree {
+    let tree = Tree::new();
+    tree.venv("venv");
+    let content = format!("[g]\nevil = evil:main\n#{}", "x".repeat((1 << 20) - 30));
+    let source = tree.file("source", content);
+    let mut lines = String::new();
+    for directory in 0..directories {
+        let name = format!("evil{directory:03}");
+        writeln!(lines, "{name}").unwrap();
+        // Most are links to one of few: making many takes much longer than reading them.
+        if directory % 50 != 0 {
+            let target = format!("evil{:03}", directory / 50 * 50);
+            symlink(target, tree.path(&format!("{SITE}/{name}"))).unwrap();
+            continue;
+        }
+        for link in 0..links {
+            let name = format!("{SITE}/{name}/evil{link:03}-1.dist-info");
+            fs::hard_link(&source, tree.dir(&name).join("entry_points.txt")).unwrap();
+        }
+    }
+    tree.file(&format!("{SITE}/evil.pth"), lines);
+    tree
+}
+
+#[test]
+fn what_a_pth_file_adds_shares_one_budget() {
+    let tree = hostile(200, 400);
+    let begun = Instant::now();
+    let ran = refresh(&tree, &["--full", "--json"]);
+    assert!(begun.elapsed() < Duration::from_secs(40));
+    let bytes = fs::read(tree.path(INDEX)).unwrap();
+    // Of 20,000 metadata directories, 24 MiB are read; the first directory has them.
+    let left = unread(&bytes);
+    assert!(left.len() < 20_000 && left.len() > 19_900, "{}", left.len());
+    let text = ran.stdout;
+    assert!(
+        text.contains("the first of 150 that .pth files add"),
+        "{text:.3000}"
+    );
+    let query = ["query", "g", "--path", SITE, "--index", INDEX];
+    let found = run(tree.epcache(&query).args(["--json"]));
+    assert!(found.stdout.contains("env:main"), "{found:.3000?}");
+    refresh(&tree, &[]);
+    assert!(fs::read(tree.path(INDEX)).unwrap() == bytes);
+    let before = fs::metadata(tree.path(INDEX)).unwrap();
+    refresh(&tree, &[]);
+    use std::os::unix::fs::MetadataExt as _;
+    assert_eq!(fs::metadata(tree.path(INDEX)).unwrap().ino(), before.ino());
+}
+
+#[test]
+fn no_more_than_a_thousand_directories_of_pth_files_get_a_record() {
+    let tree = Tree::new();
+    tree.venv("venv");
+    tree.dist(&format!("{SITE}/real"), "real", "[g]\nreal = real:main\n");
+    let mut lines = String::new();
+    for number in 0..1100 {
+        writeln!(lines, "link{number}").unwrap();
+        symlink("real", tree.path(&format!("{SITE}/link{number}"))).unwrap();
+    }
+    tree.file(&format!("{SITE}/links.pth"), lines);
+    let ran = refresh(&tree, &["--json"]);
+    assert!(
+        ran.stdout.contains("the first of 100 that .pth files add"),
+        "{ran:.3000?}"
+    );
+    assert!(ran.stdout.contains("\"directories\": 1001"), "{ran:.3000?}");
+}
+
+#[test]
+fn a_few_directories_of_an_honest_pth_file_are_complete() {
+    let tree = Tree::new();
+    tree.venv("venv");
+    let mut lines = String::new();
+    for number in 0..5 {
+        let egg = format!("tool{number}-1-py3.11.egg");
+        tree.file(
+            &format!("{SITE}/{egg}/EGG-INFO/PKG-INFO"),
+            format!("Name: tool{number}\nVersion: 1\n"),
+        );
+        tree.file(
+            &format!("{SITE}/{egg}/EGG-INFO/entry_points.txt"),
+            format!("[g]\ntool{number} = tool:main\n"),
+        );
+        writeln!(lines, "./{egg}").unwrap();
+    }
+    tree.file(&format!("{SITE}/easy-install.pth"), lines);
+    let ran = refresh(&tree, &["--json"]);
+    assert!(ran.stdout.contains("\"entry_points\": 6"), "{ran:.3000?}");
+    assert!(unread(&fs::read(tree.path(INDEX)).unwrap()).is_empty());
+    assert!(Path::new(&tree.path(INDEX)).exists());
+}
