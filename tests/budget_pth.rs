@@ -20,6 +20,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cli::{Ran, Tree, run};
+use epcache::layout::{self, Origin};
+use epcache::rooted::Root;
 use separation::unread;
 
 const SITE: &str = "venv/lib/python3.11/site-packages";
@@ -127,4 +129,55 @@ fn a_few_directories_of_an_honest_pth_file_are_complete() {
     assert!(ran.stdout.contains("\"entry_points\": 6"), "{ran:.3000?}");
     assert!(unread(&fs::read(tree.path(INDEX)).unwrap()).is_empty());
     assert!(Path::new(&tree.path(INDEX)).exists());
+}
+
+#[test]
+fn a_pth_file_takes_no_configured_directory_into_its_own_budget() {
+    let tree = Tree::new();
+    let site = "/usr/lib/python3.11/site-packages";
+    let root = tree.system("root");
+    for name in ["plugins", "more"] {
+        tree.dir(&format!("root{site}/{name}"));
+    }
+    tree.link("plugins", &format!("root{site}/link"));
+    tree.file(&format!("root{site}/a.pth"), "link\nmore\nown\n");
+    tree.dir(&format!("root{site}/own"));
+    let root = Root::at(&root).unwrap();
+    let extra = ["plugins", "more"].map(|name| Path::new(site).join(name));
+    let found = layout::system(&root, &extra);
+    let origin = |name: &str| {
+        let path = Path::new(site).join(name);
+        let mut all = found.directories.iter();
+        let one = all.find(|it| it.path == path || it.aliases.contains(&path));
+        one.unwrap().origin.clone()
+    };
+    // By its name, and by a link that leads to it.
+    assert_eq!(origin("more"), Origin::Config);
+    assert_eq!(origin("plugins"), Origin::Config);
+    assert!(matches!(origin("own"), Origin::Pth { .. }));
+}
+
+#[test]
+fn what_is_read_to_count_entry_points_is_paid_for() {
+    let tree = Tree::new();
+    tree.venv("venv");
+    let lines: String = (0..60_000)
+        .map(|number| format!("{number:x}yyyy=a\n"))
+        .collect();
+    let source = tree.file("source", format!("[g]\n{lines}"));
+    let mut paths = String::new();
+    for directory in ["a", "b"] {
+        writeln!(paths, "{directory}").unwrap();
+        for link in 0..40 {
+            let name = format!("{SITE}/{directory}/evil{link:03}-1.dist-info");
+            fs::hard_link(&source, tree.dir(&name).join("entry_points.txt")).unwrap();
+        }
+    }
+    // What fits into what the first one leaves of entry points, but not of bytes.
+    let filler = format!("[g]\nfiller = a:b\n#{}", "x".repeat(1 << 19));
+    tree.dist(&format!("{SITE}/c"), "filler", &filler);
+    tree.file(&format!("{SITE}/evil.pth"), format!("{paths}c\n"));
+    refresh(&tree, &["--full"]);
+    let left = unread(&fs::read(tree.path(INDEX)).unwrap());
+    assert!(left.contains(&"filler-1.dist-info".to_owned()), "{left:?}");
 }
