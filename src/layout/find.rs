@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::rooted::Root;
 
-use super::pathname::joined;
+use super::interpreter::sorted_newest_first;
+use super::pathname::{absolute, joined};
 use super::prefix::Abi;
-use super::system::{absolute, sorted_newest_first};
 use super::{Interpreter, LayoutError, interpreters};
 
 /// Which interpreter is wanted.

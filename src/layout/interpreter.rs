@@ -303,3 +303,9 @@ fn key(interpreter: &Interpreter) -> (Abi, &Path, &Path, Option<&Path>) {
         interpreter.venv.as_ref().map(|venv| venv.prefix.as_path()),
     )
 }
+
+/// The newest first; of one version, the build without a suffix.
+pub(super) fn sorted_newest_first(mut found: Vec<Interpreter>) -> Vec<Interpreter> {
+    found.sort_by(|a, b| (b.version, a.abi_suffix).cmp(&(a.version, b.abi_suffix)));
+    found
+}

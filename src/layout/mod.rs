@@ -30,9 +30,10 @@ use std::path::{Path, PathBuf};
 
 pub use find::{Wanted, find_interpreter};
 pub use interpreter::{Interpreter, Venv, interpreters, interpreters_in};
+pub use pathname::absolute;
 pub use rules::{Flavour, SiteRules};
 pub use sys_path::{Mode, SysPath, sys_path, sys_path_as};
-pub use system::{absolute, given, system, user, venv};
+pub use system::{given, system, user, venv};
 
 use crate::freshness::Names;
 #[cfg(doc)]

@@ -2,11 +2,13 @@
 //!
 //! In come paths and lines as they are written; out come paths as `os.path.join`, `os.path.abspath`
 //! and `site.makepath` would spell them, because a search directory is known by its exact string.
-//! Nothing here touches the file system.
+//! Nothing here looks at files.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+
+use crate::rooted::Root;
 
 /// `os.path.normpath` of an absolute path: `.` and empty components dropped, `..` taken back
 /// textually, and exactly two leading slashes kept, as POSIX wants it.
@@ -26,6 +28,20 @@ pub(super) fn normalized(path: &Path) -> PathBuf {
     let mut out: Vec<u8> = if slashes == 2 { b"//" } else { b"/".as_slice() }.to_vec();
     out.extend_from_slice(&parts.join(&b'/'));
     PathBuf::from(OsString::from_vec(out))
+}
+
+/// An absolute path as it is written, a relative one from the working directory (from the root,
+/// where that is not the system's own), as by `os.path.abspath`.
+#[must_use]
+pub fn absolute(root: &Root, path: &Path) -> PathBuf {
+    if path.is_absolute() {
+        return path.to_owned();
+    }
+    let working = match std::env::current_dir() {
+        Ok(working) if root.is_system() => working,
+        _ => PathBuf::from("/"),
+    };
+    normalized(&joined(&working, path))
 }
 
 /// `os.path.join(base, more)`: `more` alone where it is absolute. Unlike [`Path::join`], compared

@@ -13,12 +13,12 @@ use crate::freshness::Names;
 use crate::rooted::Root;
 
 use super::interpreter::{SYSTEM_PREFIXES, version_directories};
-use super::pathname::{joined, normalized};
+use super::pathname::{absolute, joined};
 use super::rules::SiteRules;
 use super::sys_path::{Builder, Mode};
 use super::{
-    Found, Interpreter, LayoutError, Note, Origin, PTH_DIRECTORIES, PTH_METADATA, Reason,
-    SearchDirectory, aliases, find, interpreters, site,
+    Found, LayoutError, Note, Origin, PTH_DIRECTORIES, PTH_METADATA, Reason, SearchDirectory,
+    aliases, find, interpreters, site,
 };
 
 /// The union of the search directories of the system's interpreters, the site directories of
@@ -119,20 +119,6 @@ pub fn given(root: &Root, paths: &[PathBuf]) -> Found {
     }
 }
 
-/// An absolute path as it is written, a relative one from the working directory (from the root,
-/// where that is not the system's own), as by `os.path.abspath`.
-#[must_use]
-pub fn absolute(root: &Root, path: &Path) -> PathBuf {
-    if path.is_absolute() {
-        return path.to_owned();
-    }
-    let working = match std::env::current_dir() {
-        Ok(working) if root.is_system() => working,
-        _ => PathBuf::from("/"),
-    };
-    normalized(&joined(&working, path))
-}
-
 #[derive(Default)]
 struct Gathered {
     found: Found,
@@ -229,10 +215,4 @@ fn is_below(path: &Path, sites: &[PathBuf]) -> bool {
 fn dedup_keeping_order<T: Hash + Eq + Clone>(items: &mut Vec<T>) {
     let mut kept = HashSet::with_capacity(items.len());
     items.retain(|item| kept.insert(item.clone()));
-}
-
-/// Used by [`find`] too: which interpreter an environment has.
-pub(super) fn sorted_newest_first(mut found: Vec<Interpreter>) -> Vec<Interpreter> {
-    found.sort_by(|a, b| (b.version, a.abi_suffix).cmp(&(a.version, b.abi_suffix)));
-    found
 }

@@ -5,13 +5,13 @@ use std::io;
 
 use nix::sys::stat::FileStat;
 
-use super::budget::Spent;
-use super::distribution::ENTRY_POINTS;
 use crate::freshness::Sighting;
 use crate::metadata::core_metadata::{self, Headers, Parsed};
 use crate::metadata::entry_points::{self, EntryPoint, EntryPointsError, SIZE_LIMIT};
 use crate::metadata::text::has_control;
 use crate::rooted::{Directory, FileType, read_bounded, read_part};
+
+pub(super) const ENTRY_POINTS: &str = "entry_points.txt";
 
 /// How much of METADATA is read at first: the headers that count are nearly always in it.
 const HEAD: usize = 4096;
@@ -27,7 +27,7 @@ pub(super) fn content_size(
     let open = |file| directory.open_file(&sighting.file_name, file).ok();
     let mut beyond_head = |file| {
         let (file, stat) = open(file)?;
-        match read_headers(&file, &stat, None, buffer).ok()? {
+        match read_headers(&file, &stat, |_| None, buffer).ok()? {
             Head::TooMuch(rest) => Some(rest),
             Head::Empty => None,
             Head::Known(..) => Some(0),
@@ -90,12 +90,12 @@ pub(super) enum Head {
     TooMuch(u64),
 }
 
-/// Reads as much of a file as it takes to know both headers: its first [`HEAD`] bytes, and more if that can be
-/// spent.
+/// Reads as much of a file as it takes to know both headers: its first [`HEAD`] bytes, and more if `spend`
+/// allows it.
 pub(super) fn read_headers(
     file: &File,
     stat: &FileStat,
-    spent: Option<&Spent>,
+    spend: impl Fn(u64) -> Option<()>,
     buffer: &mut Vec<u8>,
 ) -> io::Result<Head> {
     let (mut filled, mut wanted) = (0, HEAD);
@@ -115,7 +115,7 @@ pub(super) fn read_headers(
         if wanted == HEAD {
             let size = usize::try_from(stat.st_size).unwrap_or(HEADERS_LIMIT);
             let rest = size.min(HEADERS_LIMIT).saturating_sub(HEAD) as u64;
-            if spent.and_then(|spent| spent.content(rest)).is_none() {
+            if spend(rest).is_none() {
                 return Ok(Head::TooMuch(rest));
             }
         }

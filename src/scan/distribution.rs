@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 
 use super::budget::Spent;
-use super::content::{Head, plain_entries, read_headers, size_of};
+use super::content::{ENTRY_POINTS, Head, plain_entries, read_headers, size_of};
 use crate::freshness::Sighting;
 use crate::index::format::{STRING_LIMIT, distribution_flag, file_kind};
 use crate::index::{DistributionDraft, EntryDraft, FileFacts, Stamp};
@@ -20,8 +20,6 @@ use crate::metadata::directory_name::{Kind, recognise};
 use crate::metadata::entry_points::{EntryPoint, SIZE_LIMIT};
 use crate::metadata::text::has_control;
 use crate::rooted::{DanglingLink, Directory, FileType, read_bounded};
-
-pub(super) const ENTRY_POINTS: &str = "entry_points.txt";
 
 /// What could not be used: the file in the metadata directory, and what is wrong.
 #[derive(Default)]
@@ -331,7 +329,7 @@ fn headers_of(
         draft.files.push(facts(kind, stat));
     }
     let head = opened
-        .and_then(|(open, stat)| read_headers(&open, &stat, Some(spent), buffer))
+        .and_then(|(open, stat)| read_headers(&open, &stat, |bytes| spent.content(bytes), buffer))
         .map_err(Unusable::from);
     match head {
         Ok(Head::TooMuch(_)) => return None,
