@@ -181,3 +181,64 @@ fn what_is_read_to_count_entry_points_is_paid_for() {
     let left = unread(&fs::read(tree.path(INDEX)).unwrap());
     assert!(left.contains(&"filler-1.dist-info".to_owned()), "{left:?}");
 }
+
+/// How many search directories a refresh finds, and what it notes.
+fn found(tree: &Tree) -> (u64, Vec<String>) {
+    let ran = refresh(tree, &["--json"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let notes = report["notes"].as_array().unwrap().iter();
+    let notes = notes.map(|it| it.as_str().unwrap().to_owned()).collect();
+    (report["directories"].as_u64().unwrap(), notes)
+}
+
+#[test]
+fn pth_files_have_a_limit_for_their_sum() {
+    let tree = Tree::new();
+    tree.venv("venv");
+    tree.dir(&format!("{SITE}/own"));
+    tree.file(&format!("{SITE}/honest.pth"), "own\n");
+    // Each line is looked up, and each file is small.
+    let source = tree.file("source", "nowhere\n".repeat(1 << 13));
+    for link in 0..700 {
+        let link = tree.path(&format!("{SITE}/evil{link:03}.pth"));
+        fs::hard_link(&source, link).unwrap();
+    }
+    let begun = Instant::now();
+    let (directories, notes) = found(&tree);
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    // Seven of 64 KiB fit into 512 KiB beside what each file counts.
+    let expected = "evil000.pth: not read, nor 692 more: the .pth files here are together larger than 524288 bytes";
+    let [note] = &notes[..] else {
+        panic!("{notes:.3000?}")
+    };
+    assert!(note.ends_with(expected), "{note}");
+    assert_eq!(
+        directories, 2,
+        "the site directory and what the honest file adds"
+    );
+}
+
+#[test]
+fn a_thousand_things_that_pth_files_say_are_noted() {
+    let tree = Tree::new();
+    tree.venv("venv");
+    tree.file(&format!("{SITE}/evil.pth"), "import x\n".repeat(50_000));
+    assert_eq!(found(&tree).1.len(), 1000);
+}
+
+#[test]
+fn ordinary_pth_files_are_all_read() {
+    let tree = Tree::new();
+    tree.venv("venv");
+    for number in 0..300 {
+        let name = format!("{SITE}/name_space{number}-nspkg.pth");
+        tree.file(&name, "import sys, types, os;".repeat(25));
+    }
+    let lines: String = (0..1000)
+        .map(|number| format!("./tool_{number}-1.2.3-py3.11-linux-x86_64.egg\n"))
+        .collect();
+    tree.file(&format!("{SITE}/easy-install.pth"), lines);
+    let (_, notes) = found(&tree);
+    assert_eq!(notes.len(), 300, "{notes:.3000?}");
+    assert!(notes.iter().all(|note| note.contains("not run here")));
+}

@@ -98,7 +98,10 @@ fn seeds() -> Vec<(&'static str, Frames)> {
             "path_of_all_memory",
             with(4, (FAILURE, numbers(&[u64::MAX, 0]))),
         ),
-        ("unknown_reason", with(6, (LEFT_OUT, remark("/s", 2, b"")))),
+        (
+            "more_left_out",
+            with(6, (LEFT_OUT, remark("/s", u64::MAX, b""))),
+        ),
         ("file_cut_short", with(11, (FILE, vec![0; 15]))),
         ("file_of_no_known_form", with(11, (FILE, numbers(&[0, 3])))),
         (
@@ -152,7 +155,7 @@ fn only_whole_outcomes_are_taken() {
     for (name, frames) in seeds() {
         let whole = matches!(
             name,
-            "one_of_everything" | "failed" | "done_with_a_payload" | "unchanged"
+            "one_of_everything" | "more_left_out" | "failed" | "done_with_a_payload" | "unchanged"
         );
         let [sent, small] = spelled(&frames);
         let [as_it_is, _] = frame_checks::frames(&sent);

@@ -7,8 +7,11 @@
 use super::pathname::{file_lines, right_stripped, split_lines, stripped};
 use super::rules::SiteRules;
 
-/// The largest `.pth` file that is read.
-pub(super) const LARGEST: usize = 1 << 20;
+/// The most that is read of the `.pth` files of one site directory together, in bytes.
+pub(super) const LIMIT: usize = 512 << 10;
+
+/// What a `.pth` file counts beside its bytes.
+pub(super) const EACH: usize = 128;
 
 /// As much of an import line as a report quotes.
 const QUOTED: usize = 120;

@@ -5,6 +5,7 @@
 //! (import lines of `.pth` files, `sitecustomize`, `.start` files) could change it further; that is
 //! not seen.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
@@ -49,6 +50,9 @@ pub fn sys_path(root: &Root, interpreter: &Interpreter) -> SysPath {
 pub fn sys_path_as(root: &Root, interpreter: &Interpreter, mode: Mode<'_>) -> SysPath {
     Builder::started(root, interpreter, mode).path
 }
+
+/// So many notes one interpreter's `sys.path` has at most.
+const MOST_NOTES: usize = 1000;
 
 /// The prefix that distributions add.
 const LOCAL: &str = "/usr/local";
@@ -168,17 +172,15 @@ impl<'r> Builder<'r> {
             Ok(names) => names,
             Err(error) => return self.note(&path, None, format!("cannot be listed: {error}")),
         };
-        for name in names
-            .iter()
-            .filter(|name| name.as_bytes().ends_with(b".pth"))
-        {
-            let start = Path::new(name).with_extension("start").into_os_string();
-            self.add_pth_file(&path, name, names.contains(&start));
+        let is_pth = |name: &&OsString| name.as_bytes().ends_with(b".pth");
+        let (pth, start): (Vec<_>, Vec<_>) = names.iter().partition(is_pth);
+        let start: HashSet<&OsString> = start.into_iter().collect();
+        let too_much = self.too_much(&path, &pth);
+        for name in pth.into_iter().filter(|name| !too_much.contains(name)) {
+            let other = Path::new(name).with_extension("start").into_os_string();
+            self.add_pth_file(&path, name, start.contains(&other));
         }
-        for name in names
-            .iter()
-            .filter(|name| name.as_bytes().ends_with(b".start"))
-        {
+        for name in names.iter().filter(|name| start.contains(name)) {
             let text = "code that each interpreter runs when it starts, not run here";
             self.note(&joined(&path, name), None, text.to_owned());
         }
@@ -204,10 +206,41 @@ impl<'r> Builder<'r> {
         Ok(names)
     }
 
+    /// The `.pth` files that are not read, so that one package cannot take the time and the memory of all: the
+    /// largest (then the bytewise first name), until the others have no more than [`pth::LIMIT`].
+    fn too_much<'n>(&mut self, directory: &Path, names: &[&'n OsString]) -> HashSet<&'n OsString> {
+        let cost = |name| {
+            let stat = self.root.stat(&joined(directory, name)).ok();
+            let size = stat.and_then(|stat| usize::try_from(stat.st_size).ok());
+            size.unwrap_or(0).min(pth::LIMIT) + pth::EACH
+        };
+        let mut costs: Vec<(usize, &OsString)> = names.iter().map(|it| (cost(*it), *it)).collect();
+        costs.sort_by_key(|&(cost, name)| (Reverse(cost), name));
+        let mut total = costs
+            .iter()
+            .fold(0, |sum: usize, it| sum.saturating_add(it.0));
+        costs.retain(|(cost, _)| {
+            let is_dropped = total > pth::LIMIT;
+            total -= if is_dropped { *cost } else { 0 };
+            is_dropped
+        });
+        if let Some((_, largest)) = costs.first() {
+            let text = match costs.len() - 1 {
+                0 => "not read".to_owned(),
+                more => format!("not read, nor {more} more"),
+            };
+            let limit = pth::LIMIT;
+            let text =
+                format!("{text}: the .pth files here are together larger than {limit} bytes");
+            self.note(&joined(directory, largest), None, text);
+        }
+        costs.into_iter().map(|it| it.1).collect()
+    }
+
     /// `site.addpackage(directory, name, known_paths)`.
     fn add_pth_file(&mut self, directory: &Path, name: &OsString, replaced: bool) {
         let file = joined(directory, name);
-        let content = match self.root.read(&file, pth::LARGEST) {
+        let content = match self.root.read(&file, pth::LIMIT) {
             Ok(content) => content,
             Err(error) => return self.note(&file, None, format!("cannot be read: {error}")),
         };
@@ -245,7 +278,11 @@ impl<'r> Builder<'r> {
         }
     }
 
+    /// The [`MOST_NOTES`] first are kept.
     fn note(&mut self, path: &Path, line: Option<usize>, text: String) {
+        if self.path.notes.len() >= MOST_NOTES {
+            return;
+        }
         self.path.notes.push(Note {
             path: path.to_owned(),
             line,
