@@ -249,3 +249,28 @@ fn the_limits_are_those_of_the_specification() {
         assert!(page.contains(&written), "{written}");
     }
 }
+
+#[test]
+fn what_is_kept_of_long_names_is_paid_for() {
+    let tree = Tree::new();
+    honest(&tree, 10);
+    let metadata = format!("Name: {}\nVersion: 1\n", "n".repeat(4000));
+    evil(&tree, 7000, "METADATA", &metadata);
+    let left = costs_only_itself(&tree, 10, "long names");
+    // What fits into 24 MiB stays.
+    assert!(left.len() > 500 && left.len() < 1500, "{}", left.len());
+}
+
+#[test]
+fn ordinary_names_are_not_paid_for() {
+    let tree = Tree::new();
+    let metadata = format!(
+        "Name: {}\nVersion: 1\n{}",
+        "n".repeat(500),
+        "X: y\n".repeat(800)
+    );
+    evil(&tree, 7000, "METADATA", &metadata);
+    let ran = refresh(&tree, &FULL);
+    assert!(!ran.stderr.contains("warning"), "{ran:.3000?}");
+    assert!(unread_in(&tree).is_empty());
+}

@@ -16,7 +16,7 @@ use crate::parallel::in_runs;
 use crate::rooted::Directory;
 
 /// The most bytes that are read in one search directory: of each `entry_points.txt` all, and of `METADATA` or
-/// `PKG-INFO` what goes beyond the first 4 KiB.
+/// `PKG-INFO` what goes beyond the first 4 KiB, and these too where Name and Version are long.
 pub const CONTENT_LIMIT: u64 = 24 << 20;
 /// The most entry points that are kept of one search directory.
 pub const ENTRIES_LIMIT: u64 = 400_000;

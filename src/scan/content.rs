@@ -15,6 +15,8 @@ pub(super) const ENTRY_POINTS: &str = "entry_points.txt";
 
 /// How much of METADATA is read at first: the headers that count are nearly always in it.
 const HEAD: usize = 4096;
+/// A Name and a Version of more bytes together are paid for, since they are kept.
+const LONG: usize = 512;
 /// Headers that do not end before this many bytes are taken as they are.
 const HEADERS_LIMIT: usize = 1 << 20;
 
@@ -84,9 +86,9 @@ pub(super) fn plain_entries(
 /// What is known of the headers of a file.
 pub(super) enum Head {
     Empty,
-    /// The headers, and whether they took more than the first [`HEAD`] bytes.
+    /// The headers, and whether they were paid for.
     Known(Headers, bool),
-    /// It would take so many bytes more to know them.
+    /// It would cost so many bytes to know them.
     TooMuch(u64),
 }
 
@@ -109,7 +111,15 @@ pub(super) fn read_headers(
         let content = buffer.get(..filled).unwrap_or_default();
         match core_metadata::parse(content, end) {
             Parsed::Complete(_) if content.is_empty() => return Ok(Head::Empty),
-            Parsed::Complete(headers) => return Ok(Head::Known(headers, wanted > HEAD)),
+            Parsed::Complete(headers) => {
+                let kept =
+                    [&headers.name, &headers.version].map(|it| it.as_ref().map_or(0, String::len));
+                let is_long = kept.iter().sum::<usize>() > LONG;
+                if wanted == HEAD && is_long && spend(filled as u64).is_none() {
+                    return Ok(Head::TooMuch(filled as u64));
+                }
+                return Ok(Head::Known(headers, is_long || wanted > HEAD));
+            }
             Parsed::NeedMore => {}
         }
         if wanted == HEAD {

@@ -334,10 +334,11 @@ fn headers_of(
     match head {
         Ok(Head::TooMuch(_)) => return None,
         Ok(Head::Empty) | Err(Unusable::Absent) => {}
-        Ok(Head::Known(headers, is_long)) => {
-            if is_long {
+        Ok(Head::Known(headers, is_costly)) => {
+            if is_costly {
                 // Read again at each refresh, which counts what that takes: an index does not say.
-                let text = "no Name and Version in its first 4 KiB, more of it was read";
+                let text =
+                    "no Name and Version of at most 512 bytes in its first 4 KiB: costly to read";
                 report.add(file, text);
             }
             return Some(Some(headers));
