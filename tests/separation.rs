@@ -580,7 +580,7 @@ fn has_given_everything_up(seen: &Seen, kept: usize) {
         seen.descriptors
     );
     for (limit, value) in [
-        ("Max cpu time", "600"),
+        ("Max cpu time", "60"),
         ("Max file size", "0"),
         ("Max core file size", "0"),
         ("Max processes", "0"),
@@ -596,7 +596,7 @@ fn has_given_everything_up(seen: &Seen, kept: usize) {
             .unwrap();
         let mut values = line[limit.len()..].split_whitespace();
         // One second more until it is killed, for the signal that says why.
-        let most = if value == "600" { "601" } else { value };
+        let most = if limit == "Max cpu time" { "61" } else { value };
         let is_limited = values.next() == Some(value) && values.next() == Some(most);
         assert!(
             is_limited || cfg!(not(target_pointer_width = "64")),

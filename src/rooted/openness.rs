@@ -42,10 +42,6 @@ impl Want {
         self.is_in(|buffer| fgetxattr(&open, ACCESS_LIST, buffer))
     }
 
-    fn is_in_list_of(self, path: &Path) -> bool {
-        self.is_in(|buffer| getxattr(path, ACCESS_LIST, buffer))
-    }
-
     fn is_in(self, get: impl FnOnce(&mut [u8]) -> Result<usize, Errno>) -> bool {
         let mut buffer = [0; LONGEST_LIST];
         match get(&mut buffer) {
@@ -147,13 +143,17 @@ impl Root {
     }
 
     pub(super) fn directory_is_open(&self, real: &Path, want: Want) -> bool {
-        let flags = OPEN_FLAGS | OFlag::O_DIRECTORY;
-        self.stat(real).is_ok_and(|stat| want.is_in_mode(&stat))
-            && match self.open(real, flags) {
-                Ok(open) => want.is_in_list(open),
-                // One that may only be passed.
-                Err(_) => want.is_in_list_of(&self.outside(real)),
+        let path = self.outside(real);
+        // By its path first, since root opens no search directory. A process that has given up root's rights
+        // may have to go through one that is held.
+        let list = |buffer: &mut [u8]| match getxattr(&path, ACCESS_LIST, &mut *buffer) {
+            Err(Errno::ACCESS | Errno::NOENT) => {
+                let open = self.open(real, OPEN_FLAGS | OFlag::O_DIRECTORY);
+                fgetxattr(open.map_err(|_| Errno::ACCESS)?, ACCESS_LIST, buffer)
             }
+            found => found,
+        };
+        self.stat(real).is_ok_and(|stat| want.is_in_mode(&stat)) && want.is_in(list)
     }
 }
 
