@@ -411,6 +411,29 @@ fn debian_records_have_both_spellings_of_a_merged_usr() {
 }
 
 #[test]
+fn a_pth_file_that_names_a_later_site_directory_does_not_make_it_its_own() {
+    let tree = Tree::new();
+    let (local, dist) = (
+        "/usr/local/lib/python3.13/dist-packages",
+        "/usr/lib/python3/dist-packages",
+    );
+    tree.python("/usr", "lib", "python3.13", DEBIAN)
+        .dir(local)
+        .dir(dist)
+        .dir(&format!("{local}/own"))
+        .file(&format!("{local}/a.pth"), &format!("{dist}\nown\n"));
+    let found = system(&tree.root(), &[]);
+    let origin = |path: &str| {
+        let mut all = found.directories.iter();
+        let one = all.find(|it| it.path == Path::new(path)).unwrap();
+        one.origin.pth_site().is_some()
+    };
+    assert!(!origin(dist));
+    assert_eq!(found.left_out, []);
+    assert!(origin(&format!("{local}/own")));
+}
+
+#[test]
 fn a_lib64_that_is_lib_is_not_a_directory_of_its_own() {
     let tree = Tree::new();
     tree.dir("/usr/lib")
