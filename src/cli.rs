@@ -43,6 +43,8 @@ pub enum Command {
     Refresh(RefreshArgs),
     /// Look up entry points; without a group, list the groups
     Query(QueryArgs),
+    /// List distributions: name, version, where, and for which interpreters
+    List(ListArgs),
     /// Say what is fresh, stale or missing (exit status 0 or 3)
     Status(StatusArgs),
     /// Check every byte of an index (exit status 0, 1 if it is damaged)
@@ -118,6 +120,34 @@ pub struct QueryArgs {
     pub group: Option<String>,
     /// The name in the group
     pub name: Option<String>,
+    /// Where to look
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Print JSON: an array of objects
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `epcache list`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "epcache list [NAME...] [--path DIR...|--venv DIR|--python VERSION] [--root DIR] \
+                      [--index FILE...] [--freshness auto|fast|strict|trust] [--json]"
+)]
+pub struct ListArgs {
+    /// The distributions (default: all)
+    pub name: Vec<String>,
+    /// Where to look
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Print JSON: an array of objects
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where to look something up.
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
     /// Search these directories, in sys.path order
     #[arg(long, value_name = "DIR", num_args = 1.., group = "what")]
     pub path: Vec<PathBuf>,
@@ -137,9 +167,6 @@ pub struct QueryArgs {
     /// the configuration names what it says)
     #[arg(long, value_name = "LEVEL")]
     pub freshness: Option<FreshnessArg>,
-    /// Print JSON: an array of objects
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `epcache status`.

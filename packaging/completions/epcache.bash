@@ -22,6 +22,9 @@ _epcache() {
             epcache,hook)
                 cmd="epcache__subcmd__hook"
                 ;;
+            epcache,list)
+                cmd="epcache__subcmd__list"
+                ;;
             epcache,query)
                 cmd="epcache__subcmd__query"
                 ;;
@@ -44,7 +47,7 @@ _epcache() {
 
     case "${cmd}" in
         epcache)
-            opts="-v -q -h -V --verbose --quiet --help --version refresh query status verify export hook trigger"
+            opts="-v -q -h -V --verbose --quiet --help --version refresh query list status verify export hook trigger"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -82,6 +85,44 @@ _epcache() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        epcache__subcmd__list)
+            opts="-v -q -h -V --path --venv --python --root --index --freshness --json --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --venv)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --python)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --freshness)
+                    COMPREPLY=($(compgen -W "auto fast strict trust" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

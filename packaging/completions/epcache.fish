@@ -30,6 +30,7 @@ complete -c epcache -n "__fish_epcache_needs_command" -s h -l help -d 'Print hel
 complete -c epcache -n "__fish_epcache_needs_command" -s V -l version -d 'Print version'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "refresh" -d 'Read the metadata of installed distributions and publish the index'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "query" -d 'Look up entry points; without a group, list the groups'
+complete -c epcache -n "__fish_epcache_needs_command" -f -a "list" -d 'List distributions: name, version, where, and for which interpreters'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "status" -d 'Say what is fresh, stale or missing (exit status 0 or 3)'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "verify" -d 'Check every byte of an index (exit status 0, 1 if it is damaged)'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "export" -d 'Write out all of an index as JSON'
@@ -63,6 +64,20 @@ complete -c epcache -n "__fish_epcache_using_subcommand query" -s v -l verbose -
 complete -c epcache -n "__fish_epcache_using_subcommand query" -s q -l quiet -d 'Say nothing but errors'
 complete -c epcache -n "__fish_epcache_using_subcommand query" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c epcache -n "__fish_epcache_using_subcommand query" -s V -l version -d 'Print version'
+complete -c epcache -n "__fish_epcache_using_subcommand list" -l path -d 'Search these directories, in sys.path order' -r -F
+complete -c epcache -n "__fish_epcache_using_subcommand list" -l venv -d 'Search as the Python of the virtual environment DIR does' -r -F
+complete -c epcache -n "__fish_epcache_using_subcommand list" -l python -d 'Search as Python VERSION does (3.12; or the path of an interpreter)' -r
+complete -c epcache -n "__fish_epcache_using_subcommand list" -l root -d 'Take DIR for the root of the file system' -r -F
+complete -c epcache -n "__fish_epcache_using_subcommand list" -l index -d 'Ask these indexes instead of those in the usual places' -r -F
+complete -c epcache -n "__fish_epcache_using_subcommand list" -l freshness -d 'How hard to look for changes since the index was written (default: auto, for indexes that the configuration names what it says)' -r -f -a "auto\t'The directory, and in small ones each metadata directory'
+fast\t'The directory alone'
+strict\t'The directory and each metadata directory'
+trust\t'Nothing'"
+complete -c epcache -n "__fish_epcache_using_subcommand list" -l json -d 'Print JSON: an array of objects'
+complete -c epcache -n "__fish_epcache_using_subcommand list" -s v -l verbose -d 'Say more'
+complete -c epcache -n "__fish_epcache_using_subcommand list" -s q -l quiet -d 'Say nothing but errors'
+complete -c epcache -n "__fish_epcache_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c epcache -n "__fish_epcache_using_subcommand list" -s V -l version -d 'Print version'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -l root -d 'Take DIR for the root of the file system' -r -F
 complete -c epcache -n "__fish_epcache_using_subcommand status" -l json -d 'Print JSON: an object'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -s v -l verbose -d 'Say more'

@@ -1,8 +1,10 @@
 //! One file a subcommand: each wires the rooms below, and prints.
 
+mod asking;
 mod consumers;
 mod export;
 mod hook;
+mod list;
 mod query;
 mod refresh;
 mod renewal;
@@ -36,6 +38,7 @@ pub fn run(cli: &Cli, work: Work) -> Result<u8, CommandError> {
     match &cli.command {
         Command::Refresh(arguments) => refresh::run(arguments, work),
         Command::Query(arguments) => query::run(arguments),
+        Command::List(arguments) => list::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Export(arguments) => export::run(arguments),

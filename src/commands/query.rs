@@ -4,77 +4,42 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::asking::{Asking, search_path};
 use super::{
-    CommandError, Done, NONE_FOUND, SUCCESS, configuration, failed, mending, moved_from,
-    open_indexes, open_root, plural, say_what_hangs,
+    CommandError, Done, NONE_FOUND, SUCCESS, configuration, failed, open_root, say_what_hangs,
 };
 use crate::cli::QueryArgs;
 use crate::environment::Environment;
-use crate::freshness::Level;
 use crate::json::JsonText;
-use crate::layout::{self, LayoutError, Wanted};
-use crate::lookup::{Answers, EntryPoint, OpenIndex, PlaceKind, Stale, entry_points};
+use crate::lookup::{EntryPoint, entry_points};
 use crate::rooted::Root;
-use crate::scan::Difference;
 use crate::terminal::{DIM, HEADING, NAME, Output, escape, escape_bytes};
 
 pub(crate) fn run(arguments: &QueryArgs) -> Done {
     let watched = say_what_hangs();
-    let root = open_root(arguments.root.as_deref())?;
+    let root = open_root(arguments.place.root.as_deref())?;
     refuse_swallowed_group(arguments, &root)?;
     let environment = Environment::of_process();
-    let (paths, venv) = search_path(arguments, &root, &environment)?;
+    let (paths, venv) = search_path(&arguments.place, &root, &environment)?;
     let config = configuration(&root);
-    let venv = venv.as_deref();
-    let indexes = open_indexes(&root, &arguments.index, &environment, venv, &config);
-    let level_of = |index: &OpenIndex| match (arguments.freshness, index.kind()) {
-        (Some(level), _) => level.into(),
-        (None, PlaceKind::Configured) => config.freshness,
-        (None, _) => Level::Auto,
+    let asking = Asking {
+        root: &root,
+        environment: &environment,
+        config: &config,
+        place: &arguments.place,
+        paths: &paths,
+        venv: venv.as_deref(),
     };
-    let mut answers = Answers::find(&root, &paths, &indexes, &level_of);
-    let found = loop {
-        match entry_points(
-            &answers,
+    let found = asking.ask(&|answers| {
+        entry_points(
+            answers,
             arguments.group.as_deref(),
             arguments.name.as_deref(),
-        ) {
-            Ok(found) => break found,
-            Err((number, damage)) => {
-                let text = damage.to_string();
-                if !answers.give_up(&root, number, damage) {
-                    return Err(failed(text));
-                }
-            }
-        }
-    };
-    for (number, damage) in &answers.damaged {
-        if let Some(index) = indexes.get(*number) {
-            log::warn!("{}: index not used: {damage}", index.path().display());
-        }
-    }
-    for warning in &answers.warnings {
-        log::warn!("{warning}");
-    }
-    for stale in &answers.stale {
-        let index = indexes.iter().find(|index| index.path() == stale.index);
-        let mending = index.map(|index| mending(index, &root, &environment));
-        log::warn!("{}", describe(stale, &mending.unwrap_or_default()));
-    }
-    for index in &indexes {
-        if let Some(old) = moved_from(index, venv) {
-            log::warn!(
-                "{}: index not used: it is of {}, the environment has moved; `{}` mends it",
-                index.path().display(),
-                old.display(),
-                mending(index, &root, &environment)
-            );
-        }
-    }
+        )
+    })?;
     drop(watched);
     let mut output = Output::stdout();
     if arguments.json {
@@ -98,7 +63,10 @@ fn refuse_swallowed_group(arguments: &QueryArgs, root: &Root) -> Result<(), Comm
     if arguments.group.is_some() {
         return Ok(());
     }
-    for (option, paths) in [("--path", &arguments.path), ("--index", &arguments.index)] {
+    for (option, paths) in [
+        ("--path", &arguments.place.path),
+        ("--index", &arguments.place.index),
+    ] {
         if let [_, .., last] = paths.as_slice() {
             let is_word = !last.as_os_str().as_bytes().contains(&b'/');
             if is_word && !last.exists() && !root.exists(last) {
@@ -110,87 +78,6 @@ fn refuse_swallowed_group(arguments: &QueryArgs, root: &Root) -> Result<(), Comm
         }
     }
     Ok(())
-}
-
-/// The search directories to look in, and the virtual environment that they are of.
-fn search_path(
-    arguments: &QueryArgs,
-    root: &Root,
-    environment: &Environment,
-) -> Result<(Vec<PathBuf>, Option<PathBuf>), CommandError> {
-    if !arguments.path.is_empty() {
-        let found = layout::given(root, &arguments.path);
-        return Ok((
-            found
-                .directories
-                .into_iter()
-                .map(|found| found.path)
-                .collect(),
-            None,
-        ));
-    }
-    let wanted = match (&arguments.venv, &arguments.python, &environment.venv) {
-        (Some(dir), ..) => Wanted::Venv(dir.clone()),
-        (_, Some(python), _) if python.as_bytes().contains(&b'/') => {
-            Wanted::Executable(PathBuf::from(python))
-        }
-        (_, Some(python), _) => Wanted::Version(python.to_string_lossy().into_owned()),
-        (None, None, Some(venv)) if root.is_system() => Wanted::Venv(venv.clone()),
-        _ => Wanted::Default,
-    };
-    let interpreter = layout::find_interpreter(root, &wanted, environment.path.as_deref())
-        .map_err(|error| match &error {
-            LayoutError::NoSuchVersion(version) => failed(format!(
-                "--python {version}: no such Python found; name a version such as 3.12, or a path"
-            )),
-            _ if arguments.venv.is_none() && matches!(wanted, Wanted::Venv(_)) => {
-                failed(format!("VIRTUAL_ENV: {error}"))
-            }
-            _ => failed(error),
-        })?;
-    let sys_path = layout::sys_path(root, &interpreter);
-    for note in &sys_path.notes {
-        log::info!("{note}");
-    }
-    let venv = interpreter.venv.map(|venv| venv.prefix);
-    Ok((
-        sys_path
-            .entries
-            .into_iter()
-            .map(|entry| entry.path)
-            .collect(),
-        venv,
-    ))
-}
-
-/// One line about a directory that an index is wrong about.
-fn describe(stale: &Stale, mending: &str) -> String {
-    const NAMED: usize = 3;
-    let mut named = Vec::new();
-    for difference in stale.differences.iter().take(NAMED) {
-        let (name, what) = match difference {
-            Difference::Added(name) => (name, "new"),
-            Difference::Removed(name) => (name, "gone"),
-            Difference::Changed(name) => (name, "changed"),
-        };
-        named.push(format!("{} {what}", String::from_utf8_lossy(name)));
-    }
-    if stale.differences.len() > NAMED {
-        named.push("…".into());
-    }
-    if named.is_empty() {
-        named.push("the directory has appeared".into());
-    }
-    format!(
-        "{}: {} differs from the index ({}); answered live, `{mending}` mends it",
-        stale.path.display(),
-        plural(
-            stale.differences.len().max(1),
-            "distribution",
-            "distributions"
-        ),
-        named.join(", "),
-    )
 }
 
 #[derive(Serialize)]
