@@ -15,6 +15,9 @@ use crate::lookup::{Answers, OpenIndex, PlaceKind, Stale};
 use crate::rooted::Root;
 use crate::scan::Difference;
 
+/// Makes something of the answers, or says of which search directory the record is damaged.
+type Find<'f, T> = &'f dyn Fn(&Answers<'_>) -> Result<T, (usize, Damage)>;
+
 /// Where to look, and in which indexes.
 pub(super) struct Asking<'a> {
     pub(super) root: &'a Root,
@@ -30,10 +33,7 @@ pub(super) struct Asking<'a> {
 impl Asking<'_> {
     /// What `find` makes of the answers. Where an index turns out to be damaged, its directories are read live, and
     /// `find` is called again. Everything that could not be used is warned of.
-    pub(super) fn ask<T>(
-        &self,
-        find: &dyn Fn(&Answers<'_>) -> Result<T, (usize, Damage)>,
-    ) -> Result<T, CommandError> {
+    pub(super) fn ask<T>(&self, find: Find<'_, T>) -> Result<T, CommandError> {
         let Self { root, place, .. } = self;
         let indexes = open_indexes(root, &place.index, self.environment, self.venv, self.config);
         let level_of = |index: &OpenIndex| match (place.freshness, index.kind()) {
