@@ -1,0 +1,229 @@
+//! Every Markdown page of the project: its links lead somewhere, and `docs/architecture.md` names
+//! code that exists.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot read is a failed one"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// The pages, relative to the repository.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    let mut folders: Vec<PathBuf> = ["", ".github", "docs", "benches", "python", "fuzz"]
+        .map(PathBuf::from)
+        .to_vec();
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(repository().join(&folder)) else {
+            continue;
+        };
+        for entry in entries {
+            let entry = entry.unwrap();
+            let path = folder.join(entry.file_name());
+            let is_folder = entry.file_type().unwrap().is_dir();
+            if is_folder && folder != Path::new("") {
+                folders.push(path);
+            } else if !is_folder && path.extension().is_some_and(|it| it == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(repository().join(path))
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The lines of a page outside of its blocks of code.
+fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut within = false;
+    (1..).zip(text.lines()).filter(move |(_, line)| {
+        let is_fence = line.trim_start().starts_with("```");
+        within ^= is_fence;
+        !within && !is_fence && !line.starts_with("    ")
+    })
+}
+
+/// The targets of the links in a line: `[text](target)`, code left out.
+fn links(line: &str) -> Vec<&str> {
+    let code: Vec<&str> = line.split('`').step_by(2).collect();
+    let mut found = Vec::new();
+    for text in code {
+        // `](` may stand behind a piece of code.
+        let mut rest = text;
+        while let Some((_, after)) = rest.split_once("](") {
+            let end = after.find(')').unwrap_or(after.len());
+            found.push(&after[..end]);
+            rest = &after[end..];
+        }
+    }
+    found
+}
+
+/// The anchors of a page, as GitHub makes them from its headings.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let heading = |line: &str| {
+        let title = line.trim_start_matches('#').trim();
+        let kept = title
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.collect::<String>().to_lowercase().replace(' ', "-")
+    };
+    let headings = prose(text).filter(|(_, line)| line.starts_with('#'));
+    headings.map(|(_, line)| heading(line)).collect()
+}
+
+/// `..` taken out by arithmetic: None where it leads out of the tree.
+fn tidy(path: &Path) -> Option<PathBuf> {
+    let mut tidy = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir if !tidy.pop() => return None,
+            Component::Normal(name) => tidy.push(name),
+            _ => {}
+        }
+    }
+    Some(tidy)
+}
+
+/// The link's file relative to the repository, and its anchor. None for addresses.
+fn target(page: &Path, link: &str) -> Option<(Option<PathBuf>, String)> {
+    if link.contains("://") || link.starts_with("mailto:") {
+        return None;
+    }
+    let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+    let path = match file {
+        "" => Some(page.to_owned()),
+        file => tidy(&page.parent().unwrap().join(file)),
+    };
+    Some((path, anchor.to_owned()))
+}
+
+/// What is wrong with a link of a page.
+fn wrong(page: &Path, link: &str) -> Option<String> {
+    let (path, anchor) = target(page, link)?;
+    let Some(path) = path.filter(|path| repository().join(path).exists()) else {
+        return Some("no such file".into());
+    };
+    let is_page = path.extension().is_some_and(|it| it == "md");
+    if anchor.is_empty() || !is_page || anchors(&read(&path)).contains(&anchor) {
+        return None;
+    }
+    Some("no such heading".into())
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading() {
+    let mut bad = Vec::new();
+    let mut count = 0;
+    for page in pages() {
+        for (number, line) in prose(&read(&page)) {
+            for link in links(line) {
+                count += 1;
+                if let Some(why) = wrong(&page, link) {
+                    bad.push(format!("{}:{number}: {link}: {why}", page.display()));
+                }
+            }
+        }
+    }
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+    assert!(count > 50, "{count} links");
+}
+
+#[test]
+fn a_link_to_nowhere_is_found() {
+    let page = Path::new("docs/architecture.md");
+    assert_eq!(
+        links("see [`a`](b.md#c), `[x](y)` and [d](e)"),
+        ["b.md#c", "e"]
+    );
+    assert_eq!(wrong(page, "decisions.md"), None);
+    assert_eq!(wrong(page, "https://example.org/none"), None);
+    assert!(wrong(page, "none.md").is_some());
+    assert!(wrong(page, "../../none.md").is_some());
+    assert!(wrong(page, "#no-such-heading").is_some());
+    assert_eq!(wrong(page, "#glossary"), None);
+}
+
+/// Files below `src/` that a text names, each with the functions that follow it: `name()`.
+fn named_code(text: &str) -> Vec<(String, Vec<String>)> {
+    let mut named: Vec<(String, Vec<String>)> = Vec::new();
+    for line in text.lines() {
+        let mut is_new = true;
+        for code in line.split('`').skip(1).step_by(2) {
+            let function = code.strip_suffix("()");
+            match (function, named.last_mut()) {
+                (Some(function), Some((_, functions))) if !is_new => {
+                    functions.push(function.to_owned());
+                }
+                _ if code.starts_with("src/") => {
+                    named.push((code.to_owned(), Vec::new()));
+                    is_new = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    named
+}
+
+/// What a text names of the code that is not there.
+fn missing_code(text: &str) -> Vec<String> {
+    let mut missing = Vec::new();
+    for (file, functions) in named_code(text) {
+        let path = repository().join(&file);
+        if !path.exists() {
+            missing.push(file);
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap_or_default();
+        let is_missing = |name: &&String| {
+            !["(", "<"]
+                .iter()
+                .any(|next| source.contains(&format!("fn {name}{next}")))
+        };
+        let functions = functions.iter().filter(is_missing);
+        missing.extend(functions.map(|name| format!("{file}: {name}()")));
+    }
+    missing
+}
+
+#[test]
+fn the_walks_through_the_code_name_files_and_functions_that_exist() {
+    let page = read(Path::new("docs/architecture.md"));
+    let named = named_code(&page);
+    assert!(named.len() > 50, "{} files", named.len());
+    assert_eq!(missing_code(&page), [""; 0], "docs/architecture.md");
+    let wrong = "`src/main.rs` `main()`, `no()`, `src/none.rs`";
+    assert_eq!(missing_code(wrong), ["src/main.rs: no()", "src/none.rs"]);
+}
+
+#[test]
+fn the_architecture_page_has_every_room() {
+    let library = read(Path::new("src/lib.rs"));
+    let page = read(Path::new("docs/architecture.md"));
+    let list = library.lines().filter(|line| line.starts_with("//! - "));
+    let rooms = list.flat_map(|line| line.split('`').skip(1).step_by(2));
+    let table: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    for room in rooms.filter(|name| !name.contains('.')) {
+        let cell = format!("`{room}`");
+        let is_there = table
+            .iter()
+            .any(|row| row.split('|').nth(1).unwrap().contains(&cell));
+        assert!(is_there, "{room} is missing from the table \"Rooms\"");
+    }
+}
