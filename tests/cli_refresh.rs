@@ -189,6 +189,29 @@ fn what_the_configuration_has_that_is_unknown_is_named_and_ignored() {
     assert_eq!(warnings.len(), 6, "{ran:?}");
 }
 
+#[test]
+fn a_mistake_in_the_configuration_is_said_once() {
+    if !root_for("a_mistake_in_the_configuration_is_said_once") {
+        return;
+    }
+    let tree = Tree::new();
+    tree.file("etc.conf", "auto-update no\ndirectories = /no/such:lib\n");
+    let line = "mount -t tmpfs none /var/cache
+        cp -a /etc /var/cache/etc; mount --bind /var/cache/etc /etc
+        cp etc.conf /etc/epcache.conf; \"$EPCACHE\" refresh --dry-run";
+    let ran = run(&mut tree.with_mounts(line));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(
+        ran.warnings(),
+        [
+            "/etc/epcache.conf:1: 'auto-update no' is neither 'key = value' nor '[section]', \
+             line ignored",
+            "/etc/epcache.conf:2: directories: 'lib' is not an absolute path, ignored",
+            "/etc/epcache.conf:2: directories: /no/such does not exist",
+        ]
+    );
+}
+
 // ---- publishing
 
 #[test]

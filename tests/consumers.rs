@@ -187,7 +187,7 @@ fn mistakes_are_told_by_status_and_cost_nobody_else_anything() {
     );
     let ran = run(&mut tree.epcache(&["status", "--root", root.to_str().unwrap()]));
     assert!(
-        ran.stdout.contains("bad.conf: view: 'xml'"),
+        ran.stdout.contains("bad.conf:2: view: 'xml'"),
         "{}",
         ran.stdout
     );

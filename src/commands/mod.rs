@@ -17,6 +17,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 pub use renewal::Work;
@@ -105,12 +106,27 @@ fn open_root(dir: Option<&Path>) -> Result<Root, CommandError> {
     }
 }
 
+/// The settings. What is wrong with those of the running system is said once in a process.
 fn configuration(root: &Root) -> Config {
-    let (config, remarks) = config::read(root);
-    for remark in remarks {
+    static OF_SYSTEM: OnceLock<Config> = OnceLock::new();
+    let read = || {
+        let (config, remarks) = config::read(root);
+        for remark in remarks {
+            log::warn!("{remark}");
+        }
+        config
+    };
+    match root.is_system() {
+        true => OF_SYSTEM.get_or_init(read).clone(),
+        false => read(),
+    }
+}
+
+/// Says which configured search directories do not exist.
+fn say_missing(root: &Root, config: &Config) {
+    for remark in config::missing(root, config) {
         log::warn!("{remark}");
     }
-    config
 }
 
 /// The indexes that are there and believed. One that is there and not believed is as absent, but

@@ -10,7 +10,7 @@ use super::renewal::{
     Patience, Renewed, Work, incomplete, old_index, readers, registered, renew, system_places,
 };
 use super::{
-    CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural,
+    CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural, say_missing,
     say_what_hangs,
 };
 use crate::cli::RefreshArgs;
@@ -180,8 +180,12 @@ fn scope(
             false => Err(failed(LayoutError::NotAVenv(dir))),
         }
     };
-    let system = || Scope::System {
-        extra: configuration(root).directories,
+    let system = || {
+        let config = configuration(root);
+        say_missing(root, &config);
+        Scope::System {
+            extra: config.directories,
+        }
     };
     let user = || {
         Ok(Scope::User {

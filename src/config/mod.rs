@@ -4,18 +4,21 @@
 //! /etc comes after the one in /usr/lib and overrides single settings; then follow the files
 //! `*.conf` of `epcache/conf.d` and `epcache.conf.d`, all in the order of their names, where a file
 //! in /etc masks the one of the same name in /usr/lib (an empty one, or a link to /dev/null, is a
-//! way to say nothing). No mistake in a file is fatal.
+//! way to say nothing). No mistake in a file is fatal: a line that is not understood loses only itself.
+
+mod lines;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-
-use ini::{Ini, ParseOption};
+use std::sync::Arc;
 
 use crate::freshness::Level;
 use crate::privsep::Policy;
 use crate::rooted::Root;
+
+pub(crate) use lines::{Line, lines, shown};
 
 /// A configuration file that is larger is not one, in bytes.
 const SIZE_LIMIT: usize = 64 << 10;
@@ -32,6 +35,28 @@ const DROP_INS: [&str; 2] = ["/usr/lib/epcache/conf.d", "/etc/epcache.conf.d"];
 /// The section that settings stand in; those in front of any section count as well.
 const SECTION: &str = "epcache";
 
+/// The keys, each with its default.
+const KEYS: [(&str, &str); 7] = [
+    ("directories", ""),
+    ("index-path", ""),
+    ("freshness", "auto"),
+    ("auto-update", "yes"),
+    ("user", ""),
+    ("privilege-drop", "yes"),
+    ("require-sandbox", "no"),
+];
+
+/// A line that is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Its value, without what was ignored.
+    pub value: String,
+    /// The file.
+    pub file: Arc<Path>,
+    /// The line, from 1.
+    pub line: usize,
+}
+
 /// The settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -47,6 +72,8 @@ pub struct Config {
     pub freshness: Level,
     /// `user`, `privilege-drop`, `require-sandbox`: how packages are read.
     pub policy: Policy,
+    /// The lines that all this comes from, by their keys.
+    settings: BTreeMap<&'static str, Vec<Setting>>,
 }
 
 impl Default for Config {
@@ -57,6 +84,7 @@ impl Default for Config {
             indexes: Vec::new(),
             freshness: Level::Auto,
             policy: Policy::default(),
+            settings: BTreeMap::new(),
         }
     }
 }
@@ -100,8 +128,7 @@ pub fn read(root: &Root) -> (Config, Vec<Remark>) {
     let mut left = TOTAL_LIMIT;
     for path in files(root) {
         match content(root, &path, &mut left) {
-            Ok(Some(_)) if remarks.len() >= MOST_REMARKS => break,
-            Ok(Some(text)) => config.apply(&path, &text, &mut remarks),
+            Ok(Some(content)) => config.apply(&path, &content, &mut remarks),
             Ok(None) => {}
             Err(error) => remarks.push(Remark {
                 path,
@@ -112,6 +139,31 @@ pub fn read(root: &Root) -> (Config, Vec<Remark>) {
     }
     remarks.truncate(MOST_REMARKS);
     (config, remarks)
+}
+
+/// Lines of `directories` that name what does not exist. It may come later, so it stays in force.
+#[must_use]
+pub fn missing(root: &Root, config: &Config) -> Vec<Remark> {
+    let mut missing = Vec::new();
+    for setting in config.settings.get("directories").into_iter().flatten() {
+        for path in setting.value.split(':') {
+            let is_missing = |error: io::Error| {
+                matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                )
+            };
+            if root.stat(Path::new(path)).is_err_and(is_missing) {
+                missing.push(Remark {
+                    path: setting.file.to_path_buf(),
+                    line: Some(setting.line),
+                    text: format!("directories: {path} does not exist"),
+                });
+            }
+        }
+    }
+    missing.truncate(MOST_REMARKS);
+    missing
 }
 
 /// The files to read, in their order.
@@ -145,20 +197,18 @@ pub(crate) fn drop_ins<const N: usize>(
     files
 }
 
-/// The text of a file; None for what is not there, empty or masked. The kernel's own files look empty: in an
+/// What is in a file; None for what is not there, empty or masked. The kernel's own files look empty: in an
 /// image with /proc mounted, a link may lead to one.
 ///
 /// `left` is how much may still be read, in bytes.
-pub(crate) fn content(root: &Root, path: &Path, left: &mut usize) -> io::Result<Option<String>> {
+pub(crate) fn content(root: &Root, path: &Path, left: &mut usize) -> io::Result<Option<Vec<u8>>> {
     if root.stat(path).is_ok_and(|stat| stat.st_size == 0) {
         return Ok(None);
     }
     match root.read(path, SIZE_LIMIT.min(*left)) {
         Ok(bytes) => {
             *left -= bytes.len();
-            String::from_utf8(bytes)
-                .map(Some)
-                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
+            Ok(Some(bytes))
         }
         Err(error) => match error.kind() {
             // A link to /dev/null is no regular file, and below a root it may lead nowhere.
@@ -169,104 +219,126 @@ pub(crate) fn content(root: &Root, path: &Path, left: &mut usize) -> io::Result<
 }
 
 impl Config {
-    fn apply(&mut self, path: &Path, text: &str, remarks: &mut Vec<Remark>) {
-        let mut remark = |line, text: String| {
-            remarks.push(Remark {
-                path: path.to_owned(),
-                line,
-                text,
-            });
-        };
-        let plain = ParseOption {
-            enabled_quote: false,
-            enabled_escape: false,
-            ..ParseOption::default()
-        };
-        let ini = match Ini::load_from_str_opt(text, plain) {
-            Ok(ini) => ini,
-            Err(error) => {
-                remark(Some(error.line), format!("{}, file ignored", error.msg));
-                return;
+    fn apply(&mut self, path: &Path, content: &[u8], remarks: &mut Vec<Remark>) {
+        let file: Arc<Path> = path.into();
+        let mut is_ours = true;
+        for (line, said) in lines(content) {
+            let mut remark = |text: String| {
+                if remarks.len() < MOST_REMARKS {
+                    remarks.push(Remark {
+                        path: path.to_owned(),
+                        line: Some(line),
+                        text,
+                    });
+                }
+            };
+            match said {
+                Line::Mistake(text) => remark(text),
+                Line::Section(name) => {
+                    is_ours = name == SECTION;
+                    if !is_ours {
+                        let name = shown(&name);
+                        remark(format!(
+                            "unknown section [{name}], its settings are ignored"
+                        ));
+                    }
+                }
+                Line::Setting(..) if !is_ours => {}
+                Line::Setting(key, value) => match KEYS.iter().find(|(known, _)| *known == key) {
+                    None => {
+                        remark(format!("unknown key '{}', line ignored", shown(&key)));
+                    }
+                    Some((key, _)) => match self.set(key, &value, &mut remark) {
+                        Err(why) => {
+                            remark(format!("{key}: '{}' {why}", shown(&value)));
+                        }
+                        Ok(Some(value)) => {
+                            let file = Arc::clone(&file);
+                            let setting = Setting { value, file, line };
+                            self.settings.entry(key).or_default().push(setting);
+                        }
+                        Ok(None) => {}
+                    },
+                },
             }
+        }
+    }
+
+    /// Takes a setting over, and returns what of its value counts.
+    fn set(
+        &mut self,
+        key: &'static str,
+        value: &str,
+        remark: &mut impl FnMut(String),
+    ) -> Result<Option<String>, &'static str> {
+        let is_list = matches!(key, "directories" | "index-path");
+        let is_safe = matches!(key, "privilege-drop" | "require-sandbox");
+        let flag = match switch(value) {
+            Some(on) => Ok(on),
+            None if is_safe => {
+                let value = shown(value);
+                remark(format!(
+                    "{key}: '{value}' is neither yes nor no, taken for yes"
+                ));
+                Ok(true)
+            }
+            None => Err("is neither yes nor no, line ignored"),
         };
-        let mut lines = Lines::of(text);
-        for (section, properties) in &ini {
-            let header = section.and_then(|name| {
-                lines.next_that(|line| line.starts_with('[') && line.contains(name))
-            });
-            if section.is_some_and(|name| name != SECTION) {
-                let name = section.unwrap_or_default();
-                remark(header, format!("unknown section [{name}], ignored"));
+        match key {
+            "freshness" => {
+                let level = Level::of_word(&value.to_ascii_lowercase());
+                self.freshness = level.ok_or("is not auto, fast, strict or trust, line ignored")?;
+            }
+            "auto-update" => self.auto_update = flag?,
+            "privilege-drop" => self.policy.drop_privileges = flag?,
+            "require-sandbox" => self.policy.require_sandbox = flag?,
+            "user" => self.policy.user = (!value.is_empty()).then(|| value.to_owned()),
+            _ => {}
+        }
+        if !is_list || value.is_empty() {
+            self.settings.remove(key);
+        }
+        if !is_list {
+            return Ok(Some(value.to_owned()));
+        }
+        let known = match key {
+            "directories" => &mut self.directories,
+            _ => &mut self.indexes,
+        };
+        if value.is_empty() {
+            known.clear();
+        }
+        let before = known.len();
+        for path in value.split(':').map(str::trim).filter(|it| !it.is_empty()) {
+            if !path.starts_with('/') {
+                let why = what_is_missing(path);
+                remark(format!("{key}: '{}' {why}, ignored", shown(path)));
                 continue;
             }
-            for (key, value) in properties.iter() {
-                let line = lines.next_that(|line| {
-                    line.split(['=', ':'])
-                        .next()
-                        .is_some_and(|name| name.trim() == key)
-                });
-                match key {
-                    "directories" => add_paths(&mut self.directories, value),
-                    "index-path" => add_paths(&mut self.indexes, value),
-                    "freshness" => {
-                        self.freshness = Level::of_word(value.trim()).unwrap_or_else(|| {
-                            let text = "is none of auto, fast, strict and trust, taken for auto";
-                            remark(line, format!("freshness: '{}' {text}", value.trim()));
-                            Level::Auto
-                        });
-                    }
-                    "user" => {
-                        let user = value.trim();
-                        self.policy.user = (!user.is_empty()).then(|| user.to_owned());
-                    }
-                    "auto-update" | "privilege-drop" | "require-sandbox" => {
-                        let on = switch(value).unwrap_or_else(|| {
-                            let text = "is neither yes nor no, taken for yes";
-                            remark(line, format!("{key}: '{}' {text}", value.trim()));
-                            true
-                        });
-                        match key {
-                            "auto-update" => self.auto_update = on,
-                            "privilege-drop" => self.policy.drop_privileges = on,
-                            _ => self.policy.require_sandbox = on,
-                        }
-                    }
-                    _ => remark(line, format!("unknown key '{key}', ignored")),
-                }
+            if path.contains(",/") || path.contains(", /") {
+                let text = "is one path, with a comma; paths are joined by colons";
+                remark(format!("{key}: '{}' {text}", shown(path)));
             }
+            known.push(PathBuf::from(path));
         }
+        let added = known.get(before..).unwrap_or_default();
+        let words: Vec<_> = added.iter().map(|path| path.to_string_lossy()).collect();
+        Ok(Some(words.join(":")).filter(|value| !value.is_empty()))
+    }
+
+    /// Each key with its default, and the lines that are in force instead, if any.
+    pub fn in_force(&self) -> impl Iterator<Item = (&'static str, &'static str, &[Setting])> {
+        let lines = |key| self.settings.get(key).map_or(&[][..], Vec::as_slice);
+        KEYS.into_iter()
+            .map(move |(key, default)| (key, default, lines(key)))
     }
 }
 
-/// Paths joined by colons, after those of the key's earlier values.
-fn add_paths(known: &mut Vec<PathBuf>, value: &str) {
-    if value.trim().is_empty() {
-        known.clear();
-    }
-    let paths = value.split(':').map(str::trim);
-    known.extend(paths.filter(|path| !path.is_empty()).map(PathBuf::from));
-}
-
-/// The lines of a file, gone through once: rust-ini keeps no line numbers, but keeps the order.
-struct Lines<'t> {
-    rest: std::iter::Zip<std::ops::RangeFrom<usize>, std::str::Lines<'t>>,
-}
-
-impl<'t> Lines<'t> {
-    fn of(text: &'t str) -> Self {
-        Self {
-            rest: (1..).zip(text.lines()),
-        }
-    }
-
-    /// The number of the next line that fits.
-    fn next_that(&mut self, fits: impl Fn(&str) -> bool) -> Option<usize> {
-        let mut ahead = self.rest.clone();
-        let found = ahead.find(|(_, line)| fits(line.trim()));
-        if found.is_some() {
-            self.rest = ahead;
-        }
-        found.map(|(number, _)| number)
+/// Why a path in a list is not taken.
+fn what_is_missing(path: &str) -> &'static str {
+    match path.starts_with('~') {
+        true => "is not the path of a home directory here: write that out",
+        false => "is not an absolute path",
     }
 }
 

@@ -1,6 +1,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use serde_json::Value;
+
 use super::*;
 
 fn root_with(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
@@ -61,45 +63,6 @@ fn a_drop_in_in_etc_masks_the_one_of_the_same_name() {
 }
 
 #[test]
-fn what_is_not_understood_is_named_by_file_and_line_and_ignored() {
-    let (_dir, root) = root_with(&[(
-        "etc/epcache.conf",
-        "# comment\n[epcache]\ndirectories = /a\nauto-upgrade = yes\n[other]\nx = 1\n",
-    )]);
-    let (config, remarks) = read(&root);
-    assert_eq!(config.directories, [PathBuf::from("/a")]);
-    let remarks: Vec<_> = remarks.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        remarks,
-        [
-            "/etc/epcache.conf:4: unknown key 'auto-upgrade', ignored",
-            "/etc/epcache.conf:5: unknown section [other], ignored",
-        ]
-    );
-}
-
-#[test]
-fn a_file_that_does_not_parse_costs_itself_alone() {
-    let (dir, root) = root_with(&[
-        ("etc/epcache.conf", "[epcache\ndirectories = /a\n"),
-        ("etc/epcache.conf.d/z.conf", "directories = /z\n"),
-    ]);
-    fs::write(
-        dir.path().join("etc/epcache.conf.d/y.conf"),
-        b"directories = \xff",
-    )
-    .unwrap();
-    let (config, remarks) = read(&root);
-    assert_eq!(config.directories, [PathBuf::from("/z")]);
-    assert_eq!(remarks.len(), 2, "{remarks:?}");
-    assert!(
-        remarks[0].to_string().starts_with("/etc/epcache.conf:"),
-        "{}",
-        remarks[0]
-    );
-}
-
-#[test]
 fn the_triggers_are_on_unless_switched_off_and_the_last_word_counts() {
     let set = |files: &[(&str, &str)]| {
         let (_dir, root) = root_with(files);
@@ -131,44 +94,116 @@ fn the_triggers_are_on_unless_switched_off_and_the_last_word_counts() {
     assert!(set(&[drop_in, masked]));
 }
 
+/// The cases that the Python reader passes as well: files, what they set, what is said of them. Each
+/// character of a file is one byte.
 #[test]
-fn a_switch_that_is_not_understood_is_on_and_named_by_file_and_line() {
-    let (_dir, root) = root_with(&[(
-        "etc/epcache.conf",
-        "[epcache]\nauto-update = no\n# or\nauto-update = maybe\n",
-    )]);
-    let (config, remarks) = read(&root);
-    assert!(config.auto_update);
-    let remarks: Vec<_> = remarks.iter().map(ToString::to_string).collect();
-    let expected = "/etc/epcache.conf:4: auto-update: 'maybe' is neither yes nor no, taken for yes";
-    assert_eq!(remarks, [expected]);
+fn the_table_of_cases() {
+    let table = include_str!("../../python/tests/configuration.json");
+    let table: Vec<Value> = serde_json::from_str(table).unwrap();
+    assert!(table.len() > 40);
+    for case in &table {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, content) in case["files"].as_object().unwrap() {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let bytes = content
+                .as_str()
+                .unwrap()
+                .chars()
+                .map(|c| u8::try_from(c).unwrap());
+            fs::write(path, bytes.collect::<Vec<u8>>()).unwrap();
+        }
+        let (config, remarks) = read(&Root::at(dir.path()).unwrap());
+        let paths = |key: &str| -> Vec<PathBuf> {
+            let paths = case
+                .get(key)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten();
+            paths.map(|path| path.as_str().unwrap().into()).collect()
+        };
+        let flag = |key: &str, default| case.get(key).map_or(default, |it| it.as_bool().unwrap());
+        let level = case
+            .get("freshness")
+            .map_or("auto", |it| it.as_str().unwrap());
+        let expected = Config {
+            directories: paths("directories"),
+            indexes: paths("index-path"),
+            auto_update: flag("auto-update", true),
+            freshness: Level::of_word(level).unwrap(),
+            policy: Policy {
+                user: None,
+                drop_privileges: flag("privilege-drop", true),
+                require_sandbox: flag("require-sandbox", false),
+            },
+            settings: config.settings.clone(),
+        };
+        assert_eq!(config, expected, "{case}");
+        let remarks: Vec<_> = remarks.iter().map(ToString::to_string).collect();
+        assert_eq!(Value::from(remarks), case["remarks"], "{case}");
+    }
 }
 
 #[test]
-fn indexes_beside_shared_trees_and_how_far_they_are_believed() {
+fn it_is_known_where_each_value_comes_from() {
     let (_dir, root) = root_with(&[
         (
             "usr/lib/epcache/epcache.conf",
-            "index-path = /gone\nfreshness = strict\n",
+            "directories = /gone\nauto-update = no\nfreshness = fast\n",
         ),
         (
             "etc/epcache.conf",
-            "[epcache]\nindex-path =\nindex-path = /sw/a:/sw/b\nindex-path = /sw/c\nfreshness = fast\n",
+            "directories =\ndirectories = /a:b:/c\nauto-update = yes\nfreshness = no level\n",
         ),
-        ("etc/epcache.conf.d/odd.conf", "\nfreshness = Fast\n"),
+        ("etc/epcache.conf.d/x.conf", "\ndirectories = /d\n"),
+    ]);
+    let (config, _) = read(&root);
+    let mut lines = Vec::new();
+    for (key, default, settings) in config.in_force() {
+        for setting in settings {
+            let (value, file) = (&setting.value, setting.file.display());
+            lines.push(format!("{key} = {value} {file}:{}", setting.line));
+        }
+        if settings.is_empty() {
+            lines.push(format!("{key} = {default}"));
+        }
+    }
+    assert_eq!(
+        lines,
+        [
+            "directories = /a:/c /etc/epcache.conf:2",
+            "directories = /d /etc/epcache.conf.d/x.conf:2",
+            "index-path = ",
+            "freshness = fast /usr/lib/epcache/epcache.conf:3",
+            "auto-update = yes /etc/epcache.conf:3",
+            "user = ",
+            "privilege-drop = yes",
+            "require-sandbox = no",
+        ]
+    );
+}
+
+#[test]
+fn a_search_directory_that_does_not_exist_is_said_with_its_line() {
+    let (_dir, root) = root_with(&[
+        ("etc/epcache.conf", "directories = /there:/not/there\n"),
+        ("there/file", ""),
+        (
+            "etc/epcache.conf.d/x.conf",
+            "# a file may be an archive\ndirectories = /there/file:/there/file/in\n",
+        ),
     ]);
     let (config, remarks) = read(&root);
+    assert_eq!(remarks, []);
+    let missing: Vec<_> = missing(&root, &config)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
-        config.indexes,
-        ["/sw/a", "/sw/b", "/sw/c"].map(PathBuf::from)
-    );
-    assert_eq!(config.freshness, Level::Auto);
-    let remarks: Vec<_> = remarks.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        remarks,
+        missing,
         [
-            "/etc/epcache.conf.d/odd.conf:2: freshness: 'Fast' is none of auto, fast, strict and trust, \
-             taken for auto"
+            "/etc/epcache.conf:1: directories: /not/there does not exist",
+            "/etc/epcache.conf.d/x.conf:2: directories: /there/file/in does not exist",
         ]
     );
 }
@@ -207,7 +242,7 @@ fn a_file_of_the_kernel_s_is_no_configuration() {
     // What shows a size of 0 is not opened, whatever it would say.
     let mut left = TOTAL_LIMIT;
     let content = content(&root, Path::new("/etc/epcache.conf"), &mut left);
-    assert_eq!(content.unwrap(), None);
+    assert_eq!(content.unwrap(), None::<Vec<u8>>);
     let system = Root::system();
     let status = super::content(&system, Path::new("/proc/self/status"), &mut left);
     assert_eq!(status.unwrap(), None);

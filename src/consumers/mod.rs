@@ -8,11 +8,11 @@
 
 mod view;
 
-use glob::Pattern;
-use ini::{Ini, ParseOption};
-
-use crate::config::{self, MOST_REMARKS, Remark, TOTAL_LIMIT, content, drop_ins, switch};
+use crate::config::{
+    self, Line, MOST_REMARKS, Remark, TOTAL_LIMIT, content, drop_ins, lines, shown, switch,
+};
 use crate::rooted::Root;
+use glob::Pattern;
 
 pub use view::{Files, files};
 
@@ -87,18 +87,14 @@ pub fn read(root: &Root) -> (Vec<Consumer>, Vec<Remark>) {
     let (mut consumers, mut remarks) = (Vec::new(), Vec::new());
     let mut left = TOTAL_LIMIT;
     for (file_name, path) in drop_ins(root, DIRECTORIES) {
-        if remarks.len() >= MOST_REMARKS {
-            break;
-        }
         let name = file_name
             .to_str()
             .and_then(|name| name.strip_suffix(".conf"));
         let mut remark = |line, text: String| {
-            remarks.push(Remark {
-                path: path.clone(),
-                line,
-                text,
-            });
+            if remarks.len() < MOST_REMARKS {
+                let path = path.clone();
+                remarks.push(Remark { path, line, text });
+            }
         };
         let Some(name) = name.filter(|name| is_usable(name)) else {
             let text = "its name is to be of letters, digits, '.', '_' and '-', ignored";
@@ -108,7 +104,7 @@ pub fn read(root: &Root) -> (Vec<Consumer>, Vec<Remark>) {
         match content(root, &path, &mut left) {
             // Masked: an empty file, or a link to /dev/null.
             Ok(None) => {}
-            Ok(Some(text)) if text.trim().is_empty() => {}
+            Ok(Some(text)) if text.trim_ascii().is_empty() => {}
             Ok(Some(text)) => consumers.extend(parse(name, &text, &mut remark)),
             Err(error) => remark(None, format!("cannot be read, ignored: {error}")),
         }
@@ -128,66 +124,61 @@ fn is_usable(name: &str) -> bool {
 
 fn parse(
     name: &str,
-    text: &str,
+    content: &[u8],
     remark: &mut impl FnMut(Option<usize>, String),
 ) -> Option<Consumer> {
-    let plain = ParseOption {
-        enabled_quote: false,
-        enabled_escape: false,
-        ..ParseOption::default()
-    };
-    let ini = match Ini::load_from_str_opt(text, plain) {
-        Ok(ini) => ini,
-        Err(error) => {
-            remark(Some(error.line), format!("{}, ignored", error.msg));
-            return None;
-        }
-    };
     let mut consumer = Consumer {
         name: name.to_owned(),
         groups: Vec::new(),
         forms: Vec::new(),
     };
-    for (section, properties) in &ini {
-        if let Some(section) = section.filter(|&section| section != "consumer") {
-            remark(None, format!("unknown section [{section}], ignored"));
-            continue;
-        }
-        for (key, value) in properties.iter() {
-            let words = value.split_whitespace();
-            match key {
-                "groups" => {
-                    for word in words {
-                        match Pattern::new(word) {
-                            Ok(pattern) => consumer.groups.push(pattern),
-                            Err(error) => remark(None, format!("groups: '{word}': {error}")),
-                        }
-                    }
-                }
-                "view" => {
-                    for word in words {
-                        match Form::of_word(word) {
-                            Some(form) => consumer.forms.push(form),
-                            None => remark(
-                                None,
-                                format!("view: '{word}' is neither json nor tsv, ignored"),
-                            ),
-                        }
-                    }
-                }
-                "stamp" => match switch(value) {
-                    Some(true) => consumer.forms.push(Form::Stamp),
-                    Some(false) => {}
-                    None => remark(
-                        None,
-                        format!(
-                            "stamp: '{}' is neither yes nor no, taken for no",
-                            value.trim()
-                        ),
-                    ),
-                },
-                _ => remark(None, format!("unknown key '{key}', ignored")),
+    let mut is_ours = true;
+    for (line, said) in lines(content) {
+        let mut remark = |text: String| remark(Some(line), text);
+        let (key, value) = match said {
+            Line::Mistake(text) => {
+                remark(text);
+                continue;
             }
+            Line::Section(name) => {
+                is_ours = name == "consumer";
+                if !is_ours {
+                    let name = shown(&name);
+                    remark(format!(
+                        "unknown section [{name}], its settings are ignored"
+                    ));
+                }
+                continue;
+            }
+            Line::Setting(..) if !is_ours => continue,
+            Line::Setting(key, value) => (key, value),
+        };
+        let words = value.split_whitespace();
+        match key.as_str() {
+            "groups" => {
+                for word in words {
+                    match Pattern::new(word) {
+                        Ok(pattern) => consumer.groups.push(pattern),
+                        Err(error) => remark(format!("groups: '{word}': {error}")),
+                    }
+                }
+            }
+            "view" => {
+                for word in words {
+                    match Form::of_word(word) {
+                        Some(form) => consumer.forms.push(form),
+                        None => remark(format!("view: '{word}' is neither json nor tsv, ignored")),
+                    }
+                }
+            }
+            "stamp" => match switch(&value) {
+                Some(true) => consumer.forms.push(Form::Stamp),
+                Some(false) => {}
+                None => remark(format!(
+                    "stamp: '{value}' is neither yes nor no, taken for no"
+                )),
+            },
+            _ => remark(format!("unknown key '{}', line ignored", shown(&key))),
         }
     }
     consumer.forms = Form::ALL

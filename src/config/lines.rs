@@ -1,0 +1,90 @@
+//! The lines of an INI file, each understood or not by itself.
+//!
+//! In come the bytes of a file, out comes what each line says. rust-ini is given one line at a time:
+//! of a whole file it drops everything, or takes a setting for a part of the one before, where a
+//! single line has a mistake. The Python reader has the same rules (`_settings` in
+//! `python/src/epcache`); `python/tests/configuration.json` has the cases for both.
+
+use ini::{Ini, ParseOption};
+
+/// So much of a line is shown, in characters.
+const SHOWN: usize = 60;
+
+/// What a line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// `[name]`
+    Section(String),
+    /// `key = value`, or `key: value`.
+    Setting(String, String),
+    /// It could not be understood: what is wrong, and the line.
+    Mistake(String),
+}
+
+/// The lines that say something, with their numbers, from 1.
+pub(crate) fn lines(content: &[u8]) -> impl Iterator<Item = (usize, Line)> {
+    let mark = "\u{feff}".as_bytes();
+    let content = content.strip_prefix(mark).unwrap_or(content);
+    let lines = content.split(|&byte| byte == b'\n');
+    (1..)
+        .zip(lines)
+        .filter_map(|(number, line)| Some((number, understood(line)?)))
+}
+
+fn understood(line: &[u8]) -> Option<Line> {
+    let mistake = |why: &str| {
+        let line = shown(&String::from_utf8_lossy(line));
+        Some(Line::Mistake(format!("'{line}' {why}, line ignored")))
+    };
+    let Ok(text) = std::str::from_utf8(line) else {
+        return mistake("is not UTF-8");
+    };
+    let text = without_comment(text.trim());
+    if text.is_empty() {
+        return None;
+    }
+    if text.chars().any(|c| c.is_control() && c != '\t') {
+        return mistake("has a control character");
+    }
+    if text.starts_with('[') && text.find(']') != Some(text.len() - 1) {
+        return mistake("is no '[section]'");
+    }
+    let plain = ParseOption {
+        enabled_quote: false,
+        enabled_escape: false,
+        ..ParseOption::default()
+    };
+    let Ok(ini) = Ini::load_from_str_opt(text, plain) else {
+        return mistake("is neither 'key = value' nor '[section]'");
+    };
+    for (section, settings) in &ini {
+        if let Some((key, value)) = settings.iter().next().filter(|(key, _)| !key.is_empty()) {
+            return Some(Line::Setting(key.to_owned(), value.trim().to_owned()));
+        }
+        if let Some(name) = section {
+            return Some(Line::Section(name.trim().to_owned()));
+        }
+    }
+    mistake("is neither 'key = value' nor '[section]'")
+}
+
+/// The line without what begins with `#` or `;` at its start or behind a space.
+fn without_comment(line: &str) -> &str {
+    let mut before = ' ';
+    for (at, c) in line.char_indices() {
+        if matches!(c, '#' | ';') && matches!(before, ' ' | '\t') {
+            return line.get(..at).unwrap_or_default().trim_end();
+        }
+        before = c;
+    }
+    line
+}
+
+/// A text from a file, cut where it is long.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown: String = text.trim().chars().take(SHOWN).collect();
+    if shown.len() < text.trim().len() {
+        shown.push('…');
+    }
+    shown
+}
