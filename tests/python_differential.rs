@@ -1,8 +1,5 @@
-//! The Python reader gives CPython's answer, in CPython's order: on real installations, and on generated ones that
-//! hold every odd case; indexed and live, on every Python that `tests/setup` finds.
-//!
-//! What is right is what `tests/differential.rs` holds the program against. The quick reader (`_quick.py`) is held
-//! against the library of the same interpreter, to which it leaves what it is not sure of.
+//! The Python reader answers as the library of the same interpreter does, or leaves the question to it: on real
+//! installations, and on generated ones that hold every odd case, on every Python that `tests/setup` finds.
 
 #![allow(
     clippy::expect_used,
@@ -19,98 +16,12 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 use support::{
-    Answer, EntryPoint, FIELDS_AND_PATH, Interpreter, Library, Twins, difference, epcache,
-    from_json, interpreters, newest_oracle, path_arguments, public_directory, repository, run,
-    run_with_input, say, skip, text, tree, within,
+    Interpreter, epcache, from_json, interpreters, newest_oracle, path_arguments, public_directory,
+    repository, run, run_with_input, say, text, tree, within,
 };
 
 /// A user that owns nothing.
 const NOBODY: u32 = 65534;
-
-/// A `sys.path`, and an index of it that root has made.
-#[derive(Serialize)]
-struct Question<'p> {
-    path: &'p [PathBuf],
-    index: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct Reply {
-    entry_points: Vec<EntryPoint>,
-    how: Vec<String>,
-}
-
-fn ask(python: &Interpreter, user: Option<u32>, questions: &[Question<'_>]) -> Vec<Reply> {
-    let mut command = within(300, &python.executable);
-    command
-        .args(["-B", "-s"])
-        .arg(repository().join("python/tests/answers.py"))
-        .env_remove("PYTHONPATH")
-        // Archives of names that are not UTF-8, and a locale that would not have them.
-        .env("PYTHONUTF8", "1");
-    if let Some(user) = user {
-        command.args(["--as".to_owned(), user.to_string()]);
-    }
-    let questions = serde_json::to_vec(questions).expect("paths that are UTF-8");
-    let output = run_with_input(&mut command, &questions);
-    let said = text(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
-    from_json(&output.stdout).expect("the answers' JSON")
-}
-
-/// Each `sys.path` twice: with an index of it in `folder`, and without.
-fn both_ways<'p>(
-    folder: &Path,
-    paths: impl Iterator<Item = &'p Vec<PathBuf>>,
-) -> Vec<Question<'p>> {
-    let two = paths.enumerate().flat_map(|(number, path)| {
-        let index = folder.join(number.to_string());
-        let mut refresh = epcache();
-        refresh.arg("refresh").args(path_arguments(path));
-        // Status 1: a search directory could not be read, and the others are in the index.
-        let refreshed = run(refresh.arg("--output").arg(&index));
-        let said = text(&refreshed.stderr);
-        assert!(matches!(refreshed.status.code(), Some(0 | 1)), "{said}");
-        [Some(index), None].map(|index| Question { path, index })
-    });
-    two.collect()
-}
-
-#[test]
-fn real_trees_give_cpythons_answer_in_python() {
-    let Some(newest) = newest_oracle() else {
-        return;
-    };
-    let trees = real_trees();
-    let paths: Vec<_> = trees.iter().map(|tree| tree.1.clone()).collect();
-    let truth = newest.ask(Library::Backport, Twins::Chosen, &paths);
-    let folder = public_directory();
-    let questions = both_ways(folder.path(), paths.iter());
-    let mut failures = vec![];
-    for python in interpreters() {
-        let replies = ask(&python, None, &questions);
-        for (number, reply) in replies.into_iter().enumerate() {
-            let (name, truth) = (&trees[number / 2].0, &truth[number / 2]);
-            let truth = truth.as_ref().expect("CPython answers for a real tree");
-            let Reply { entry_points, how } = reply;
-            let indexed = number % 2 == 0;
-            if indexed && !how.iter().all(|how| how == "fresh" || how == "missing") {
-                failures.push(format!("{} on {name}: {how:?}", python.version));
-            }
-            let answer: Answer = Ok(entry_points);
-            if let Some(difference) = difference(&answer, truth, FIELDS_AND_PATH) {
-                let version = &python.version;
-                failures.push(format!("{version} on {name}, {indexed}: {difference}"));
-            }
-        }
-        say(&format!(
-            "{}: {} trees, indexed and live",
-            python.version,
-            trees.len()
-        ));
-    }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
 
 /// What `python/tests/quick_answers.py` is asked, and what it tells: answers, questions left to the library, faults.
 #[derive(Serialize)]
@@ -267,73 +178,7 @@ struct Case {
     name: String,
     path: Vec<PathBuf>,
     cpython: String,
-    expected: Option<Vec<EntryPoint>>,
-    fields: Vec<String>,
     unprivileged: bool,
-}
-
-#[test]
-fn odd_cases_give_cpythons_answer_or_the_documented_one_in_python() {
-    let Some(newest) = newest_oracle() else {
-        return;
-    };
-    let directory = public_directory();
-    let (mut unprivileged, mut plain): (Vec<Case>, Vec<Case>) =
-        generate(&newest, &directory.path().join("generated"))
-            .into_iter()
-            .partition(|case| case.unprivileged);
-    if !geteuid().is_root() {
-        plain.append(&mut unprivileged);
-    }
-    for case in &mut plain {
-        // The program reads no archives, and says so (decision 2); Python reads them as CPython does.
-        if case.name == "zip_archive_may_be_on_the_path" {
-            case.expected = None;
-        }
-    }
-    let mut failures = vec![];
-    for (cases, user) in [(plain, None), (unprivileged, Some(NOBODY))] {
-        let paths: Vec<_> = cases.iter().map(|case| case.path.clone()).collect();
-        // Where CPython raises or hangs, `expected` says what is right, and CPython is not asked.
-        let unsaid = cases.iter().filter(|case| case.expected.is_none());
-        let unsaid: Vec<_> = unsaid.map(|case| case.path.clone()).collect();
-        let mut said = newest
-            .ask(Library::Backport, Twins::Chosen, &unsaid)
-            .into_iter();
-        let truths = cases.iter().map(|case| match &case.expected {
-            Some(expected) => Ok(expected.clone()),
-            None => said.next().expect("an answer for each question"),
-        });
-        let truths: Vec<Answer> = truths.collect();
-        let folder = public_directory();
-        let questions = both_ways(folder.path(), paths.iter());
-        for python in interpreters() {
-            for (number, reply) in ask(&python, user, &questions).into_iter().enumerate() {
-                let (case, truth) = (&cases[number / 2], &truths[number / 2]);
-                let truth = truth
-                    .as_ref()
-                    .expect("where CPython raises there is `expected`");
-                let way = if number % 2 == 0 { "index" } else { "live" };
-                let answer: Answer = Ok(reply.entry_points);
-                if let Some(difference) = difference(&answer, truth, &case.fields) {
-                    let (name, version) = (&case.name, &python.version);
-                    let cpython = &case.cpython;
-                    failures.push(format!(
-                        "{name} ({cpython}), {version}, {way}: {difference}"
-                    ));
-                }
-            }
-        }
-        say(&format!(
-            "{} odd cases, as user {user:?}, indexed and live, on each Python",
-            cases.len()
-        ));
-    }
-    if !geteuid().is_root() {
-        skip("odd cases of another user", "only root can be one");
-    }
-    let many = failures.len();
-    assert!(many == 0, "{many} failures:\n{}", failures.join("\n"));
 }
 
 fn generate(interpreter: &Interpreter, root: &Path) -> Vec<Case> {

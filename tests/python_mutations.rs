@@ -1,5 +1,5 @@
 //! Mutated indexes, read by the Python reader: no exception, no wrong answer, no index that costs much
-//! (`python/tests/mutations.py` and `quick_mutations.py` say what is asked of each).
+//! (`python/tests/quick_mutations.py` says what is asked of each).
 
 #![allow(
     clippy::expect_used,
@@ -18,15 +18,6 @@ const SEED: usize = 1;
 
 #[test]
 fn mutated_indexes_do_no_harm_in_python() {
-    read_mutated("mutations.py");
-}
-
-#[test]
-fn mutated_indexes_do_no_harm_in_the_quick_reader() {
-    read_mutated("quick_mutations.py");
-}
-
-fn read_mutated(script: &str) {
     let Some(python) = interpreters().into_iter().next() else {
         return skip("mutated indexes in Python", "there is no Python");
     };
@@ -38,7 +29,7 @@ fn read_mutated(script: &str) {
             let mut command = within(1200, &python.executable);
             command
                 .arg("-B")
-                .arg(repository().join("python/tests").join(script))
+                .arg(repository().join("python/tests").join("quick_mutations.py"))
                 .args([count, seed])
                 .env("EPCACHE_TEST_PROGRAM", env!("CARGO_BIN_EXE_epcache"))
                 .env_remove("PYTHONPATH");

@@ -257,6 +257,10 @@ class Quick(Case):
             second = listdir(self.path("two")) != sorted(listdir(self.path("two")))
             self.assertEqual(self.knows(), "nad" if second else "naged")
         self.assertTrue(first or second)
+        # Finders have to give the library's order.
+        with mock.patch.object(os, "listdir", lambda path: sorted(listdir(path), reverse=first)):
+            self.quick.forget()
+            self.assertIsNone(self.quick.search(self.path("two")))
 
     def test_the_entry_points_of_one_distribution(self):
         alpha, beta = self.quick.distribution("alpha")[0], self.quick.distribution("beta")[0]

@@ -1,22 +1,21 @@
-"""`python3 -m epcache`: what `epcache query` prints, for the sys.path of this interpreter; `--explain`
-says where that came from."""
+"""`python3 -m epcache`: what `epcache query` prints, for the sys.path of this interpreter.
+
+`--explain` says where that comes from.
+"""
 
 import os
 import sys
+import warnings
 
-from . import EntryPoints, _warning
-from ._lookup import current_state, look, other_finders
-from ._warning import describe, printable
+from . import EntryPoints, StaleCacheWarning, _mending, _printable, _quick, entry_points
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Sequence
+    from typing import Any, Dict, List, Sequence
 
-    from ._lookup import Answer
-
-_FOUND, _NONE_FOUND, _FAILED = 0, 1, 2
-_WIDEST = 40
-_BOLD, _CYAN, _DIM, _PLAIN = "\x1b[1m", "\x1b[36m", "\x1b[2m", ""
+FOUND, NONE_FOUND = 0, 1
+WIDEST = 40
+BOLD, CYAN, DIM, PLAIN = "\x1b[1m", "\x1b[36m", "\x1b[2m", ""
 
 
 def main(arguments: "Sequence[str]") -> int:
@@ -34,122 +33,97 @@ def main(arguments: "Sequence[str]") -> int:
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="say for each entry of sys.path where its answer comes from, and why",
+        help="say for each entry of sys.path which index knows it, or why none does",
     )
     wanted = parser.parse_args(arguments)
-    _warning._said = True  # what is stale is said below, in the program's own way
-    found = look(wanted.group)
-    if wanted.name is not None:
-        found = found.select(name=wanted.name)
     if wanted.explain:
-        _write(explain(json=wanted.json))
-        return _FOUND
-    state = current_state()
-    for answer in state.last[0]:
-        if answer.differences:
-            _say("warning: " + describe(answer))
+        write(explain(as_json=wanted.json))
+        return FOUND
+    params = {"group": wanted.group, "name": wanted.name}
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = say  # type: ignore[assignment]
+        found = entry_points(**{key: value for key, value in params.items() if value is not None})
     if wanted.json:
-        _write(_as_json(found))
+        write(as_json(found))
     elif wanted.group is None:
-        _write(_groups(found))
+        write(groups(found))
     else:
-        _write(_entries(found))
-    return _FOUND if found else _NONE_FOUND
+        write(entries(found))
+    return FOUND if found else NONE_FOUND
 
 
 # ---- output
 
 
-def _say(text: str) -> None:
-    line = "epcache: %s\n" % printable(text)
-    sys.stderr.write(line.encode("utf-8", "replace").decode(sys.stderr.encoding or "ascii", "replace"))
+def say(message: "Any", *_: "Any") -> None:
+    if isinstance(message, UserWarning):
+        line = "epcache: warning: %s\n" % _printable(str(message))
+        encoding = sys.stderr.encoding or "ascii"
+        sys.stderr.write(line.encode("utf-8", "replace").decode(encoding, "replace"))
 
 
-def _write(text: str) -> None:
+def write(text: str) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "replace"))
     sys.stdout.buffer.flush()
 
 
-def _as_json(found: EntryPoints) -> str:
-    import json
-
+def as_json(found: EntryPoints) -> str:
     rows = []
     for entry in found:
-        path = name = version = ""
-        if entry.dist is not None:
-            path, name, version = described(entry.dist)
-        rows.append(
-            {
-                "group": entry.group,
-                "name": entry.name,
-                "value": entry.value,
-                "distribution": name,
-                "version": version,
-                "path": path,
-            }
-        )
-    return _escaped(json.dumps(rows, indent=2, ensure_ascii=False)) + "\n"
+        dist = entry.dist
+        row = {"group": entry.group, "name": entry.name, "value": entry.value}
+        row["distribution"] = dist.name if dist else ""
+        row["version"] = dist.version if dist else ""
+        row["path"] = str(dist._path) if dist else ""
+        rows.append(row)
+    return dumped(rows)
 
 
-def described(dist: object) -> "tuple[str, str, str]":
-    """Metadata directory, name, version: also of a distribution that another finder knows."""
-    facts = getattr(type(dist), "_facts", None)
-    if facts is not None:
-        return facts(dist)  # type: ignore[no-any-return]
-    path = getattr(dist, "_path", "")
-    return str(path), str(getattr(dist, "name", "")), str(getattr(dist, "version", ""))
-
-
-def _escaped(text: str) -> str:
+def dumped(value: "Any") -> str:
     """JSON in which nothing stands raw that must not reach a terminal."""
-    if text.isascii() and text.replace("\n", "").isprintable():
-        return text
-    return "".join(
-        [
-            character
-            if character == "\n"
-            or printable(character) == character
-            and not 0xD800 <= ord(character) < 0xE000
-            else "\\u%04x" % ord(character)
-            for character in text
-        ]
-    )
+    import json
+
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    shown = [one if one.isprintable() or one == "\n" else "\\u%04x" % ord(one) for one in text]
+    return "".join(shown) + "\n"
 
 
-def _groups(found: EntryPoints) -> str:
+def groups(found: EntryPoints) -> str:
     counts: "Dict[str, int]" = {}
     for entry in found:
         counts[entry.group] = counts.get(entry.group, 0) + 1
-    rows = [(printable(group), str(counts[group])) for group in sorted(counts)]
+    rows = [(_printable(group), str(counts[group])) for group in sorted(counts)]
     if not sys.stdout.isatty():
         return "".join(["%s\t%s\n" % row for row in rows])
     width = max([len(count) for _, count in rows] or [0])
-    return _table([[count.rjust(width), group] for group, count in rows], [_DIM, _BOLD])
+    return table([[count.rjust(width), group] for group, count in rows], [DIM, BOLD])
 
 
-def _entries(found: EntryPoints) -> str:
+def entries(found: EntryPoints) -> str:
     if not sys.stdout.isatty():
         rows = [(entry.group, entry.name, entry.value) for entry in found]
-        return "".join(["\t".join(map(printable, row)) + "\n" for row in rows])
+        return "".join(["\t".join(map(_printable, row)) + "\n" for row in rows])
     cells = []
     for entry in found:
-        value = printable(entry.value)
+        value = _printable(entry.value)
         try:
             entry.module
         except ValueError:
             value += " (malformed)"
-        _, name, version = described(entry.dist)
-        cells.append([printable(entry.name), value, printable("%s %s" % (name, version))])
-    return _table(cells, [_CYAN, _PLAIN, _DIM])
+        dist = entry.dist
+        of = "%s %s" % (dist.name, dist.version) if dist else ""
+        cells.append([_printable(entry.name), value, _printable(of)])
+    return table(cells, [CYAN, PLAIN, DIM])
 
 
-def _table(rows: "List[List[str]]", styles: "List[str]") -> str:
+def table(rows: "List[List[str]]", styles: "List[str]") -> str:
     if "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
         styles = [""] * len(styles)
     widths = [0] * len(styles)
     for row in rows:
-        widths = [max(width, min(len(cell), _WIDEST)) for width, cell in zip(widths, row)]
+        widths = [max(width, min(len(cell), WIDEST)) for width, cell in zip(widths, row)]
     lines = []
     for row in rows:
         line = ""
@@ -163,103 +137,73 @@ def _table(rows: "List[List[str]]", styles: "List[str]") -> str:
 
 # ---- where answers come from
 
-_HOW = {
-    "fresh": "from the index: its times are as recorded",
-    "moved": "from the index: its times have moved, and nothing else has",
-    "stale": "from the index where that is right, the rest is read live",
-    "trust": "from the index, on trust",
-    "missing": "there is no such directory",
-    "live": "read live",
-    "archive": "an archive, read live",
-    "no archive": "neither a directory nor an archive",
-    "unreadable": "cannot be read",
-}
 
-
-def explain(json: bool = False) -> str:
+def explain(as_json: bool = False) -> str:
     """For each place of an index, and each entry of sys.path, what became of it and why."""
-    state = current_state()
-    answers = [state.answer(path) for path in sys.path if isinstance(path, str)]
-    places = [
-        (kind, path, state.unusable.get(path, "used" if any_of(answers, path) else "not needed"))
-        for kind, path, _ in state.placed
-    ]
-    entries = []
-    for answer in answers:
-        record = answer.record
-        why = [_HOW.get(answer.how, answer.how)]
-        index = None if answer.index is None else answer.index.path
-        if answer.how in ("live", "archive") and not answer.passed and state.placed:
-            why.append("no index has a true record of it")
-        if answer.differences:
-            why.append(describe(answer))
-        if answer.index is not None and answer.index.suspect:
-            why.append("the index is suspect: a refresh has failed since")
-        why += ["%s: %s" % passed for passed in answer.passed if passed[1] != "stale"]
-        entries.append((answer.path, answer.how, index, record.count if record else 0, why))
-    if json:
-        import json as library
-
-        return (
-            _escaped(
-                library.dumps(
-                    {
-                        "level": state.level,
-                        "indexes": [
-                            {"kind": kind, "path": path, "state": what}
-                            for kind, path, what in places
-                        ],
-                        "sys_path": [
-                            {
-                                "path": path,
-                                "answer": how,
-                                "index": index,
-                                "distributions": count,
-                                "why": why,
-                            }
-                            for path, how, index, count, why in entries
-                        ],
-                    },
-                    indent=2,
-                    ensure_ascii=False,
-                )
-            )
-            + "\n"
-        )
-    lines = ["level: %s" % state.level, "indexes:"]
-    lines += ["  %s (%s): %s" % (path, kind, what) for kind, path, what in places]
+    _quick.forget()
+    places = _quick.places(_quick.environment())
+    indexes = []
+    for path, level in places:
+        index = _quick.opened(path, level)
+        what = "there" if index else "missing, or not trusted"
+        if index is None and os.access(path, os.F_OK):
+            what = "not trusted, damaged, or not an index of this version"
+        elif index and index.is_suspect:
+            what = "suspect: a refresh has failed since"
+        indexes.append({"path": path, "level": level, "state": what})
+    entries = [about(path) for path in sys.path if isinstance(path, str)]
+    try:
+        _quick.Question(True)
+        why = ""
+    except Exception as error:
+        why = "the library is asked for everything: %s" % error
+    if as_json:
+        return dumped({"indexes": indexes, "sys_path": entries, "why": why})
+    lines = ["indexes:"] + ["  %(path)s (%(level)s): %(state)s" % one for one in indexes]
     if not places:
         lines.append("  none is asked")
     lines.append("sys.path:")
-    for path, _, index, count, why in entries:
-        shown = repr(path) if not path else path
-        lines.append("  %s: %d distribution%s" % (shown, count, "" if count == 1 else "s"))
-        if index is not None:
-            lines.append("    index: %s" % index)
-        lines += ["    %s" % reason for reason in why]
-    finders = other_finders()
-    if finders is None:
-        lines.append("no path finder on sys.meta_path: sys.path is not searched")
-    for finder in finders or ():
-        if finder is not None:
-            lines.append("asked, too: %r" % (finder,))
-    return "".join([printable(line) + "\n" for line in lines])
+    for one in entries:
+        lines.append("  %s: %s" % (one["path"] or "''", one["answer"]))
+        if one["index"]:
+            lines.append("    index: %s" % one["index"])
+    return "".join([_printable(line) + "\n" for line in lines + ([why] if why else [])])
 
 
-def any_of(answers: "List[Answer]", path: str) -> bool:
-    return any([answer.index is not None and answer.index.path == path for answer in answers])
+def about(path: str) -> "Dict[str, Any]":
+    """Which index knows an entry of sys.path; else why the library is asked."""
+    index = None
+    try:
+        question = _quick.Question(False)
+        entry = question.first(path, lambda entry: entry.everything())
+        for one in question.indexes:
+            one.require_sound()
+        if entry is None:
+            answer = "no metadata"
+        else:
+            index = entry.record.index.path
+            answer = "%d distributions, as recorded" % entry.record.count
+    except _quick.Stale as error:
+        answer = "the library is asked: %s since the index was written" % error
+        answer += "; `%s` mends that" % _mending(_quick.stale[-1][0])
+    except _quick.Damaged as error:
+        answer = "the library is asked: the index %s is damaged" % error
+    except Exception as error:
+        answer = "the library is asked: %s" % error
+    return {"path": path, "index": index, "answer": answer}
 
 
-def _run() -> int:
+def run() -> int:
+    warnings.simplefilter("ignore", StaleCacheWarning)
     try:
         return main(sys.argv[1:])
     except BrokenPipeError:
-        # Whoever read along has seen enough. Python flushes once more at its end: into nothing.
+        # Who reads has seen enough. Python flushes once more at its end: into nothing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return _FOUND
+        return FOUND
     except KeyboardInterrupt:
         return 130
 
 
 if __name__ == "__main__":
-    sys.exit(_run())
+    sys.exit(run())

@@ -264,7 +264,12 @@ def _of_distribution(question: "Question", found: "Distribution") -> "Iterator[E
 
 def _in_entry(question: "Question", path: str, name: "Optional[str]") -> "Iterator[Distribution]":
     question.paths = [path]
-    return iter(_by_name(question, name) if name else _distributions(question))
+    if name:
+        return _by_name(question, name)
+    entry = question.first(path, lambda entry: entry.everything(names_decide=True))
+    if entry and not entry.in_order:
+        raise Unsure("the order is not known")
+    return _distributions(question)
 
 
 def _all_in_entry(question: "Question", path: str) -> "Iterator[Dict[str, Any]]":
