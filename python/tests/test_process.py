@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import unittest
-import warnings
 
 from support import PROGRAM, SOURCE, Case, epcache
 

@@ -870,8 +870,9 @@ class Record:
             words, times = u32s(table), i64s(table)
             starts = list(words[0::16])
             # Of four strings that follow each other, two lengths to a number.
-            lengths = [[pair & 0xFFFF for pair in words[1::16]], [pair >> 16 for pair in words[1::16]]]
-            lengths += [[pair & 0xFFFF for pair in words[2::16]], [pair >> 16 for pair in words[2::16]]]
+            lengths = []
+            for pairs in words[1::16], words[2::16]:
+                lengths += [[pair & 0xFFFF for pair in pairs], [pair >> 16 for pair in pairs]]
             # In no honest table do they add up to more: a small file cannot pose as a large one.
             if sum(map(sum, lengths)) > self._size:
                 self._fail()
@@ -879,8 +880,8 @@ class Record:
             text = self._string(low, max(map(sum, zip(starts, *lengths))) - low)
             strings = []
             for column in lengths:
-                pairs = zip(starts, column)
-                strings.append([text[at - low : at - low + length] for at, length in pairs])
+                here = zip(starts, column)
+                strings.append([text[at - low : at - low + length] for at, length in here])
                 starts = list(map(int.__add__, starts, column))
             names = b"/".join(strings[0])
             if names.count(b"/") != self.count - 1 or b"\0" in names or len(min(strings[0])) < 3:
@@ -907,7 +908,7 @@ class Record:
         )
 
     def group(self, name: bytes) -> "List[Tuple[str, str, int]]":
-        """Name, value and distribution of the entry points of a group, those of twins among them."""
+        """Name, value and distribution of the entry points of a group, those of twins too."""
         row = self.index.search(self._groups_at, self._groups, self._pool, name)
         if not row:
             return []
