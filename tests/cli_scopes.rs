@@ -312,7 +312,7 @@ fn below_a_root_no_link_is_followed_to_write() {
         tree.link(target, &format!("root/{link}"));
         let ran = run(&mut tree.epcache(&["refresh", "--root", "root"]));
         assert_eq!(ran.code, 2, "{ran:?}");
-        let said = format!("/root/{link} is a link, and none is followed there");
+        let said = format!("/root/{link} is a link, and links are not followed here");
         assert!(ran.complaint().contains(&said), "{said}: {ran:?}");
         for elsewhere in ["elsewhere", "root/elsewhere"] {
             assert_eq!(cli::names(tree.path(elsewhere)), ["epcache"]);

@@ -586,7 +586,7 @@ fn memory_has_an_end_and_never_becomes_code() {
     all_succeeded(&told_by(&["limits"]), &["real", "much", "piece-by-piece"]);
     let ran = prey.conquer("eat");
     assert!(
-        gave_up(&ran).contains("it gave up, out of memory perhaps"),
+        gave_up(&ran).contains("it aborted, perhaps out of memory"),
         "{ran:?}"
     );
     prey.is_unharmed();
@@ -766,8 +766,8 @@ fn however_it_ends_the_parent_says_so() {
     let prey = Prey::new();
     let cases = [
         ("crash", "ended: killed by SIGSEGV"),
-        ("abort", "ended: it gave up, out of memory perhaps"),
-        ("panic", "a mistake in epcache: panicked at "),
+        ("abort", "ended: it aborted, perhaps out of memory"),
+        ("panic", "a bug in epcache: panicked at "),
         ("exit 0", "ended: exit status 0"),
         ("exit 7", "ended: exit status 7"),
         ("close", "ended: it closed its pipe"),
@@ -796,7 +796,7 @@ fn what_makes_no_sense_is_not_listened_to() {
         return;
     }
     let prey = Prey::new();
-    let nonsense = "sends what makes no sense: ";
+    let nonsense = "sent an invalid message: ";
     let cases = [
         ("garbage", "a frame of 2779096485 bytes"),
         ("long-frame", "a frame of 4294967295 bytes"),
@@ -907,12 +907,12 @@ fn patience_has_an_end() {
     }
     let prey = Prey::new();
     for (job, expected) in [
-        ("hang silence", "said nothing for 0 s"),
-        ("deaf silence", "said nothing for 0 s"),
-        ("spin silence", "said nothing for 0 s"),
-        ("hang time", "were not read within 0 s, given up"),
-        ("progress time", "were not read within 0 s, given up"),
-        ("progress size", "sends more than 1048576 bytes, given up"),
+        ("hang silence", "sent nothing for 0 s"),
+        ("deaf silence", "sent nothing for 0 s"),
+        ("spin silence", "sent nothing for 0 s"),
+        ("hang time", "were not read within 0 s: gave up"),
+        ("progress time", "were not read within 0 s: gave up"),
+        ("progress size", "sent more than 1048576 bytes: gave up"),
     ] {
         let ran = prey.conquer(job);
         assert_eq!(ran.code, 2, "{job}: {ran:?}");

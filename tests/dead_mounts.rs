@@ -245,7 +245,7 @@ fn whoever_names_it_the_program_ends_within_its_patience() {
     }
     let frozen =
         "export LD_PRELOAD=$(faketime now printenv LD_PRELOAD) FAKETIME='2026-01-01 00:00:00';";
-    let silent = "said nothing for 30 s (a file system that hangs?), given up";
+    let silent = "sent nothing for 30 s (does a file system hang?): gave up";
     let cases = [
         Case::new("the configuration", false, "\"$EPCACHE\" trigger dpkg", 0, silent),
         Case::new("the configuration, where a wait can be ended", true, "\"$EPCACHE\" trigger rpm </dev/null", 0, silent),

@@ -55,7 +55,7 @@ fn a_false_owner_s_tree_leads_to_nothing_that_is_really_theirs() {
             },
             VENV,
             2,
-            ".epcache is a link, and none is followed there",
+            ".epcache is a link, and links are not followed here",
         ),
         (
             |tree| {
@@ -91,7 +91,7 @@ fn a_false_owner_s_tree_leads_to_nothing_that_is_really_theirs() {
             },
             USER,
             2,
-            ".cache is a link, and none is followed there",
+            ".cache is a link, and links are not followed here",
         ),
         (
             |tree| {
@@ -109,7 +109,7 @@ fn a_false_owner_s_tree_leads_to_nothing_that_is_really_theirs() {
             },
             USER,
             2,
-            ".cache/epcache is a link, and none is followed there",
+            ".cache/epcache is a link, and links are not followed here",
         ),
         // The ordinary: what is theirs is refreshed as them.
         (

@@ -29,7 +29,7 @@ fn no_link_in_an_environment_on_it_leads_root_onto_the_host() {
         return;
     }
     const REFRESH: &str = "\"$EPCACHE\" refresh -q --venv mnt/venv";
-    const LINK: &str = "is a link, and none is followed there";
+    const LINK: &str = "is a link, and links are not followed here";
     let cases: [Case; 7] = [
         (
             |tree| {
@@ -124,7 +124,7 @@ fn no_link_in_a_home_on_it_leads_root_onto_the_host() {
             },
             REFRESH,
             2,
-            ".cache is a link, and none is followed there",
+            ".cache is a link, and links are not followed here",
         ),
         (
             |tree| {
@@ -133,7 +133,7 @@ fn no_link_in_a_home_on_it_leads_root_onto_the_host() {
             },
             REFRESH,
             2,
-            ".cache/epcache is a link, and none is followed there",
+            ".cache/epcache is a link, and links are not followed here",
         ),
         (
             |tree| {
@@ -194,7 +194,7 @@ fn no_link_below_a_root_on_it_leads_root_onto_the_host() {
         \"$EPCACHE\" trigger --strict -q dpkg --root mnt/root || test $status = $?
         test $status != 0 || test -f mnt/root/usr/lib/epcache/index
         exit $status";
-    const LINK: &str = "is a link, and none is followed there";
+    const LINK: &str = "is a link, and links are not followed here";
     let cases: [Case; 10] = [
         (
             |tree| with(tree, DROP_INS, "usr/lib/epcache"),

@@ -92,8 +92,8 @@ fn cases() -> Vec<Case> {
             "a configured user that does not exist",
             |tree| drop(tree.file("etc/epcache.conf", "user = gone\n")),
             String::new(),
-            "the configuration says user = gone, and there is no such user in /etc/passwd or /usr/lib/passwd: \
-             packages are not read as another one",
+            "the configuration says user = gone, which is not in /etc/passwd or /usr/lib/passwd: \
+             packages are not read as another user",
         ),
         (
             "_epcache itself, configured and not there",
@@ -102,8 +102,8 @@ fn cases() -> Vec<Case> {
                 tree.file("etc/epcache.conf", "user = _epcache\n");
             },
             String::new(),
-            "the configuration says user = _epcache, and there is no such user in /etc/passwd or \
-             /usr/lib/passwd: packages are not read as another one",
+            "the configuration says user = _epcache, which is not in /etc/passwd or \
+             /usr/lib/passwd: packages are not read as another user",
         ),
         (
             "no user of its own, and no Landlock",

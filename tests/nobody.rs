@@ -155,7 +155,7 @@ fn another_process_of_nobody_s_costs_one_refresh_at_most() {
             19,
             "trigger dpkg --root root",
             0,
-            "the process that reads packages said nothing for 30 s",
+            "the process that reads packages sent nothing for 30 s",
         ),
     ] {
         let tree = tree();

@@ -103,7 +103,7 @@ fn a_trigger_ends_by_itself_whatever_mount_does_not_answer() {
                 let ran = run(&mut configured(&tree, &line));
                 assert_eq!(ran.code, 0, "{what}: {ran:?}");
                 assert!(
-                    ran.stderr.contains("within 310 s, given up"),
+                    ran.stderr.contains("within 310 s: gave up"),
                     "{what}: {ran:?}"
                 );
                 assert!(began.elapsed() < Duration::from_secs(40), "{what}");

@@ -127,7 +127,7 @@ fn a_link_on_a_separate_var_that_is_mounted_nosuid_is_named() {
                 mount --bind /usr /usr; mount -o remount,bind,ro /usr; epcache refresh -q --system";
     let ran = in_system(&tree(), "", line);
     assert_eq!(ran.code, 2, "{ran:?}");
-    let said = "/var/cache is a link, and its file system is mounted nosuid: name the directory that is meant";
+    let said = "/var/cache is a link, and its file system is mounted nosuid: give the path of the directory";
     assert!(ran.stderr.contains(said), "{ran:?}");
 }
 

@@ -121,7 +121,8 @@ fn a_tracer_that_changes_system_calls_is_named() {
         let ran = behind(&tree, true, "proot", arguments);
         assert_eq!(ran.code, code, "{ran:?}");
         assert!(
-            ran.stderr.contains("a forbidden system call (which proot,"),
+            ran.stderr
+                .contains("a forbidden system call (perhaps one of proot,"),
             "{ran:?}"
         );
     }

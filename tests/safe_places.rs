@@ -92,7 +92,8 @@ fn root_writes_only_into_a_folder_that_is_root_s_alone() {
     if !root_for("the folder that root writes to") {
         return;
     }
-    let writable = Some("others than root can write to way/folder: `chmod go-w way/folder` mends");
+    let writable =
+        Some("users other than root can write to way/folder: run `chmod go-w way/folder`");
     let cases: [Case<'_>; 8] = [
         (
             &|tree| own(tree, "way/folder", NOBODY),
@@ -126,8 +127,8 @@ fn root_follows_a_link_only_if_nobody_else_could_have_made_it() {
     if !root_for("links on the way to where root writes") {
         return;
     }
-    let changeable = Some("is a link, and others can change the directory that it is in: name the");
-    let above = Some("is a link, and others can change a directory above it: name the");
+    let changeable = Some("is a link, and other users can change its directory: give the");
+    let above = Some("is a link, and other users can change a directory above it: give the");
     /// The folder with the link in it one directory further down, below `way/top`.
     fn deep(tree: &Tree) {
         link_to_elsewhere(tree, 0);
@@ -139,7 +140,7 @@ fn root_follows_a_link_only_if_nobody_else_could_have_made_it() {
     let cases: [Case<'_>; 10] = [
         (
             &|tree| link_to_elsewhere(tree, STRANGER),
-            Some("is a link, and it belongs to user 1: name the directory that is meant"),
+            Some("is a link, and it belongs to user 1: give the path of the directory"),
         ),
         (
             &|tree| {

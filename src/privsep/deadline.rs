@@ -1,9 +1,10 @@
-//! Work that is ended when its time is up, whatever it waits for.
+//! Runs work in a child, and ends it when its time is up, even if the child is blocked.
 //!
-//! A process that waits for a dead file system, or for somebody to read what it prints, cannot end itself.
-//! So it is a child, with a parent that looks at nothing but the clock. What the child prints goes
-//! through the parent: a child that is left behind in the kernel holds none of the caller's descriptors,
-//! and a pipe that nobody reads keeps nobody waiting.
+//! The input is the work and a time limit. The output is the exit status of the work. A process
+//! that waits for a dead file system, or for a reader of its output, cannot end itself. So the work
+//! runs in a child, and the parent only watches the clock. The child's output goes through the
+//! parent. So a child that is stuck in the kernel holds none of the caller's descriptors, and a
+//! pipe without a reader blocks no process.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,16 +19,16 @@ use super::parent::{ROUND, Worker, timeout};
 use super::{Trouble, kernel};
 use crate::waiting::Waiting;
 
-/// As much of what the child prints is passed on, in bytes: no caller wants to read more.
+/// In bytes. Output of the child beyond this is dropped.
 const MOST_PRINTED: usize = 64 << 10;
-/// What is written at once: as much as a pipe takes without blocking once it says that it is writable.
+/// In bytes. A pipe that is reported writable takes this many without blocking.
 const PIECE: usize = 512;
-/// For how long somebody may leave unread what is printed. Then the rest is dropped.
+/// How long the reader may leave the output unread. Then the rest is dropped.
 const UNREAD: Duration = Duration::from_secs(5);
 
-/// Has `work` done by a child, for no longer than `patience`, and returns its status. Standard output and
-/// standard error of the child are this process's standard error. Where there can be no child, this process
-/// does the work itself.
+/// Runs `work` in a child for at most `patience`, and returns its status. The child's standard
+/// output and standard error go to this process's standard error. If no child can be started, this
+/// process does the work itself.
 ///
 /// # Errors
 /// [`Trouble::TooSlow`] and [`Trouble::Died`].
@@ -63,7 +64,7 @@ pub fn within(patience: Duration, work: impl FnOnce() -> u8) -> Result<u8, Troub
     }
 }
 
-/// The child prints into the pipe, and reads nothing.
+/// Makes the child print into the pipe, and read nothing.
 fn redirect(input: &OwnedFd) -> nix::Result<()> {
     let (nothing, _) = pipe2(OFlag::O_CLOEXEC)?;
     kernel::duplicate_to(nothing.as_fd(), 0)?;
@@ -98,7 +99,7 @@ fn pass_on(output: &OwnedFd, patience: Duration, waiting: &mut Waiting) -> bool 
     false
 }
 
-/// Writes to standard error once that takes it. Says for how long it did not.
+/// Writes to standard error when it is writable. Returns how long it was not.
 fn print(piece: &[u8], patience: Duration, waiting: &mut Waiting) -> Duration {
     let stderr = io::stderr();
     let mut waited = Duration::ZERO;
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn work_that_closes_what_it_prints_to_and_goes_on_is_ended() {
+    fn work_that_closes_its_output_and_goes_on_is_ended() {
         let ended = within(SHORT, || {
             let (nothing, _) = pipe2(OFlag::O_CLOEXEC).unwrap();
             for fd in 1..=2 {
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn work_that_is_killed_is_told_from_work_that_fails() {
+    fn killed_work_is_distinguished_from_failed_work() {
         let ended = within(LONG, || {
             let own = nix::unistd::getpid();
             nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGKILL).unwrap();
@@ -168,7 +169,7 @@ mod tests {
 
     const ASKED: &str = "EPCACHE_TEST_PRINT";
 
-    /// Only in the process that the tests below start.
+    /// Only does something in the process that the tests below start.
     #[test]
     fn a_lot_is_printed_where_asked() {
         if std::env::var_os(ASKED).is_none() {
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_is_passed_on_up_to_a_limit() {
+    fn output_is_passed_on_up_to_a_limit() {
         let output = printing().output().unwrap();
         assert!(output.status.success());
         let printed = output.stderr.iter().filter(|&&it| it == b'x').count();
@@ -203,10 +204,10 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_read_keeps_the_work_for_a_few_seconds_only() {
+    fn a_caller_that_does_not_read_delays_the_work_only_for_a_few_seconds() {
         let mut process = printing().stderr(Stdio::piped()).spawn().unwrap();
         let pipe = process.stderr.take().unwrap();
-        // Less than what is passed on fits in.
+        // Smaller than the output that is passed on.
         fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
         let began = Instant::now();
         let mut status = process.try_wait().unwrap();

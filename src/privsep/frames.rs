@@ -1,28 +1,29 @@
-//! What travels over the pipe: frames, each a kind, a length and so many bytes.
+//! The frames that travel over the pipe. A frame is a type, a length and that many bytes.
 //!
-//! The reader allots no more for a frame than [`MOST`] bytes, whatever its length says, and what the frames
-//! mean is for others to say.
+//! The input is bytes to send, or a stream to read. The output is bytes in the pipe, or a
+//! [`Frame`]. The reader allocates at most [`MOST`] bytes for a frame, whatever length the frame
+//! claims. This room does not know what frames mean.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// The most that one frame carries, in bytes.
+/// The largest payload of one frame, in bytes.
 pub const MOST: usize = 1 << 20;
 
-/// A frame as it arrived.
+/// A frame that has arrived.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// What kind of thing it is.
+    /// Its type.
     pub kind: u8,
-    /// The thing.
+    /// Its content.
     pub payload: Vec<u8>,
 }
 
-/// Reads the next frame; None at the end of the stream.
+/// Reads the next frame. `None` at the end of the stream.
 ///
 /// # Errors
-/// Those of reading; [`io::ErrorKind::InvalidData`] for a length beyond [`MOST`], and
-/// [`io::ErrorKind::UnexpectedEof`] where the stream ends within a frame.
+/// Those of reading; [`io::ErrorKind::InvalidData`] for a length beyond [`MOST`];
+/// [`io::ErrorKind::UnexpectedEof`] if the stream ends within a frame.
 pub fn read(from: &mut impl Read) -> io::Result<Option<Frame>> {
     let mut kind = [0];
     if from.read(&mut kind)? == 0 {
@@ -60,10 +61,10 @@ impl<W: Write> Sender<W> {
         self.pipe.as_fd()
     }
 
-    /// Sends a frame, or several of one kind where the payload is larger than one may be.
+    /// Sends a frame, or several of one type if the payload is larger than [`MOST`].
     ///
     /// # Errors
-    /// Those of writing: nobody reads any more.
+    /// Those of writing: the reader has gone.
     pub fn send(&mut self, kind: u8, payload: &[u8]) -> io::Result<()> {
         let mut rest = payload;
         loop {
@@ -79,7 +80,7 @@ impl<W: Write> Sender<W> {
     }
 }
 
-/// Writes one after the other, in one system call if that will do.
+/// Writes one after the other, in one system call if possible.
 fn write_both(to: &mut impl Write, first: &[u8], second: &[u8]) -> io::Result<()> {
     let mut pieces = [IoSlice::new(first), IoSlice::new(second)];
     let mut left = pieces.as_mut_slice();
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sent_arrives_and_large_things_in_pieces() {
+    fn frames_arrive_and_large_payloads_are_split() {
         let mut sender = Sender::new(Vec::new());
         let large = vec![7; 2 * MOST + 3];
         sender.send(1, b"").unwrap();
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_is_too_large_is_refused_before_anything_is_allotted() {
+    fn a_length_that_is_too_large_is_refused_before_memory_is_allocated() {
         let mut frame = vec![9];
         frame.extend(u32::MAX.to_le_bytes());
         let error = read(&mut frame.as_slice()).unwrap_err();

@@ -1,8 +1,11 @@
-//! Who the worker is to be, and becoming it for good.
+//! Which user the worker must become, and becoming that user for good.
 //!
-//! The rule: a root that cannot be given up reads nothing. Without a user of its own the worker becomes
-//! `nobody`, a user that it shares with others, and then only in a sandbox. Only in a user namespace that
-//! maps a single user there is nobody else to become: its root can do no more than the user who made it.
+//! The input is the administrator's [`Policy`] and the system's user files. The output is the user
+//! that this process has become ([`Privileges`]), or a [`Refusal`]. The rule: if root's privileges
+//! cannot be given up, nothing is read. Without a user of its own the worker becomes `nobody`,
+//! which it shares with other programs, and then only in a sandbox. In a user namespace that maps a
+//! single user there is no other user to become. Its root can do no more than the user who created
+//! it.
 
 use nix::errno::Errno;
 
@@ -12,7 +15,7 @@ use crate::owner::{OVERFLOW_USER as NOBODY, uid_map};
 use crate::process;
 use crate::rooted::Root;
 
-/// What became of root's privileges.
+/// What happened to root's privileges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Privileges {
     /// Given up: the worker was this user.
@@ -21,12 +24,12 @@ pub enum Privileges {
     Namespace,
     /// There were none.
     Unprivileged,
-    /// Kept, as the administrator wants it.
+    /// Kept, because the configuration says so.
     Kept,
 }
 
 impl Privileges {
-    /// The word for it, in output.
+    /// The word for it in output.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -46,7 +49,7 @@ impl Privileges {
         }
     }
 
-    /// Whether the worker shares its user with others, which may end it or stop it.
+    /// Whether other programs run as the worker's user, and so may stop or end it.
     pub(super) fn is_shared(self) -> bool {
         self.uid() == Some(NOBODY)
     }
@@ -57,17 +60,17 @@ impl Privileges {
 pub enum Refusal {
     /// The configured user does not exist.
     #[error(
-        "the configuration says user = {0}, and there is no such user in {files}: packages are not read \
-         as another one", files = passwd::FILES.join(" or ")
+        "the configuration says user = {0}, which is not in {files}: packages are not read \
+         as another user", files = passwd::FILES.join(" or ")
     )]
     NoUser(String),
-    /// Root.
+    /// The user is root.
     #[error("packages cannot be read as the user '{0}', which has root's user or group")]
     UnsuitableUser(String),
-    /// The kernel, or a filter in front of it, does not let go of root.
+    /// The kernel, or a filter in front of it, did not give up root.
     #[error("root's privileges cannot be dropped ({0})")]
     NotDropped(String),
-    /// fakeroot and the like.
+    /// fakeroot and similar tools.
     #[error(
         "this process is root in appearance only (fakeroot, fakechroot or proot): packages are not read. \
          Once the tree is complete, run `epcache refresh --root DIR` on it as root; lookups work as they are"
@@ -75,9 +78,9 @@ pub enum Refusal {
     Pretended,
 }
 
-/// That root is root. A library or a tracing process may only pretend it: the one does not reach raw system
-/// calls, the other does not reach what the kernel says in /proc. What would be read and written under them is
-/// not what is there.
+/// Checks that root is really root. A library or a tracing process may only pretend it. A library
+/// does not change raw system calls, and a tracer does not change what the kernel shows in /proc.
+/// Under either, the files that are read and written are not the real ones.
 ///
 /// # Errors
 /// [`Refusal::Pretended`].
@@ -88,7 +91,7 @@ pub fn refuse_pretended_root() -> Result<(), Refusal> {
     let called = kernel::users().map(|[_, effective, _]| effective);
     let is_root = nix::unistd::geteuid().is_root();
     let differs = is_root && (called != Ok(0) || shown.is_some_and(|user| user != 0));
-    // Of these the worker would lose half, also where root runs them: it keeps no variables.
+    // The worker would lose half of these, even if root runs them: it keeps no variables.
     let is_set = |name: &str| std::env::var_os(name).is_some();
     let is_faked = ["FAKECHROOT", "FAKEROOTKEY"].into_iter().any(is_set);
     if differs || is_faked {
@@ -97,10 +100,10 @@ pub fn refuse_pretended_root() -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whom to become: decided before the fork, from files that root believes.
+/// The user to become. Decided before the fork, from files that root trusts.
 ///
 /// # Errors
-/// Where root would have to be given up, and there is nobody to become.
+/// If root would have to be given up, but there is no user to become.
 pub(super) fn target(root: &Root, policy: &Policy) -> Result<Privileges, Refusal> {
     let users = kernel::users().map_err(|error| not_dropped("getresuid", error))?;
     if !users.contains(&0) {
@@ -127,12 +130,12 @@ pub(super) fn target(root: &Root, policy: &Policy) -> Result<Privileges, Refusal
     }
 }
 
-/// Becomes that user, with no groups, no capability, and no way back. Says what came of it.
+/// Becomes that user, without groups or capabilities and with no way back. Returns what it became.
 ///
 /// # Errors
-/// Where anything is left that should be gone.
+/// If anything is left that should be gone.
 pub(super) fn assume(target: Privileges) -> Result<Privileges, Refusal> {
-    // While there is still a right to. Without one, no_new_privs has to do.
+    // As long as this process has the right to. Without the right, no_new_privs must be enough.
     if let Err(error) = kernel::empty_bounding_set() {
         log::debug!("the bounding set of capabilities stays: {error}");
     }
@@ -148,13 +151,13 @@ pub(super) fn assume(target: Privileges) -> Result<Privileges, Refusal> {
     }
 }
 
-/// Becomes the owner of something, for good: for a process that goes on as another user altogether. In a
-/// namespace that has no such user, it goes on as it is.
+/// Becomes the owner of a file for good, for a process that goes on as that user. In a namespace
+/// without that user, it goes on unchanged.
 ///
 /// # Errors
-/// Where anything of root is left.
+/// If anything of root is left.
 pub fn become_owner(uid: u32, gid: u32) -> Result<(), Refusal> {
-    // A file may well belong to a group that its owner is not in.
+    // A file may belong to a group that its owner is not in.
     let gid = passwd::group_of(&Root::system(), uid).unwrap_or(if gid == 0 { NOBODY } else { gid });
     assume(Privileges::Dropped(Ids { uid, gid })).map(drop)
 }
@@ -168,7 +171,7 @@ fn change(ids: Ids) -> Result<Privileges, Refusal> {
     kernel::drop_groups().map_err(|error| not_dropped("setgroups", error))?;
     kernel::set_group(ids.gid).map_err(|error| not_dropped("setresgid", error))?;
     kernel::set_user(ids.uid).map_err(|error| not_dropped("setresuid", error))?;
-    // Who believes and does not look has been fooled before: by libraries, by filters.
+    // Check the result: libraries and filters have reported success before without any effect.
     let is_other = kernel::users() == Ok([ids.uid; 3])
         && kernel::groups() == Ok([ids.gid; 3])
         && kernel::supplementary_groups() == Ok(0);
@@ -181,8 +184,8 @@ fn change(ids: Ids) -> Result<Privileges, Refusal> {
     Ok(Privileges::Dropped(ids))
 }
 
-/// That this is the only user of its user namespace, and an ordinary user outside of it. Where the system's
-/// own root has made the namespace, its root is still the one who owns root's files.
+/// Checks that this is the only user of its user namespace, and an ordinary user outside of it. If
+/// the system's root has created the namespace, its root still owns root's files.
 fn only_user_of_namespace() -> Result<(), Refusal> {
     let refused = |why: &str| Err(Refusal::NotDropped(why.into()));
     match uid_map().unwrap_or_default().as_slice() {

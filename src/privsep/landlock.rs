@@ -1,7 +1,8 @@
-//! Landlock: what the file system, the network and other processes are to this process from now on.
+//! Landlock: restricts this process's access to the file system, the network and other processes.
 //!
-//! Which files may be *read* is left to the user that the process runs as: metadata directories may be links
-//! to anywhere (stow, Nix, Spack), and Landlock can only be narrowed.
+//! The input is the directories that may be written to. The output is how much of the restriction
+//! the kernel enforces. Which files may be *read* depends on the user alone: metadata directories
+//! may be links to any place (stow, Nix, Spack), and Landlock rules can only be narrowed.
 
 use std::os::fd::BorrowedFd;
 
@@ -13,22 +14,22 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
-/// The newest that this program knows of; older kernels enforce what they have of it.
+/// The newest version that this program knows. Older kernels enforce a part of it.
 const NEWEST: ABI = ABI::V6;
 
-/// How much of what was asked for the kernel enforces.
+/// How much of the restriction the kernel enforces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Landlock {
     /// All of it.
     Full,
-    /// What this kernel has.
+    /// The part that this kernel supports.
     Partial,
     /// The kernel has no Landlock, or it is switched off.
     Missing,
 }
 
 impl Landlock {
-    /// The word for it, in output.
+    /// The word for it in output.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -39,8 +40,8 @@ impl Landlock {
     }
 }
 
-/// Reading beneath `/`, and nothing else: no writing, no executing, no network, no signals and no abstract
-/// sockets to the outside.
+/// Allows reading below `/`. Forbids writing, executing, the network, and signals and abstract
+/// sockets to other processes.
 pub(super) fn restrict_to_reading() -> Landlock {
     let reading = AccessFs::ReadFile | AccessFs::ReadDir;
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
@@ -61,9 +62,9 @@ pub(super) fn restrict_to_reading() -> Landlock {
     })
 }
 
-/// Whatever reading there is, and writing beneath these directories alone.
+/// Allows writing only below these directories. Does not restrict reading.
 pub(super) fn restrict_writing_to(directories: &[BorrowedFd<'_>]) -> Landlock {
-    // To execute, to talk to devices and so on is not what this process is kept from here.
+    // The other rights, such as ioctl on devices, are not restricted here.
     let writing: BitFlags<AccessFs> = AccessFs::from_write(NEWEST);
     enforce(|| {
         let mut rules = Ruleset::default()
@@ -77,8 +78,8 @@ pub(super) fn restrict_writing_to(directories: &[BorrowedFd<'_>]) -> Landlock {
     })
 }
 
-/// A ruleset that cannot be made counts as one that the kernel does not have: `require-sandbox` is for those
-/// to whom that is not good enough.
+/// If a ruleset cannot be created, this counts as a kernel without Landlock. An administrator for
+/// whom that is not enough can set `require-sandbox`.
 fn enforce(rules: impl FnOnce() -> Result<RulesetCreated, RulesetError>) -> Landlock {
     let enforced = rules().and_then(RulesetCreated::restrict_self);
     match enforced {

@@ -1,25 +1,27 @@
-//! Resource limits: what the worker may use up, however hostile what it reads is.
+//! Resource limits of the worker. They hold even if a hostile package has taken it over.
+//!
+//! The only input is the limits that the process has already, which are never raised.
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
-/// Memory that can be written, in bytes: it leaves a machine of 1 GB some, and is several times what a system of
-/// 100,000 distributions takes.
+/// Writable memory in bytes. It leaves some on a machine with 1 GB, and is several times what a
+/// system with 100,000 distributions needs.
 const MEMORY: rlim_t = 512 << 20;
-/// Address space, in bytes. Much of it is only set aside, by the allocator for each thread.
+/// Address space in bytes. The allocator reserves much of it for each thread without using it.
 const ADDRESS_SPACE: rlim_t = if cfg!(target_pointer_width = "64") {
     4 << 30
 } else {
     2 << 30
 };
-/// Processor time in seconds: 100,000 distributions take one or two.
+/// Processor time in seconds. 100,000 distributions take one or two.
 const PROCESSOR: rlim_t = 60;
-/// Its second limit is so much later: at the first one the kernel sends SIGXCPU, which says what it is about,
-/// but SIGKILL where the second one is the same.
+/// The hard limit is this much later. At the soft limit the kernel sends SIGXCPU, which names the
+/// reason. If both are equal, it sends SIGKILL.
 const PROCESSOR_LAST: rlim_t = 1;
-/// Open files: a walk below a root holds up to 128, and each thread may have one under way.
+/// Open files: a walk below a root holds up to 128, and each thread may do one walk.
 const FILES: rlim_t = 1024;
 
-/// Limits this process. To be called when all its threads exist: no further task may be made.
+/// Limits this process. All its threads must exist: no further one can be started.
 ///
 /// # Errors
 /// Those of `setrlimit(2)`.
@@ -29,14 +31,14 @@ pub(super) fn set() -> nix::Result<()> {
         (Resource::RLIMIT_AS, ADDRESS_SPACE),
         (Resource::RLIMIT_CPU, PROCESSOR),
         (Resource::RLIMIT_NOFILE, FILES),
-        // Pipes are no files.
+        // This does not affect pipes.
         (Resource::RLIMIT_FSIZE, 0),
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_NPROC, 0),
         (Resource::RLIMIT_MEMLOCK, 0),
         (Resource::RLIMIT_MSGQUEUE, 0),
     ] {
-        // Who has a lower limit keeps it.
+        // A lower limit stays.
         let (_, most) = getrlimit(resource)?;
         let last = match resource {
             Resource::RLIMIT_CPU => (limit + PROCESSOR_LAST).min(most),

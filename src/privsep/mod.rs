@@ -1,17 +1,23 @@
-//! Privilege separation: work done by a child that has given up everything it does not need.
+//! Privilege separation: a child process does the work after it has given up all other rights.
 //!
-//! In come a job, whom to do it as, and bounds; out come the frames that the job has sent, one after the
-//! other, and what was in force meanwhile. The parent does not look at what the child looks at; the child
-//! can do nothing but read files as a user who may read what everybody may, and write into one pipe.
+//! The input is a job, the user to do it as, and limits ([`Terms`]). The output is the frames that
+//! the job has sent, in order, and what was in force meanwhile ([`Sandbox`]). The parent does not
+//! look at what the child reads. The child can only read files, as a user who may read what every
+//! user may read, and write into one pipe.
 //!
-//! This room knows nothing of Python or of indexes, and it is the only one with `unsafe` in it
-//! (`kernel.rs`, which wraps system calls). What the frames of a job mean is for those who send and receive them
-//! to say; whoever receives them is to take them for hostile.
+//! This room knows nothing of Python or of indexes. It is the only room with `unsafe` code, all of
+//! it in `kernel.rs`, which wraps system calls. It does not interpret the frames of a job. The
+//! receiver must treat them as hostile.
 //!
-//! The order of what the child gives up is that of `worker::confine`: descriptors, session, directory,
-//! environment; new privileges; Landlock (no writing, no network). Then it opens the directories that somebody has
-//! named. Then it gives up groups, group, user, capabilities, and being looked into; then its threads are made, then
-//! come limits and the filter of system calls, since after them there is no making threads.
+//! The child gives up its rights in the order of `worker::confine`:
+//!
+//! 1. descriptors, session, directory, environment
+//! 2. the ability to gain new privileges
+//! 3. writing and network (Landlock)
+//! 4. Now it opens the directories that the user has named.
+//! 5. groups, group, user, capabilities, being traced
+//! 6. Now it starts its threads: after the next step none can be started.
+//! 7. resource limits, system calls (seccomp)
 
 mod deadline;
 pub mod frames;
@@ -41,30 +47,30 @@ pub use landlock::Landlock;
 pub use parent::Worker;
 pub use passwd::Ids;
 
-/// The kinds of frames.
+/// The types of frames.
 pub mod kind {
-    /// What is in force: the first frame of all.
+    /// What is in force. Always the first frame.
     pub(super) const IN_FORCE: u8 = 0;
-    /// Why there will be no job.
+    /// Why the job was not begun.
     pub(super) const REFUSED: u8 = 1;
-    /// What a panic said.
+    /// The message of a panic.
     pub(super) const PANICKED: u8 = 2;
-    /// From here on, kinds belong to the job.
+    /// The first type that belongs to the job.
     pub const FIRST_OF_JOB: u8 = 16;
 }
 
-/// The user to read packages as, where nothing else is configured.
+/// The user to read packages as, if the configuration names no other.
 pub const USER: &str = "_epcache";
 
-/// How the administrator wants it.
+/// What the administrator has configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// The user that root reads packages as, where one is configured; else [`USER`], or where that
-    /// does not exist, `nobody`.
+    /// The user that root reads packages as, if the configuration names one. Otherwise [`USER`], or
+    /// `nobody` if that does not exist.
     pub user: Option<String>,
-    /// Whether root gives its privileges up for that.
+    /// Whether root gives up its privileges to read packages.
     pub drop_privileges: bool,
-    /// Whether a kernel without Landlock or seccomp filters is not good enough.
+    /// Whether to refuse to run without Landlock and seccomp filters.
     pub require_sandbox: bool,
 }
 
@@ -78,29 +84,29 @@ impl Default for Policy {
     }
 }
 
-/// What is accepted from a worker.
+/// What the parent accepts from a worker.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// For how long it may be silent. (One that reads from a dead network mount is.)
+    /// How long it may send nothing. (A worker that reads from a dead network mount sends nothing.)
     pub silence: Duration,
-    /// How long it may take in all.
+    /// How long it may take in total.
     pub time: Duration,
-    /// How many bytes it may send in all.
+    /// How many bytes it may send in total.
     pub size: u64,
 }
 
-/// What is to be done in the child: it sends what comes of it.
+/// The work to do in the child. It sends its results.
 pub type Work<'w> = Box<dyn FnOnce(&mut Sender<File>) + 'w>;
 
-/// What is to be done in the child before the work.
+/// A step in the child before the work.
 pub type Step<'s> = Box<dyn FnOnce() + 's>;
 
 /// A job for the child.
 pub struct Job<'j> {
-    /// Opens what somebody has named: with this process's own rights, but already unable to write. What it
-    /// says can be relied on, since no package has been read yet.
+    /// Opens what the user has named, with this process's own rights, but already unable to write.
+    /// Its result can be trusted, because no package has been read yet.
     pub enter: Box<dyn FnOnce() -> bool + 'j>,
-    /// Makes the threads that the work wants: the last moment at which that can be done.
+    /// Starts the threads that the work needs. Later no thread can be started.
     pub prepare: Step<'j>,
     /// The work.
     pub work: Work<'j>,
@@ -109,13 +115,13 @@ pub struct Job<'j> {
 /// What was in force while the job was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sandbox {
-    /// Whom it was done as.
+    /// The user that did it.
     pub privileges: Privileges,
-    /// How much of Landlock.
+    /// How much of Landlock was in force.
     pub landlock: Landlock,
     /// Whether system calls were filtered.
     pub seccomp: bool,
-    /// What [`Job::enter`] has said.
+    /// The result of [`Job::enter`].
     pub said_on_entry: bool,
 }
 
@@ -135,7 +141,7 @@ impl Sandbox {
         ]
     }
 
-    /// Whom the worker was to become is known here better than there.
+    /// The parent knows the target user better than the child's message does.
     fn of_bytes(bytes: &[u8], target: Privileges) -> Option<Self> {
         let &[namespace, landlock, seccomp, said] = bytes else {
             return None;
@@ -157,7 +163,7 @@ impl Sandbox {
         })
     }
 
-    /// What was in force, in words for people.
+    /// What was in force, as a text for messages.
     #[must_use]
     pub fn describe(&self) -> String {
         let who = match self.privileges {
@@ -180,7 +186,7 @@ impl Sandbox {
         format!("packages read {who}, {landlock}, {seccomp}")
     }
 
-    /// What this kernel lacks, in words for who may want to know; None where nothing is missing.
+    /// What this kernel lacks, as a text for messages. `None` if it lacks nothing.
     #[must_use]
     pub fn lack(&self) -> Option<&'static str> {
         match (self.landlock, self.seccomp) {
@@ -200,69 +206,70 @@ fn flag(byte: u8) -> Option<bool> {
     }
 }
 
-/// Why a job came to nothing.
+/// Why a job failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
-    /// Nothing was read: privileges could not be given up.
+    /// Nothing was read, because privileges could not be given up.
     #[error("{0}: nothing is read")]
     NotSeparated(#[from] Refusal),
-    /// Nothing was read: the child says why.
+    /// Nothing was read, for the reason that the child gives.
     #[error("{0}: nothing is read")]
     Refused(String),
-    /// There was no child.
-    #[error("no process to read packages in: {0}")]
+    /// The child could not be started.
+    #[error("cannot start a process that reads packages: {0}")]
     NoProcess(#[from] Errno),
-    /// The child ended before its job did.
+    /// The child ended before its job was done.
     #[error("the process that does the work ended: {0}")]
     Died(String),
     /// The job panicked.
-    #[error("a mistake in epcache: {0}")]
+    #[error("a bug in epcache: {0}")]
     Panicked(String),
-    /// Seconds of silence.
+    /// The child sent nothing for so many seconds.
     #[error(
-        "the process that reads packages said nothing for {0} s (a file system that hangs?), given up"
+        "the process that reads packages sent nothing for {0} s (does a file system hang?): gave up"
     )]
     Silent(u64),
-    /// Seconds in all.
-    #[error("packages were not read within {0} s, given up")]
+    /// The job took longer than so many seconds.
+    #[error("packages were not read within {0} s: gave up")]
     TooSlow(u64),
-    /// So many bytes, and more to come.
-    #[error("the process that reads packages sends more than {0} bytes, given up")]
+    /// The child sent more than so many bytes.
+    #[error("the process that reads packages sent more than {0} bytes: gave up")]
     TooMuch(u64),
-    /// What arrived is not what a job sends.
-    #[error("the process that reads packages sends what makes no sense: {0}")]
+    /// The child sent something that is not part of a job.
+    #[error("the process that reads packages sent an invalid message: {0}")]
     Nonsense(String),
 }
 
-/// What a process that writes begins with, whatever it was started with: what it makes is open to all, and
-/// a limit on the size of files is an error like a full disk.
+/// Resets what this process may have inherited: files that it creates are readable by all, and a
+/// file that exceeds the size limit gives an error, as a full disk does.
 pub fn settle() {
     umask(Mode::from_bits_truncate(0o022));
     kernel::survive_file_size_limit();
 }
 
-/// Under which conditions a job is done.
+/// The conditions of a job.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'t> {
-    /// How the administrator wants it.
+    /// What the administrator has configured.
     pub policy: &'t Policy,
     /// What is accepted from the child.
     pub bounds: Bounds,
     /// The descriptors that the child keeps.
     pub kept: &'t [BorrowedFd<'t>],
-    /// The directories that the parent goes on writing in.
+    /// The directories to which the parent goes on writing.
     pub writable: &'t [BorrowedFd<'t>],
 }
 
-/// Has the job done in a child. `receive` gets each of the job's frames and says whether it was the last.
+/// Does the job in a child. `receive` gets each of the job's frames, and returns whether it was the
+/// last.
 ///
-/// Meanwhile, and from then on, this process itself can write nowhere but where the terms say, execute
-/// nothing, and has none of root's capabilities that it does not need for that.
+/// From then on this process can write only to the directories in the terms and execute nothing. It
+/// keeps only the capabilities that it needs for that.
 ///
-/// The worker that is returned may still be about to end; dropping it sees to that.
+/// The returned worker may not have ended yet. Dropping it ends it.
 ///
 /// # Errors
-/// [`Trouble`]. Unless privileges could be given up, the job is not even begun.
+/// [`Trouble`]. If privileges could not be given up, the job is not begun.
 pub fn run(
     terms: Terms<'_>,
     job: Job<'_>,
@@ -271,7 +278,8 @@ pub fn run(
     let target = identity::target(&Root::system(), terms.policy)?;
     let (output, input) = pipe2(OFlag::O_CLOEXEC)?;
     fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    // Fewer turns between the two processes. Who may not have it does with less.
+    // A larger pipe means fewer switches between the processes. If it is refused, the default works
+    // too.
     let _ = fcntl(&output, FcntlArg::F_SETPIPE_SZ(1 << 20));
     let orders = worker::Orders {
         parent: getpid(),

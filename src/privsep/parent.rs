@@ -1,4 +1,8 @@
-//! The parent's side: reading what the worker sends, with patience that ends.
+//! The parent's side: it receives what the worker sends, within limits of time and size.
+//!
+//! The input is the pipe from the worker, the limits, and a function that receives frames. The
+//! output is what was in force, or the reason why the worker failed ([`Trouble`]). It keeps the
+//! worker's process, and ends it at the latest when [`Worker`] is dropped.
 
 use std::io::{self, BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,27 +20,27 @@ use super::identity::Privileges;
 use super::{Bounds, Sandbox, Trouble, kernel, kind, landlock};
 use crate::waiting::Waiting;
 
-/// How long a worker that has been killed is waited for. One that sleeps in the kernel (on a dead network
-/// mount) stays until that lets it go.
+/// How long to wait for a worker that was killed. One that sleeps in the kernel (on a dead network
+/// mount) stays until the kernel returns.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How long a wait lasts before the clock is looked at again.
+/// How long to wait before looking at the clock again.
 pub(super) const ROUND: Duration = Duration::from_millis(100);
-/// How long a wait is where nothing tells when to stop.
+/// How long to sleep if the kernel cannot report the end of a process.
 const NAP: Duration = Duration::from_micros(200);
-/// What a wait that ended early counts for, where the clock stands still.
+/// How much time to count for a wait that ended early, if the clock stands still.
 const SHORT_ROUND: Duration = Duration::from_millis(1);
 
-/// What is larger than this goes right to where it belongs.
+/// In bytes. Larger reads bypass the buffer.
 const SMALL: usize = 8 << 10;
 
 /// `CAP_KILL` of linux/capability.h
 const KILL: u64 = 1 << 5;
 
-/// Gives up what only the child needed. What cannot be given up is no reason to stop: this process reads no
-/// package.
+/// Gives up the rights that only the child needed. If that fails, the parent goes on, because it
+/// reads no package.
 pub(super) fn confine(target: Privileges, writable: &[BorrowedFd<'_>]) {
-    // A worker of another user is ended by who may end everybody's. What is written to is this user's own.
+    // Ending a worker of another user needs CAP_KILL. The parent writes only its own user's files.
     let kept = match target {
         Privileges::Dropped(_) => KILL,
         _ => 0,
@@ -48,7 +52,7 @@ pub(super) fn confine(target: Privileges, writable: &[BorrowedFd<'_>]) {
     landlock::restrict_writing_to(writable);
 }
 
-/// A worker under way. When this goes, the worker goes.
+/// A running worker. Dropping it ends the worker.
 #[derive(Debug)]
 pub struct Worker {
     process: Pid,
@@ -63,7 +67,7 @@ impl Worker {
         }
     }
 
-    /// What the worker has sent, up to and with the frame that `receive` says is the last.
+    /// Receives frames from the worker, up to the one that `receive` calls the last.
     pub(super) fn listen(
         &mut self,
         pipe: OwnedFd,
@@ -102,10 +106,11 @@ impl Worker {
         }
     }
 
-    /// The status with which a child ends that is to end by itself within `rest`.
+    /// The exit status of a child that should end by itself within `rest`.
     ///
     /// # Errors
-    /// [`Trouble::Died`], and [`Trouble::TooSlow`] after `patience` in all.
+    /// [`Trouble::Died`], and [`Trouble::TooSlow`] if it does not end; `patience` is the limit to
+    /// report.
     pub(super) fn status(&mut self, rest: Duration, patience: Duration) -> Result<u8, Trouble> {
         self.wait(rest);
         match self.ended {
@@ -115,28 +120,30 @@ impl Worker {
         }
     }
 
-    /// How the worker ended, for one that should not have.
+    /// How a worker ended that should not have ended yet.
     fn death(&mut self) -> Trouble {
         self.wait(FAREWELL);
         Trouble::Died(match self.ended {
             Some(WaitStatus::Signaled(_, Signal::SIGSYS, _)) => {
                 let tracer = if is_traced() {
-                    " (which proot, or whatever else traces it, may have put in)"
+                    " (perhaps one of proot, or of another program that traces it)"
                 } else {
                     ""
                 };
                 format!("it made a forbidden system call{tracer}")
             }
             Some(WaitStatus::Signaled(_, Signal::SIGABRT, _)) => {
-                "it gave up, out of memory perhaps".into()
+                "it aborted, perhaps out of memory".into()
             }
             Some(WaitStatus::Signaled(_, Signal::SIGXCPU, _)) => {
                 "it used up its processor time".into()
             }
             Some(WaitStatus::Signaled(_, signal, _)) => format!("killed by {signal}"),
-            // Its own ends come with a frame.
+            // If the worker ends by itself, it sends a frame first.
             Some(WaitStatus::Exited(_, status)) => {
-                format!("exit status {status} (a library loaded into it, such as fakeroot's?)")
+                format!(
+                    "exit status {status} (did a preloaded library, such as fakeroot's, end it?)"
+                )
             }
             _ => "it closed its pipe".into(),
         })
@@ -159,7 +166,7 @@ impl Worker {
                             let _ = poll(&mut watched, timeout(round));
                             waiting.count(round);
                         }
-                        // Linux before 5.3, or a filter that does not know the call.
+                        // Linux before 5.3, or a system-call filter that does not know the call.
                         Err(_) => {
                             sleep(NAP);
                             waiting.count(NAP);
@@ -177,21 +184,21 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         if self.ended.is_none() {
-            // Whatever it still does is of no use to anybody.
+            // Its results are no longer needed.
             let _ = kill(self.process, Signal::SIGKILL);
             self.wait(FAREWELL);
         }
     }
 }
 
-/// Whether something traces this process, and its worker as well: it may change their system calls.
+/// Whether a process traces this one, and so the worker too: it may change their system calls.
 fn is_traced() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let tracer = status.lines().find_map(|it| it.strip_prefix("TracerPid:"));
     tracer.is_some_and(|process| process.trim() != "0")
 }
 
-/// Rounded up, or the last millisecond would be spent asking again and again.
+/// Rounds up. Otherwise the last millisecond would be a busy loop.
 pub(super) fn timeout(wait: Duration) -> PollTimeout {
     PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
 }
@@ -205,7 +212,7 @@ fn nonsense(frame: &Frame) -> Trouble {
     Trouble::Nonsense(format!("an unexpected frame of kind {}", frame.kind))
 }
 
-/// Why no more is read.
+/// Why reading was stopped.
 #[derive(Debug, Clone, Copy)]
 enum GivenUp {
     Silence(u64),
@@ -223,7 +230,7 @@ impl From<GivenUp> for Trouble {
     }
 }
 
-/// A pipe that does not block, and is not waited for longer, nor read from more, than is agreed.
+/// A non-blocking pipe with limits on the time to wait and the bytes to read.
 struct PatientPipe {
     pipe: OwnedFd,
     bounds: Bounds,

@@ -1,31 +1,32 @@
-//! A user by its name, from the files that have the system's own users.
+//! Finds a user by name in the files of system users.
 //!
-//! Not by `getpwnam(3)`: as root that opens sockets and loads plugins.
+//! The input is a root and a name or number. The output is the user's numbers. It does not use
+//! `getpwnam(3)`, which opens sockets and loads plugins, as root.
 
 use std::path::Path;
 
 use crate::rooted::Root;
 
-/// The second is where systems with an image of /usr keep those that it needs.
+/// Image-based systems keep the users that /usr needs in the second file.
 pub(super) const FILES: [&str; 2] = ["/etc/passwd", "/usr/lib/passwd"];
-/// A file that is larger is not read, in bytes.
+/// In bytes. A larger file is not read.
 const SIZE_LIMIT: usize = 16 << 20;
 
-/// Who a user is to the kernel.
+/// The numbers of a user in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ids {
     /// The user's number.
     pub uid: u32,
-    /// The number of its primary group.
+    /// The number of the user's primary group.
     pub gid: u32,
 }
 
-/// The ids of a user of this name; the first line that has it counts.
+/// The numbers of the user with this name. The first matching line counts.
 pub(super) fn find(root: &Root, name: &str) -> Option<Ids> {
     search(root, |user, ids| (user == name).then_some(ids))
 }
 
-/// The primary group of the user of this number.
+/// The primary group of the user with this number.
 pub(super) fn group_of(root: &Root, uid: u32) -> Option<u32> {
     search(root, |_, ids| (ids.uid == uid).then_some(ids.gid))
 }
@@ -41,7 +42,7 @@ fn search<T>(root: &Root, wanted: impl Fn(&str, Ids) -> Option<T>) -> Option<T> 
     })
 }
 
-/// passwd(5)'s first, third and fourth field.
+/// The first, third and fourth field of passwd(5).
 fn entry(line: &str) -> Option<(&str, Ids)> {
     let mut fields = line.split(':');
     let name = fields.next()?;
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_is_found_by_the_whole_name_in_either_file() {
+    fn a_user_is_found_by_its_whole_name_in_both_files() {
         let dir = tempfile::tempdir().unwrap();
         for (file, text) in [
             (
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_cut_short_is_no_user() {
+    fn an_incomplete_line_is_not_a_user() {
         assert_eq!(entry("a:x:1"), None);
         assert_eq!(entry("a:x:-1:1:"), None);
         assert_eq!(entry("a:x:4294967296:1:"), None);

@@ -1,12 +1,12 @@
-//! Which system calls the worker may make: those that reading needs, and writing into one pipe.
+//! The system calls that the worker may make: those for reading, and for writing into one pipe.
 //!
-//! In comes the descriptor of that pipe, out goes a program for the kernel's classic BPF machine. Made here
-//! and not by a library: seccompiler knows three architectures, libseccomp wants its C library, and
-//! a list with two kinds of condition is no more than this.
+//! The input is the descriptor of that pipe. The output is a program for the kernel's classic BPF
+//! machine. It is generated here and not by a library: seccompiler supports three architectures,
+//! libseccomp needs its C library, and a list with two kinds of condition is not more than this.
 //!
-//! What no honest run ever does ends the process: to execute, to trace, to mount, a foreign system-call
-//! ABI. What a library may try and can do without is refused with an errno. Whatever is not known here
-//! fails with ENOSYS, as on an older kernel, so that libc falls back to something that is.
+//! A call that epcache never makes ends the process: execute, trace, mount, or the ABI of another
+//! architecture. A call that a library may try, but does not need, fails with an errno. All other
+//! calls fail with ENOSYS, as on an older kernel, so that libc uses an older call instead.
 
 use std::ffi::c_long;
 use std::io;
@@ -23,28 +23,28 @@ use super::kernel;
 /// Filters the system calls of this process from now on, in all of its threads.
 ///
 /// # Errors
-/// Where the kernel has no such filters.
+/// If the kernel has no such filters.
 pub(super) fn restrict(pipe: BorrowedFd<'_>) -> io::Result<()> {
     kernel::filter_system_calls(&mut program(pipe.as_raw_fd(), std::process::id()))
 }
 
-/// Allowed whatever their arguments are. All of them are what `libc` itself calls for reading files, for memory,
-/// threads and time; none changes anything that outlives the process.
+/// Allowed with any arguments. `libc` makes all of these calls to read files and for memory,
+/// threads and time. None changes anything that outlives the process.
 #[rustfmt::skip]
 const ALLOWED: &[c_long] = &[
-    // Files. (No new descriptor can be written to: see `openat` below.)
+    // Files. (No new descriptor can be writable: see `openat` below.)
     libc::SYS_pread64, libc::SYS_read, libc::SYS_readv, libc::SYS_preadv, libc::SYS_close, libc::SYS_lseek,
     libc::SYS_statx, libc::SYS_getdents64, libc::SYS_readlinkat, libc::SYS_getxattr, libc::SYS_fgetxattr,
     libc::SYS_statfs, libc::SYS_fstatfs,
     // Memory.
     libc::SYS_munmap, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,
-    // Threads that exist, and the end of them.
+    // Existing threads, and their end.
     libc::SYS_sched_yield, libc::SYS_sched_getaffinity, libc::SYS_set_robust_list, libc::SYS_rseq,
     libc::SYS_exit, libc::SYS_exit_group,
-    // Signals: a process that aborts.
+    // Signals, for a process that aborts.
     libc::SYS_rt_sigreturn, libc::SYS_rt_sigaction, libc::SYS_rt_sigprocmask, libc::SYS_sigaltstack,
     libc::SYS_restart_syscall,
-    // Who and when; none of them is expected to fail by anybody.
+    // Identity and time. No code expects these to fail.
     libc::SYS_getpid, libc::SYS_gettid, libc::SYS_getuid, libc::SYS_geteuid, libc::SYS_getgid,
     libc::SYS_getegid, libc::SYS_getrandom,
 ];
@@ -58,13 +58,13 @@ const ALLOWED_BUT_ON_RISCV32: &[c_long] = &[
 #[cfg(target_arch = "riscv32")]
 const ALLOWED_BUT_ON_RISCV32: &[c_long] = &[];
 
-/// Here it takes a pointer to its arguments, which no filter can look behind.
+/// Here it takes a pointer to its arguments, which a filter cannot read.
 #[cfg(target_arch = "s390x")]
 const ALLOWED_UNSEEN: &[c_long] = &[libc::SYS_mmap];
 #[cfg(not(target_arch = "s390x"))]
 const ALLOWED_UNSEEN: &[c_long] = &[];
 
-/// Allowed for memory that is not executed: the third argument tells.
+/// Allowed unless the memory is executable, which the third argument says.
 #[cfg(target_arch = "s390x")]
 const MAPPING: &[c_long] = &[libc::SYS_mprotect];
 #[cfg(any(target_arch = "x86", target_arch = "arm"))]
@@ -79,7 +79,7 @@ const MAPPING: &[c_long] = &[libc::SYS_mprotect, libc::SYS_mmap, libc::SYS_mmap2
 )))]
 const MAPPING: &[c_long] = &[libc::SYS_mprotect, libc::SYS_mmap];
 
-/// `fstat` by whichever name, with times of whichever width.
+/// `fstat` under its names on each architecture, and calls with wider times.
 #[cfg(all(target_pointer_width = "64", not(target_arch = "loongarch64")))]
 const ALLOWED_BY_WIDTH: &[c_long] = &[libc::SYS_fstat, libc::SYS_newfstatat];
 #[cfg(target_arch = "loongarch64")]
@@ -89,13 +89,14 @@ const ALLOWED_BY_WIDTH: &[c_long] = &[];
 const ALLOWED_BY_WIDTH: &[c_long] = &[
     libc::SYS_fstat64, libc::SYS_fstatat64, libc::SYS__llseek, libc::SYS_statfs64,
     libc::SYS_fstatfs64, libc::SYS_sigreturn,
-    // futex_time64, clock_gettime64, clock_nanosleep_time64: one number each on all architectures of 32 bits.
+    // futex_time64, clock_gettime64, clock_nanosleep_time64: the same number on all 32-bit
+    // architectures.
     422, 403, 407,
 ];
 #[cfg(target_arch = "riscv32")]
 const ALLOWED_BY_WIDTH: &[c_long] = &[libc::SYS_fstat, libc::SYS_newfstatat, 422, 403, 407];
 
-/// `open` and `readlink`, which newer architectures no longer have.
+/// `open` and `readlink`, which newer architectures lack.
 #[cfg(any(
     target_arch = "x86_64",
     target_arch = "x86",
@@ -123,7 +124,7 @@ const ALLOWED_WITH_WIDE_IDS: &[c_long] = &[
 #[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
 const ALLOWED_WITH_WIDE_IDS: &[c_long] = &[];
 
-/// No honest run makes any of these: whoever does has taken the worker over.
+/// epcache never makes these calls: a worker that does has been taken over.
 #[rustfmt::skip]
 const DEADLY: &[c_long] = &[
     libc::SYS_execve, libc::SYS_execveat, libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev,
@@ -135,7 +136,7 @@ const DEADLY: &[c_long] = &[
     libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_delete_module, libc::SYS_kexec_load,
 ];
 
-/// Refused: a library may try them, and then does without.
+/// These fail: a library may try them, and then works without.
 #[rustfmt::skip]
 const REFUSED: &[(c_long, Errno)] = &[
     (libc::SYS_ioctl, Errno::ENOTTY), (libc::SYS_socket, Errno::EPERM), (libc::SYS_socketpair, Errno::EPERM),
@@ -145,7 +146,7 @@ const REFUSED: &[(c_long, Errno)] = &[
     (libc::SYS_rt_sigqueueinfo, Errno::EPERM), (libc::SYS_clone, Errno::EPERM),
 ];
 
-/// `AUDIT_ARCH_*` of linux/audit.h: the ELF machine, and whether it is one of 64 bits or little-endian.
+/// `AUDIT_ARCH_*` of linux/audit.h: the ELF machine, and bits for 64-bit and little-endian.
 const ARCHITECTURE: u32 = {
     const LITTLE: u32 = 0x4000_0000;
     const WIDE: u32 = 0x8000_0000;
@@ -187,14 +188,15 @@ const ARCHITECTURE: u32 = {
     machine | wide | little
 };
 
-/// Where `struct seccomp_data` has the number of the call, the ABI, and the lower half of an argument.
+/// The offsets in `struct seccomp_data` of the call's number, the ABI, and an argument's lower
+/// half.
 const NUMBER_AT: u32 = 0;
 const ARCHITECTURE_AT: u32 = 4;
 const fn argument_at(number: u32) -> u32 {
     16 + 8 * number + if cfg!(target_endian = "big") { 4 } else { 0 }
 }
 
-/// A process started for x32 has numbers of its own, under the architecture of x86-64.
+/// A process started for x32 has its own call numbers, under the architecture of x86-64.
 const X32_BIT: u32 = 0x4000_0000;
 
 fn statement(code: u32, k: u32) -> sock_filter {
@@ -242,8 +244,8 @@ fn program(pipe: i32, process: u32) -> Vec<sock_filter> {
     if cfg!(target_arch = "x86_64") {
         program.extend([has(X32_BIT, 0, 1), end(SECCOMP_RET_KILL_PROCESS)]);
     }
-    // A call whose argument decides: what it is compared with, and what follows where it is as it should be
-    // and where it is not.
+    // A call that is decided by an argument. `verdicts` has the result if the test passes, and the
+    // result if it fails.
     let mut conditional = |call, argument, test: sock_filter, verdicts: [u32; 2]| {
         let [yes, no] = verdicts;
         program.extend([

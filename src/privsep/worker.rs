@@ -1,4 +1,7 @@
-//! The child's side: giving everything up, then the work.
+//! The child's side: it gives up its rights, then does the work.
+//!
+//! The input is a pipe, [`Orders`] and a job. The output is frames in the pipe: what is in force,
+//! then those of the job, or the reason why there is none.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -14,7 +17,7 @@ use super::identity::{self, Privileges};
 use super::landlock::Landlock;
 use super::{Job, Sandbox, Step, kernel, kind, landlock, limits, seccomp};
 
-/// What the child is to keep and to be.
+/// The user that the child must become, and what it keeps.
 pub(super) struct Orders<'o> {
     pub(super) parent: Pid,
     pub(super) target: Privileges,
@@ -22,10 +25,10 @@ pub(super) struct Orders<'o> {
     pub(super) require_sandbox: bool,
 }
 
-/// What the last panic said.
+/// The message of the last panic.
 static PANIC: Mutex<String> = Mutex::new(String::new());
 
-/// The whole life of the child: it never returns to the code that it is a copy of.
+/// The whole life of the child. It never returns to the code that it is a copy of.
 pub(super) fn live(pipe: OwnedFd, orders: &Orders<'_>, job: Job<'_>) -> ! {
     panic::set_hook(Box::new(|panic| {
         if let Ok(mut said) = PANIC.lock() {
@@ -74,15 +77,15 @@ fn confine(
     let said_on_entry = enter();
     let privileges = identity::assume(orders.target).map_err(|refusal| refusal.to_string())?;
     kernel::set_undumpable().map_err(failed)?;
-    // Once more: the change of users takes it back.
+    // Again, because changing the user resets it.
     kernel::end_with_parent().map_err(failed)?;
     if getppid() != orders.parent {
         return Err("the parent has gone".into());
     }
-    // Threads are confined as the one that makes them is, so they are made now, before that ends, too.
+    // A new thread inherits these rights, and later none can be started.
     prepare();
     limits::set().map_err(|error| format!("setrlimit: {error}"))?;
-    // Older kernels know nothing of it.
+    // Older kernels do not have it.
     let _ = kernel::refuse_new_code();
     let seccomp = seccomp::restrict(pipe).is_ok();
     let is_lacking = landlock == Landlock::Missing || !seccomp;
@@ -109,10 +112,9 @@ fn confine(
     })
 }
 
-/// No descriptor, no terminal, no directory and no variable of whoever started this.
+/// Gives up the descriptors, terminal, directory and variables that this process has inherited.
 fn isolate(pipe: BorrowedFd<'_>, kept: &[BorrowedFd<'_>]) -> nix::Result<()> {
-    // Pipes without another end: a /dev may be missing, and what is called /dev/null there may be
-    // anything.
+    // Pipes without another end, because /dev may be missing, and /dev/null there may be any file.
     let (output, _) = pipe2(OFlag::O_CLOEXEC)?;
     let (_, input) = pipe2(OFlag::O_CLOEXEC)?;
     kernel::duplicate_to(output.as_fd(), 0)?;
@@ -123,7 +125,7 @@ fn isolate(pipe: BorrowedFd<'_>, kept: &[BorrowedFd<'_>]) -> nix::Result<()> {
     kept.push(pipe.as_raw_fd());
     kept.sort_unstable();
     kernel::close_all_but(&kept);
-    // It fails only for who leads a session already.
+    // Fails only for a process that already leads a session.
     let _ = setsid();
     chdir("/")?;
     kernel::clear_environment();

@@ -1,4 +1,7 @@
-//! A set of files in a folder beside a published file: what it is to be, no more and no less.
+//! A folder beside the published file that contains exactly the given files.
+//!
+//! The input is the folder's name and the files with their content. The output is that folder, or
+//! the first error.
 
 use std::ffi::OsStr;
 use std::io;
@@ -15,9 +18,10 @@ use super::{FOR_ALL, PublishError};
 use crate::rooted::open_at;
 
 impl Folder {
-    /// Sees to it that the folder `name` beside the published file has these files, each put in place at once
-    /// or left alone where it says the same already, and no others; without any, the folder goes. To be called
-    /// by who holds the place. All is tried, whatever fails; the first failure is reported.
+    /// Makes the folder `name` beside the published file contain exactly these files. Each file is
+    /// replaced at once, or left alone if its content is the same. Without any files the folder is
+    /// removed. The caller must hold the place. After a failure the rest is still done, and the
+    /// first failure is returned.
     ///
     /// # Errors
     /// [`PublishError`].
@@ -46,7 +50,7 @@ impl Folder {
         let wanted = |entry: &[u8]| files.iter().any(|(name, _)| name.as_bytes() == entry);
         let cleared = clear(&folder, wanted).map_err(at("clear"));
         if files.is_empty() {
-            // Not empty: somebody else's, and theirs to keep.
+            // Not empty: it contains directories of other programs, which stay.
             let _ = unlinkat(self.directory(), name, UnlinkatFlags::RemoveDir);
         }
         first.and(cleared)
@@ -61,7 +65,7 @@ impl Folder {
         if stat.st_uid != geteuid().as_raw() {
             return Err(io::Error::other("it belongs to another user"));
         }
-        // Whatever was done to it since it was made.
+        // Another program may have changed the mode since.
         if make_it && stat.st_mode & 0o7777 != 0o755 {
             fchmod(&folder, FOLDER_MODE)?;
         }
@@ -69,7 +73,7 @@ impl Folder {
     }
 }
 
-/// Removes the files that are not wanted: those whose registration has gone, and what a writer that crashed
+/// Removes every other file: those of registrations that are gone, and those that a crashed writer
 /// has left.
 fn clear(folder: &OwnedFd, wanted: impl Fn(&[u8]) -> bool) -> io::Result<()> {
     let mut listing = open_at(folder.as_fd(), ".", FOLDER, Mode::empty()).and_then(Dir::from_fd)?;

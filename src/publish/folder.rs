@@ -1,7 +1,8 @@
-//! An open folder that is written to: its entries by name, and never by a path.
+//! The open folder of a published file. Its entries are reached by name, never by a path.
 //!
-//! Whatever the folder's path leads to by now, every file is looked for, made, renamed and removed in
-//! this very directory, and no link in it is followed.
+//! The input is a [`Destination`] below a root, then names and bytes. The output is files in that
+//! folder. Every file is looked up, created, renamed and removed in the directory that was opened,
+//! even if the folder's path leads elsewhere by now. No link in it is followed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
@@ -22,21 +23,22 @@ use super::{FOR_ALL, FOR_OWNER, PublishError};
 use crate::rooted::{FileType, Root, file_type, look_at_regular, open_at, read_bounded, regular};
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
-/// How many letters and digits make the name of a temporary file its own.
+/// The number of random letters and digits in the name of a temporary file.
 const UNIQUE_LENGTH: usize = 12;
 
-/// Flags that every open carries: no link, no controlling terminal, no waiting for a FIFO's other end.
+/// Flags of every open: follow no link, get no controlling terminal, do not wait for the other end
+/// of a FIFO.
 const CAREFUL: OFlag = OFlag::O_NOFOLLOW
     .union(OFlag::O_NONBLOCK)
     .union(OFlag::O_NOCTTY)
     .union(OFlag::O_CLOEXEC);
 
-/// The folder of a published file, held open after every step of the way to it was checked.
+/// The folder of a published file. It is opened after every step of the way to it was checked.
 #[derive(Debug)]
 pub struct Folder {
-    /// Of the published file, for people.
+    /// The path of the published file, for messages.
     path: PathBuf,
-    /// The published file's.
+    /// The name of the published file.
     name: OsString,
     held: File,
 }
@@ -45,7 +47,7 @@ impl Folder {
     /// The folder of a destination below a root.
     ///
     /// # Errors
-    /// [`PublishError`], also where the way there is not safe.
+    /// [`PublishError`], also if the way to the folder is not safe.
     pub fn of(root: &Root, destination: &Destination) -> Result<Self, PublishError> {
         Self::open(root, destination, Missing::Report)
     }
@@ -76,7 +78,7 @@ impl Folder {
         self.held.as_fd()
     }
 
-    /// The published file's path, for people: links in it may lead elsewhere by now.
+    /// The published file's path, for messages: links in it may lead elsewhere by now.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -86,7 +88,7 @@ impl Folder {
         &self.name
     }
 
-    /// The file that is in place now, if only its owner, this user, could have written it.
+    /// The published file, if only this user could have written it and owns it.
     #[must_use]
     pub fn published(&self) -> Option<File> {
         let file = self.open_file(&self.name, OFlag::O_RDONLY).ok()?;
@@ -95,7 +97,7 @@ impl Folder {
         is_ours.then_some(file)
     }
 
-    /// A file in a folder that was opened beside this one.
+    /// A file in another folder that was opened beside this one.
     pub(super) fn beside(&self, path: &Path, folder: &OwnedFd) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
@@ -104,7 +106,7 @@ impl Folder {
         })
     }
 
-    /// Whether the published file is these bytes already, and has this mode.
+    /// Whether the published file has these bytes and this mode already.
     pub(super) fn holds(&self, bytes: &[u8], mode: u32) -> bool {
         let Some(file) = self.published() else {
             return false;
@@ -125,12 +127,13 @@ impl Folder {
                 })
     }
 
-    /// Overwrites one byte of the published file in place. It needs no space and no second file: it
-    /// works on a full disk. A file that has a second name is left as it is: it belongs to a snapshot or to
-    /// an object store as well.
+    /// Overwrites one byte of the published file in place. That needs no space and no second file,
+    /// so it works on a full disk. A file with a second hard link is left unchanged: it also
+    /// belongs to a snapshot or an object store.
     ///
     /// # Errors
-    /// [`PublishError`], and [`io::ErrorKind::TooManyLinks`] in it for a file that has a second name.
+    /// [`PublishError`], with [`io::ErrorKind::TooManyLinks`] for a file that has a second hard
+    /// link.
     pub fn overwrite_byte(&self, offset: u64, byte: u8) -> Result<(), PublishError> {
         let opened = self.open_file(&self.name, OFlag::O_WRONLY);
         opened
@@ -141,7 +144,7 @@ impl Folder {
             .map_err(PublishError::at("write", &self.path))
     }
 
-    /// Puts a copy with one other byte in place of the published file, with its owner and mode.
+    /// Replaces the published file by a copy with one other byte, with the same owner and mode.
     pub(super) fn replace_byte(&self, offset: u64, byte: u8) -> Result<(), PublishError> {
         let replaced = || -> io::Result<()> {
             let mut old = self.open_file(&self.name, OFlag::O_RDONLY)?;
@@ -172,19 +175,19 @@ impl Folder {
         Ok(read_bounded(&file, &stat, limit, &mut Vec::new())?.to_vec())
     }
 
-    /// Puts a small file in place beside the published one, at once or not at all, but under no lock and
-    /// without waiting for the disk: for what may as well be lost. What a writer that crashed has left
-    /// of it, the next one to lock the place clears away.
+    /// Writes a small file beside the published one, at once or not at all, but without a lock and
+    /// without waiting for the disk. For data that may be lost. If a writer crashes, the next one
+    /// that locks the place removes its temporary file.
     ///
     /// # Errors
-    /// [`PublishError`]; the old file is in place then.
+    /// [`PublishError`]: then the old file is still in place.
     pub fn write_beside(&self, name: &str, bytes: &[u8]) -> Result<(), PublishError> {
         self.temporary(bytes, FOR_ALL)
             .and_then(|temporary| temporary.rename(name.as_ref()))
             .map_err(PublishError::at("write", &self.path.with_file_name(name)))
     }
 
-    /// Puts `bytes` in place of the published file, and has all of it on the disk.
+    /// Replaces the published file by `bytes`, and waits until all of it is on the disk.
     pub(super) fn replace(&self, bytes: &[u8], mode: u32) -> Result<(), PublishError> {
         let written = || -> io::Result<()> {
             let temporary = self.temporary(bytes, mode)?;
@@ -195,13 +198,13 @@ impl Folder {
         written().map_err(PublishError::at("write", &self.path))
     }
 
-    /// `stat(2)` of an entry, a link not followed.
+    /// `stat(2)` of an entry. A link is not followed.
     pub(super) fn stat(&self, name: &OsStr) -> io::Result<FileStat> {
         Ok(fstatat(&self.held, name, AtFlags::AT_SYMLINK_NOFOLLOW)?)
     }
 
-    /// Opens an entry that is a regular file. What is there is looked at first, so that no device and no FIFO
-    /// is opened.
+    /// Opens an entry that is a regular file. Looks at it first, so that no device or FIFO is
+    /// opened.
     pub(super) fn open_file(&self, name: &OsStr, flags: OFlag) -> io::Result<File> {
         look_at_regular(&self.held, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
         let opened = open_at(&self.held, name, flags | CAREFUL, Mode::empty())?;
@@ -209,17 +212,19 @@ impl Folder {
         Ok(opened.into())
     }
 
-    /// Makes a file that is not there yet, for its owner alone.
+    /// Creates a file that only its owner may read and write. It must not exist yet.
     pub(super) fn make_file(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | CAREFUL;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
         Ok(open_at(&self.held, name, flags, mode)?.into())
     }
 
-    /// `bytes` in a new file of this mode that a later writer will know as a leftover.
+    /// Writes `bytes` to a new file of this mode. Its name tells a later writer that it is a
+    /// leftover.
     pub(super) fn temporary(&self, bytes: &[u8], mode: u32) -> io::Result<Temporary<'_>> {
-        // For the name alone, and another one where that is taken; from the third on it is the kernel's
-        // randomness. Only a name in a directory that others can write to could be taken on purpose.
+        // `tempfile` only makes the name, and another one if that exists; from the third on it uses
+        // the kernel's randomness. A name can be taken on purpose only in a directory that others
+        // can write to.
         let (file, path) = tempfile::Builder::new()
             .prefix(&self.temporary_prefix())
             .rand_bytes(UNIQUE_LENGTH)
@@ -247,8 +252,8 @@ impl Folder {
         prefix
     }
 
-    /// Where no other writer is, a temporary file is a leftover. What cannot be cleared away is in
-    /// nobody's way.
+    /// Removes leftovers. This writer has the lock, so every temporary file is one. It does no harm
+    /// if one cannot be removed.
     pub(super) fn clear_leftovers(&self) {
         let Ok(mut entries) =
             open_at(self.held.as_fd(), ".", FOLDER, Mode::empty()).and_then(Dir::from_fd)
@@ -257,7 +262,7 @@ impl Folder {
         };
         let prefix = self.temporary_prefix();
         for entry in entries.iter().flatten() {
-            // The folder may have other files: no more than our own names.
+            // The folder may contain other files: only remove names that this room makes.
             let name = entry.file_name().to_bytes();
             let unique = name
                 .strip_prefix(prefix.as_bytes())
@@ -275,10 +280,10 @@ impl Folder {
     }
 }
 
-/// A file that is not in place yet, and removed unless it gets there.
+/// A file that is not published yet. It is removed on drop unless it was renamed.
 pub(super) struct Temporary<'f> {
     folder: &'f Folder,
-    /// Empty once it is in place.
+    /// Empty after the rename.
     name: OsString,
     file: File,
 }

@@ -1,7 +1,8 @@
-//! The lock that keeps writers of one published file apart, on a file of its own beside it.
+//! The lock that keeps writers of one published file apart. It is a separate file beside it.
 //!
-//! Whoever can open a file can lock it for ever: so only a file is locked that nobody but this user can
-//! open.
+//! The input is an open folder and the time to wait. The output is a lock that is held until it is
+//! dropped. Any user who can open a file can lock it for ever. So the lock file is one that only
+//! this user can open.
 
 use std::ffi::OsStr;
 use std::fs::{File, Permissions};
@@ -18,17 +19,17 @@ use super::PublishError;
 use super::folder::Folder;
 use crate::waiting::Waiting;
 
-/// How long it waits before it asks again.
+/// How long to wait before the next attempt.
 const ROUND: Duration = Duration::from_millis(10);
 
-/// A lock, until this is dropped.
+/// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock(Option<Flock<File>>);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // By itself it would panic where it cannot be unlocked, by a file server that has gone, say. Then
-        // the kernel does it when this process ends.
+        // `Flock` panics on drop if unlocking fails, for example because a file server has gone. In
+        // that case the kernel unlocks when this process ends.
         let mut held = self.0.take();
         while let Some(lock) = held {
             held = match lock.unlock() {
@@ -40,7 +41,7 @@ impl Drop for Lock {
     }
 }
 
-/// Waits up to `patience` for whoever has the lock of the folder's published file.
+/// Waits up to `patience` for another writer that has locked the folder's published file.
 pub(super) fn lock(folder: &Folder, patience: Duration) -> Result<Lock, PublishError> {
     let mut name = folder.name().to_owned();
     name.push(".lock");
@@ -63,7 +64,7 @@ fn lock_file(folder: &Folder, name: &OsStr, patience: Duration) -> io::Result<Lo
     }
 }
 
-/// None where another writer has the lock, or has made or removed the file just now.
+/// `None` if another writer has the lock, or has just created or removed the file.
 fn try_lock(folder: &Folder, name: &OsStr) -> io::Result<Option<Lock>> {
     let opened = match folder.open_file(name, OFlag::O_RDWR) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => folder.make_file(name),
@@ -78,10 +79,10 @@ fn try_lock(folder: &Folder, name: &OsStr) -> io::Result<Option<Lock>> {
         let text = format!("it belongs to user {}, remove it", metadata.uid());
         return Err(io::Error::other(text));
     }
-    // It may have come from an archive, or from a hand that did not know.
+    // It may come from an archive, or another program may have created it.
     if metadata.mode() & 0o077 != 0 {
         if metadata.nlink() > 1 {
-            // Its other name is not ours to change: a new file takes its place.
+            // Its other name belongs to another program: a new file replaces it here.
             folder.remove(name);
             return Ok(None);
         }
@@ -90,7 +91,7 @@ fn try_lock(folder: &Folder, name: &OsStr) -> io::Result<Option<Lock>> {
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(locked) => {
             let lock = Lock(Some(locked));
-            // Somebody may have removed the file between opening and locking.
+            // Another process may have removed the file between opening and locking.
             #[allow(clippy::useless_conversion)] // its type differs between architectures
             let here = folder.stat(name).map(|stat| u64::from(stat.st_ino)).ok();
             Ok(Some(lock).filter(|_| here == Some(metadata.ino())))

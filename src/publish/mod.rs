@@ -1,12 +1,14 @@
-//! Publishing: one file in place of another, at once or not at all.
+//! Publishing: replaces a file at once, or not at all.
 //!
-//! In come bytes and a destination below a root, out goes a published file, or an error and the old file
-//! as it was. The way to the file's folder is gone once, each step checked (`way.rs`); from then on the
-//! folder is held open, and everything happens in it (`folder.rs`). The bytes go into a temporary file, are
-//! synced, and renamed over the old file; then the folder is synced. A reader sees the old file or the
-//! new one, over NFS too. A lock (`lock.rs`) keeps writers apart; readers need none.
+//! The input is bytes and a destination below a root. The output is a published file, or an error
+//! and the old file as it was. The way to the file's folder is walked once, and each step is
+//! checked (`way.rs`). From then on the folder is held open, and everything happens in it
+//! (`folder.rs`). The bytes go into a temporary file, which is synced and renamed over the old
+//! file. Then the folder is synced. A reader sees the old file or the new one, also over NFS. A
+//! lock (`lock.rs`) keeps writers apart. Readers need no lock.
 //!
-//! This room knows nothing of what it publishes.
+//! This room knows nothing about what it publishes. It keeps an open folder and a lock while a
+//! [`Place`] exists.
 
 mod beside;
 mod folder;
@@ -24,15 +26,15 @@ use way::{Missing, Objection};
 pub use folder::Folder;
 pub use way::Destination;
 
-/// The mode of a file that everybody reads and its owner writes.
+/// The mode of a file that every user may read, and only its owner may write.
 pub const FOR_ALL: u32 = 0o644;
-/// The mode of a file that its owner alone reads and writes.
+/// The mode of a file that only its owner may read and write.
 pub const FOR_OWNER: u32 = 0o600;
 
-/// How long a writer waits for another one.
+/// How long a writer waits for another writer.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Why nothing was published. The file that was there before is still there, untouched.
+/// Why nothing was published. The previous file is still in place, unchanged.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}: {source}", path.display())]
 pub struct PublishError {
@@ -55,37 +57,38 @@ impl PublishError {
         Self::at("write", path)(io::Error::other(objection))
     }
 
-    /// Whether the place cannot be written by anyone: mounted read-only.
+    /// Whether the file system is mounted read-only.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.source.kind() == io::ErrorKind::ReadOnlyFilesystem
     }
 
-    /// Whether there is no such directory.
+    /// Whether the directory does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         is_missing(&self.source)
     }
 
-    /// Whether the place may not be written by this user.
+    /// Whether this user may not write to the directory.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         self.source.kind() == io::ErrorKind::PermissionDenied
     }
 
-    /// Whether a file cannot be changed where it is, but perhaps a copy of it: it has a second name, or is beyond this process's limit.
+    /// Whether the file cannot be changed in place, but a changed copy may replace it: it has a
+    /// second hard link, or is larger than this process may write.
     fn needs_a_copy(&self) -> bool {
         use io::ErrorKind::{FileTooLarge, TooManyLinks};
         matches!(self.source.kind(), TooManyLinks | FileTooLarge)
     }
 
-    /// Whether another writer held the lock all the time.
+    /// Whether another writer held the lock for the whole time.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.source.kind() == io::ErrorKind::TimedOut
     }
 
-    /// Whether there is no such place: a link on the way leads nowhere.
+    /// Whether a link on the way leads nowhere.
     #[must_use]
     pub fn leads_nowhere(&self) -> bool {
         let objection = self.source.get_ref().and_then(|it| it.downcast_ref());
@@ -93,28 +96,28 @@ impl PublishError {
     }
 }
 
-/// A place to publish at, held by this writer alone until it is dropped.
+/// A place to publish at. No other writer has it until it is dropped.
 #[derive(Debug)]
 pub struct Place {
     folder: Folder,
     _lock: lock::Lock,
 }
 
-/// What publishing did.
+/// The result of publishing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The new file is in place.
     Written,
-    /// The old one says the same already.
+    /// The old file has the same content already.
     Unchanged,
 }
 
 impl Place {
-    /// Takes the place at a destination below `root`: makes its folder (0755) if need be,
-    /// waits up to `patience` for other writers, and clears away what a writer that crashed has left.
+    /// Takes the place at a destination below `root`. Creates its folder (0755) if it is missing,
+    /// waits up to `patience` for other writers, and removes what a crashed writer has left.
     ///
     /// # Errors
-    /// [`PublishError`], also where the way there is not safe.
+    /// [`PublishError`], also if the way to the folder is not safe.
     pub fn lock(
         root: &Root,
         destination: &Destination,
@@ -135,24 +138,23 @@ impl Place {
         &self.folder
     }
 
-    /// The path of the published file, for people.
+    /// The path of the published file, for messages.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// As [`Folder::published`].
+    /// See [`Folder::published`].
     #[must_use]
     pub fn published(&self) -> Option<File> {
         self.folder.published()
     }
 
-    /// Overwrites one byte of the published file; where it has a second name, or this process may write no
-    /// file that long, in a copy that takes its place. Where that cannot be made (a full disk), the file is
-    /// taken away: no file is better than one that says what is not so.
-    ///
+    /// Overwrites one byte of the published file. If the file has a second hard link, or this
+    /// process may not write a file of that length, a changed copy replaces the file. If no copy
+    /// can be made (a full disk), the file is removed: no file is better than a wrong one.
     /// # Errors
-    /// [`PublishError`], for the file is gone or was not there.
+    /// [`PublishError`]: then the file is gone, or did not exist.
     pub fn overwrite_byte(&self, offset: u64, byte: u8) -> Result<(), PublishError> {
         match self.folder.overwrite_byte(offset, byte) {
             Err(error) if error.needs_a_copy() => {
@@ -166,10 +168,10 @@ impl Place {
         }
     }
 
-    /// Puts `bytes` in place with this mode, [`FOR_ALL`] or [`FOR_OWNER`].
+    /// Publishes `bytes` with this mode, [`FOR_ALL`] or [`FOR_OWNER`].
     ///
     /// # Errors
-    /// [`PublishError`]; the old file is in place then.
+    /// [`PublishError`]: then the old file is still in place.
     pub fn publish(&self, bytes: &[u8], mode: u32) -> Result<Outcome, PublishError> {
         if self.folder.holds(bytes, mode) {
             return Ok(Outcome::Unchanged);
@@ -179,10 +181,10 @@ impl Place {
     }
 }
 
-/// Takes the first of these destinations that there is and that is not on a read-only file system, as
-/// `lock` does it.
+/// Takes the first of these destinations that exists and is not on a read-only file system. `lock`
+/// takes one destination.
 ///
-/// # Errors
+/// [`PublishError`]; if no destination can be used, that of the first one.
 /// [`PublishError`]; where there is none, that of the first.
 pub fn lock_first(
     destinations: &[Destination],

@@ -52,7 +52,7 @@ fn the_same_bytes_are_not_written_again() {
 }
 
 #[test]
-fn what_is_in_place_is_handed_out_only_if_nobody_else_could_have_written_it() {
+fn the_published_file_is_read_only_if_no_other_user_could_have_written_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
     let place = take(&path).unwrap();
@@ -78,7 +78,7 @@ fn what_is_in_place_is_handed_out_only_if_nobody_else_could_have_written_it() {
 }
 
 #[test]
-fn a_second_writer_waits_no_longer_than_it_is_told() {
+fn a_second_writer_waits_no_longer_than_its_patience() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
     let first = take(&path).unwrap();
@@ -90,7 +90,7 @@ fn a_second_writer_waits_no_longer_than_it_is_told() {
 }
 
 #[test]
-fn leftovers_of_a_crashed_writer_are_cleared_and_nothing_else() {
+fn only_the_leftovers_of_a_crashed_writer_are_removed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
     for name in [
@@ -103,7 +103,7 @@ fn leftovers_of_a_crashed_writer_are_cleared_and_nothing_else() {
     ] {
         fs::write(dir.path().join(name), "x").unwrap();
     }
-    // What cannot be cleared away does not keep the next writer from its work.
+    // A leftover that cannot be removed does not stop the next writer.
     fs::create_dir(dir.path().join(".index.folder.tmp")).unwrap();
     take(&path).unwrap();
     let mut left: Vec<_> = fs::read_dir(dir.path())
@@ -147,7 +147,7 @@ fn a_link_in_place_of_the_lock_is_refused() {
 }
 
 #[test]
-fn a_lock_that_others_could_hold_is_closed_to_them() {
+fn a_lock_file_that_others_could_open_is_closed_to_them() {
     let dir = tempfile::tempdir().unwrap();
     let lock = dir.path().join("index.lock");
     fs::write(&lock, "").unwrap();
@@ -157,7 +157,7 @@ fn a_lock_that_others_could_hold_is_closed_to_them() {
 }
 
 #[test]
-fn a_directory_in_place_of_the_file_is_refused_before_anything_is_made() {
+fn a_directory_in_place_of_the_file_is_refused_before_anything_is_created() {
     let dir = tempfile::tempdir().unwrap();
     let text = dir.path().to_str().unwrap();
     fs::create_dir_all(dir.path().join("index/in the way")).unwrap();
@@ -175,7 +175,7 @@ fn a_directory_in_place_of_the_file_is_refused_before_anything_is_made() {
 }
 
 #[test]
-fn what_cannot_be_published_leaves_no_temporary_file_and_says_which() {
+fn a_failed_publish_leaves_no_temporary_file_and_names_the_path() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
     let place = take(&path).unwrap();
@@ -202,7 +202,7 @@ fn one_byte_is_overwritten_in_place() {
 }
 
 #[test]
-fn after_its_suspect_byte_was_set_the_same_index_is_written_again() {
+fn an_index_whose_suspect_byte_was_set_is_written_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
     let place = take(&path).unwrap();
@@ -213,7 +213,7 @@ fn after_its_suspect_byte_was_set_the_same_index_is_written_again() {
 }
 
 #[test]
-fn a_file_beside_is_replaced_at_once_and_its_leftovers_are_cleared_with_the_index_s() {
+fn a_file_beside_is_replaced_at_once_and_its_leftovers_are_removed() {
     let dir = tempfile::tempdir().unwrap();
     let (index, state) = (dir.path().join("index"), dir.path().join("state"));
     folder(&index).write_beside("state", b"old").unwrap();
@@ -281,7 +281,7 @@ fn the_first_place_that_is_not_read_only_is_taken() {
     assert_eq!(taken(all), Err(paths[0].clone()));
 }
 
-/// What lies in a folder, by name, with what it says.
+/// The files in a folder: name and content.
 fn contents(folder: &Path) -> Vec<(String, String)> {
     let mut found: Vec<_> = fs::read_dir(folder)
         .unwrap()
@@ -296,7 +296,7 @@ fn contents(folder: &Path) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_folder_beside_has_the_files_it_is_to_have_and_no_others() {
+fn a_folder_beside_contains_exactly_the_given_files() {
     let dir = tempfile::tempdir().unwrap();
     let place = take(&dir.path().join("index")).unwrap();
     let views = dir.path().join("views");
@@ -309,7 +309,7 @@ fn a_folder_beside_has_the_files_it_is_to_have_and_no_others() {
     };
     let inode = |name: &str| fs::metadata(views.join(name)).unwrap().ino();
     keep(&[]).unwrap();
-    assert!(!views.exists(), "nothing is made for nothing");
+    assert!(!views.exists(), "no folder without files");
     keep(&[("a", "1"), ("b", "2")]).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
     assert_eq!((mode(&views), mode(&views.join("a"))), (0o755, 0o644));
@@ -322,14 +322,18 @@ fn a_folder_beside_has_the_files_it_is_to_have_and_no_others() {
         contents(&views),
         [text("a", "1"), text("b", "3"), text("c", "")]
     );
-    assert_eq!(inode("a"), a, "what says the same is left alone");
-    assert_ne!(inode("b"), b, "what changes is replaced, not written to");
+    assert_eq!(inode("a"), a, "a file with the same content is left alone");
+    assert_ne!(
+        inode("b"),
+        b,
+        "a changed file is replaced, not written in place"
+    );
     keep(&[]).unwrap();
     assert!(!views.exists());
 }
 
 #[test]
-fn a_folder_beside_that_is_a_link_is_not_written_through() {
+fn a_link_in_place_of_a_folder_beside_is_not_followed() {
     let dir = tempfile::tempdir().unwrap();
     let elsewhere = dir.path().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();

@@ -1,12 +1,13 @@
-//! The way to a folder that is written to.
+//! The way to the folder of a published file.
 //!
-//! It has two parts: a directory that somebody has named, and what lies below that. On the way to the
-//! named directory the kernel follows links, but for root: root follows only those that nobody else could
-//! have made (`rooted/trust.rs`). Below the named directory no link is followed, whoever made it. Below a
-//! root given by `--root` everything is below the named directory, which is the root itself.
+//! The input is a [`Destination`]: a directory that the user has named, and a path below it. The
+//! output is the open folder, or the reason for a refusal. On the way to the named directory the
+//! kernel follows links. If this process is root, it follows only links that no other user could
+//! have made (`rooted/trust.rs`). Below the named directory no link is followed, not even root's.
+//! With `--root`, the named directory is that root, and everything is below it.
 //!
-//! What is checked is what is open: the folder is the one that was found, also if its path leads to
-//! another one meanwhile.
+//! The checks apply to open directories. So the folder stays the one that was checked, even if its
+//! path leads to another one meanwhile.
 
 use std::ffi::OsStr;
 use std::io;
@@ -32,28 +33,28 @@ pub(super) const FOLDER: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_CLOEXEC);
 pub(super) const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o755);
 
-/// Why a way is not taken.
+/// Why root does not write there.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Objection {
-    #[error("{} belongs to user {owner}, not to root: name a folder of root's", path.display())]
+    #[error("{} belongs to user {owner}, not to root: use a folder that root owns", path.display())]
     Owner { path: PathBuf, owner: u32 },
-    #[error("others than root can write to {0}: `chmod go-w {0}` mends that", path.display())]
+    #[error("users other than root can write to {0}: run `chmod go-w {0}`", path.display())]
     Writable { path: PathBuf },
-    #[error("{} is a link, and none is followed there: put a directory in its place", path.display())]
+    #[error("{} is a link, and links are not followed here: put a directory in its place", path.display())]
     Link { path: PathBuf },
     #[error(transparent)]
     Way(Untrusted),
 }
 
-/// Whether what is missing on the way is made, open to all.
+/// Whether a missing directory is created (readable by all), or reported as an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
     Make,
     Report,
 }
 
-/// Where a file is to be published: below a directory that somebody has named. Below a root, both are
-/// paths as seen from inside of it.
+/// Where to publish a file: below a directory that the user has named. Below a root, both are paths
+/// as seen from inside of it.
 #[derive(Debug, Clone)]
 pub struct Destination {
     named: PathBuf,
@@ -62,7 +63,7 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// The file `below` (a relative path) a directory that was named.
+    /// The file `below` (a relative path) a directory that the user has named.
     #[must_use]
     pub fn new(named: &Path, below: impl Into<PathBuf>) -> Self {
         Self {
@@ -72,7 +73,7 @@ impl Destination {
         }
     }
 
-    /// A file that was itself named, by an absolute path or by one from the current directory.
+    /// A file that the user has named, by an absolute path or by one from the current directory.
     #[must_use]
     pub fn of_file(path: &Path) -> Self {
         let text = path.as_os_str().as_bytes();
@@ -89,10 +90,11 @@ impl Destination {
         }
     }
 
-    /// Opens the named directory now, on the running system: this process may be about to become
-    /// another user. From here on no link below it is followed, whoever this process is.
+    /// Opens the named directory now, on the running system, because this process may become
+    /// another user later. From here on no link below it is followed, whatever user this process
+    /// is.
     ///
-    /// # Errors
+    /// [`PublishError`], also if the way to the directory is not safe.
     /// [`PublishError`], also where the way there is not safe.
     pub fn hold(&mut self) -> Result<FileStat, PublishError> {
         let at = PublishError::at("open", &self.named);
@@ -102,8 +104,7 @@ impl Destination {
         Ok(stat)
     }
 
-    /// Whether the file is there, by its name alone: a link to it is not followed. For a destination that is
-    /// held.
+    /// Whether the file exists. A link counts too. For a destination that is held.
     #[must_use]
     pub fn is_there(&self) -> bool {
         let found = self.held.as_ref().map(|held| {
@@ -119,7 +120,7 @@ impl Destination {
         self.named.join(&self.below)
     }
 
-    /// The path of the file as it is outside of a root, for people.
+    /// The path of the file as it is outside of a root, for messages.
     #[must_use]
     pub fn shown(&self, root: &Root) -> PathBuf {
         if root.is_system() {
@@ -129,12 +130,12 @@ impl Destination {
         }
     }
 
-    /// The file's own name; None for a path that names a directory.
+    /// The file's own name. `None` for a path that names a directory.
     pub(super) fn file_name(&self) -> Option<&OsStr> {
         self.below.file_name()
     }
 
-    /// Opens the folder that the file is to be in.
+    /// Opens the folder of the file.
     pub(super) fn folder(&self, root: &Root, missing: Missing) -> Result<OwnedFd, PublishError> {
         let folder = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
         let shown = self.shown(root);
@@ -155,14 +156,14 @@ impl Destination {
             }
             (None, None) => open_named(&folder(&self.path()), missing)?,
         };
-        // Open for real: a descriptor that was opened by O_PATH cannot be listed or synced.
+        // Reopen it: a descriptor that was opened with O_PATH cannot be listed or synced.
         open_at(&folder, ".", FOLDER, Mode::empty())
             .map_err(|errno| PublishError::at("open", &shown)(errno.into()))
     }
 }
 
-/// Opens a directory (by O_PATH) that was named. Root goes there through no link that others could have
-/// made.
+/// Opens (with O_PATH) a directory that the user has named. If this process is root, it follows no
+/// link that another user could have made.
 fn open_named(path: &Path, missing: Missing) -> Result<OwnedFd, PublishError> {
     asked(path);
     let at = |action| PublishError::at(action, path);
@@ -199,7 +200,7 @@ fn open_named(path: &Path, missing: Missing) -> Result<OwnedFd, PublishError> {
     }
 }
 
-/// What was opened, if it is a directory.
+/// Returns what was opened if it is a directory.
 fn directory(opened: OwnedFd, path: &Path) -> Result<OwnedFd, PublishError> {
     let at = PublishError::at("open", path);
     match fstat(&opened) {
@@ -209,10 +210,11 @@ fn directory(opened: OwnedFd, path: &Path) -> Result<OwnedFd, PublishError> {
     }
 }
 
-/// The walk below a named directory. Where root writes, each directory has to be root's alone.
+/// The walk below a named directory. If this process is root, only root may write to each
+/// directory.
 struct NoLinks<'a> {
     named: &'a Path,
-    /// The file that is to be written, for people.
+    /// The path of the file that is to be written, for messages.
     shown: &'a Path,
     missing: Missing,
 }
@@ -290,8 +292,8 @@ impl Guide for NoLinks<'_> {
     }
 }
 
-/// Makes a directory, open to all as far as the umask says, or takes the one that somebody else has made
-/// meanwhile.
+/// Creates a directory, readable by all as far as the umask allows. If another process has created
+/// it meanwhile, takes that one.
 pub(super) fn make(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
     match mkdirat(directory, name, FOLDER_MODE) {
         Ok(()) | Err(Errno::EEXIST) => {}

@@ -1,4 +1,8 @@
-//! An open directory: its listing, and opening what lies in it by name.
+//! An open directory: it lists its names, and opens the files in it.
+//!
+//! The input is a directory that [`Root`] has opened, names in it, and the [`Audience`] of what is
+//! read. The output is open files and `stat` results. If the audience may not read a file, the file
+//! is refused with "permission denied", although this process could read it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -21,19 +25,20 @@ pub struct Directory<'r> {
     root: &'r Root,
     path: PathBuf,
     fd: OwnedFd,
-    /// Whoever must be able to read what is opened in it.
+    /// Who must be able to read everything that is opened in this directory.
     audience: Audience,
 }
 
-/// For whom something is read.
+/// Who gets to see what is read.
 #[derive(Debug, Clone, Default)]
 pub enum Audience {
-    /// For nobody but this process's own user.
+    /// Only this process's own user.
     #[default]
     Own,
-    /// For all who can reach an index: what is closed to some of them may not be read.
+    /// Every user who can reach an index. A file that some of them cannot read is refused.
     All(Readers),
-    /// For all who can reach an index, where some of them cannot reach the directory: nothing in it may be read.
+    /// Every user who can reach an index, but some of them cannot reach the directory. Everything
+    /// in it is refused.
     Outside,
 }
 
@@ -52,13 +57,13 @@ impl<'r> Directory<'r> {
         }
     }
 
-    /// The same directory, read for others.
+    /// The same directory, read for this audience.
     #[must_use]
     pub fn read_for(self, audience: Audience) -> Self {
         Self { audience, ..self }
     }
 
-    /// Whether an entry that is a directory may be read.
+    /// Whether the audience may read an entry that is a directory.
     #[must_use]
     pub fn may_read_entry(&self, entry: &[u8]) -> bool {
         let readers = match &self.audience {
@@ -75,17 +80,18 @@ impl<'r> Directory<'r> {
             }
             Err(errno) if leads_elsewhere(&errno.into()) => {
                 self.root.real_path(&path).is_ok_and(|real| {
-                    // The directory itself is on the way to what is in it.
+                    // The directory itself is part of the way to its entries.
                     let below = real.join("entry");
                     self.root.way_is_open_to(readers, &below)
                 })
             }
-            // One that may only be passed.
+            // A directory that can be entered but not listed.
             Err(_) => self.root.directory_is_open(&path, Want::PASS),
         }
     }
 
-    /// Whether an open file may be read. `link` is its path, if a link was followed to it.
+    /// Whether the audience may read an open file. `link` is its path, if a link was followed to
+    /// it.
     fn may_read(&self, file: &File, stat: &FileStat, link: Option<&Path>) -> bool {
         let readers = match &self.audience {
             Audience::Own => return true,
@@ -105,7 +111,7 @@ impl<'r> Directory<'r> {
         &self.path
     }
 
-    /// The root that it was opened below.
+    /// The root below which it was opened.
     #[must_use]
     pub fn root(&self) -> &'r Root {
         self.root
@@ -119,14 +125,14 @@ impl<'r> Directory<'r> {
         Ok(fstat(self.fd.as_fd())?)
     }
 
-    /// Calls `visit` for every name, in the order in which the directory lists them, `.` and `..`
-    /// left out, and says whether it may be a link: not every file system tells. May be called again: it
-    /// starts from the beginning.
+    /// Calls `visit` for every name in listing order, without `.` and `..`. The second argument
+    /// says whether the name may be a link: some file systems do not tell. Each call starts from
+    /// the beginning.
     ///
     /// # Errors
     /// Those of `readdir(3)`.
     pub fn for_each_name(&self, mut visit: impl FnMut(&[u8], bool)) -> io::Result<()> {
-        // An open of its own: the position in the listing belongs to it.
+        // A new open, because the position in the listing belongs to the open file.
         let flags = OPEN_FLAGS | OFlag::O_DIRECTORY;
         for entry in Dir::from_fd(open_at(&self.fd, ".", flags, Mode::empty())?)?.iter() {
             let entry = entry?;
@@ -142,7 +148,7 @@ impl<'r> Directory<'r> {
         Ok(())
     }
 
-    /// `stat(2)` of an entry, links followed (within the root).
+    /// `stat(2)` of an entry. Links are followed within the root.
     ///
     /// # Errors
     /// Those of `stat(2)`.
@@ -158,7 +164,7 @@ impl<'r> Directory<'r> {
         }
     }
 
-    /// `stat(2)` of a file in an entry, links followed (within the root).
+    /// `stat(2)` of a file in an entry. Links are followed within the root.
     ///
     /// # Errors
     /// Those of `stat(2)`.
@@ -174,7 +180,7 @@ impl<'r> Directory<'r> {
         self.root.stat(&self.path_of(entry).join(file))
     }
 
-    /// The device that the directory lies on, if it cannot be written there by anybody.
+    /// The device of the directory, if its file system is mounted read-only.
     ///
     /// # Errors
     /// Those of `statvfs(2)`.
@@ -182,15 +188,17 @@ impl<'r> Directory<'r> {
         read_only_device(self.fd.as_fd())
     }
 
-    /// Opens a regular file by the path `entry/file` below this directory: `entry` one name, `file`
-    /// one name or empty (then it is the entry itself that is opened). The `stat` is from before it was opened.
+    /// Opens a regular file by the path `entry/file` below this directory. `entry` is one name.
+    /// `file` is one name, or empty to open the entry itself. The `stat` is from before the file
+    /// was opened.
     ///
     /// # Errors
-    /// Those of [`Root::open_file`]; for a dangling link [`DanglingLink`] in an [`io::ErrorKind::NotFound`].
+    /// Those of [`Root::open_file`]; for a dangling link [`DanglingLink`] in an
+    /// [`io::ErrorKind::NotFound`].
     pub fn open_file(&self, entry: &[u8], file: &str) -> io::Result<(File, FileStat)> {
         watch::asked_inside();
-        // Not to follow links tells a link from what is not there, at no price. Only where there is one, a
-        // second, more careful call is made.
+        // An open that does not follow links can tell a link from a missing file, at no extra cost.
+        // Only a link needs a second, more careful call.
         let (opened, link) = match self.open_plain(entry, file) {
             Err(error) if leads_elsewhere(&error) => {
                 let opened = self.open_linked(entry, file);
@@ -211,8 +219,8 @@ impl<'r> Directory<'r> {
         }
     }
 
-    /// Opens a regular file that lies in this very directory: no link to one. The `stat` is that of the open
-    /// file, for decisions about whom to trust.
+    /// Opens a regular file that lies in this directory, but no link to one. The `stat` is that of
+    /// the open file, so that it can decide about trust.
     ///
     /// # Errors
     /// Those of [`Root::open_file`]; `ELOOP` for a link.
@@ -233,7 +241,8 @@ impl<'r> Directory<'r> {
     fn open_plain(&self, entry: &[u8], file: &str) -> io::Result<(File, FileStat)> {
         let links = AtFlags::AT_SYMLINK_NOFOLLOW;
         if self.root.is_system() || file.is_empty() {
-            // The kernel may follow a link to the entry: only the file's own name is looked at.
+            // The kernel may follow a link to the entry: only the file's own name must not be a
+            // link.
             return open_regular(&self.fd, joined(entry, file).as_slice(), links);
         }
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -256,7 +265,7 @@ fn joined(entry: &[u8], file: &str) -> Vec<u8> {
     path
 }
 
-/// ELOOP stands for a link, and ENOTDIR is the answer of O_NOFOLLOW together with O_DIRECTORY to one.
+/// ELOOP means a link. For a link, O_NOFOLLOW together with O_DIRECTORY gives ENOTDIR.
 fn leads_elsewhere(error: &io::Error) -> bool {
     use nix::errno::Errno;
     let errno = error.raw_os_error();

@@ -1,8 +1,11 @@
-//! A directory that was opened before, for paths whose beginning cannot be gone any more.
+//! A directory that was opened while the process still had the right to reach it.
 //!
-//! A process that gives up root's rights cannot enter `/root/venv` by its path: `/root` is closed to others. Where
-//! root asks for that tree, it opens it first, and what lies below is then reached from there, with the rights
-//! of whoever reaches.
+//! A process that gives up root's rights cannot enter `/root/venv` by its path, because `/root` is
+//! closed to others. If root asked for that tree, it is opened first. Paths below it then start
+//! from this descriptor, with the rights that the process has at that time.
+//!
+//! The input is a directory that root has opened, and later a path. The output is the rest of the
+//! path behind the directory, or its real path.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,7 +18,7 @@ use super::walk::{WithinRoot, walk};
 
 #[derive(Debug)]
 pub(super) struct Door {
-    /// The path as it was given.
+    /// The path as the user gave it.
     path: PathBuf,
     /// The same without links.
     real: PathBuf,
@@ -33,7 +36,7 @@ impl Door {
         self.fd.as_fd()
     }
 
-    /// What is left of a path behind this door, if it leads through it by either name.
+    /// The rest of a path behind this door, if the path begins with either of the door's names.
     pub(super) fn behind<'p>(&self, path: &'p Path) -> Option<&'p Path> {
         let rest = path
             .strip_prefix(&self.path)
@@ -46,7 +49,7 @@ impl Door {
         })
     }
 
-    /// The path without links of what is behind the door, if no link leads out again.
+    /// The path without links of something behind the door, if no link leads out again.
     pub(super) fn real_path(&self, rest: &Path) -> io::Result<PathBuf> {
         let walked = walk(self.fd(), rest, &WithinRoot)?;
         if walked.has_left {

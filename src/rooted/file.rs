@@ -1,6 +1,8 @@
-//! Files by descriptor: what kind they are, opened after a look at them, and read up to a limit.
+//! Files by descriptor: their type, opening them, and reading them up to a limit.
 //!
-//! A file that is no regular one is never opened: what is there is looked at first.
+//! The input is a directory, a path and a limit in bytes. The output is an open file and its
+//! `stat`, or its content. Each path is looked at before it is opened, and only a regular file is
+//! opened.
 
 use std::fs::File;
 use std::io;
@@ -15,7 +17,7 @@ use nix::sys::statvfs::{FsFlags, fstatvfs};
 
 use super::OPEN_FLAGS;
 
-/// `openat(2)`, again where a signal interrupts it, as it can on a file server.
+/// `openat(2)`, repeated if a signal interrupts it, which can happen on a file server.
 ///
 /// # Errors
 /// Those of `openat(2)` but EINTR.
@@ -33,7 +35,7 @@ pub(crate) fn open_at<P: NixPath + ?Sized>(
     }
 }
 
-/// Whether an error says that there is no such directory.
+/// Whether an error says that the file or a directory on its way does not exist.
 #[must_use]
 pub fn is_missing(error: &io::Error) -> bool {
     matches!(
@@ -42,20 +44,20 @@ pub fn is_missing(error: &io::Error) -> bool {
     )
 }
 
-/// What kind of thing a `stat` result describes.
+/// The type of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileType {
     /// A directory.
     Directory,
     /// A regular file.
     Regular,
-    /// A symbolic link (only seen where links are not followed).
+    /// A symbolic link. Only seen if links are not followed.
     Link,
     /// A FIFO, a socket, a device.
     Other,
 }
 
-/// The kind of thing that a `stat` result describes.
+/// The file type in a `stat` result.
 #[must_use]
 pub fn file_type(stat: &FileStat) -> FileType {
     match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
@@ -66,8 +68,8 @@ pub fn file_type(stat: &FileStat) -> FileType {
     }
 }
 
-/// Reads a whole file of at most `limit` bytes, in one `read` where its size is as `stat` said. The
-/// buffer is room that may be used again for the next file.
+/// Reads a whole file of at most `limit` bytes, with one `read` if its size is what `stat` said.
+/// The caller can use the same buffer for the next file.
 ///
 /// # Errors
 /// Those of `read(2)`, and [`io::ErrorKind::FileTooLarge`] beyond `limit`.
@@ -99,7 +101,7 @@ pub fn read_bounded<'b>(
     }
 }
 
-/// Reads from `offset` on until the buffer is full or the file ends; says how much there was.
+/// Reads from `offset` until the buffer is full or the file ends. Returns the number of bytes.
 ///
 /// # Errors
 /// Those of `pread(2)`.
@@ -108,7 +110,7 @@ pub fn read_part(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usiz
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match file.read_at(rest, offset + filled as u64) {
             Ok(0) => break,
-            // A short read of a regular file is its end: no need to ask again.
+            // A short read of a regular file is its end: no second read is needed.
             Ok(read) => {
                 let short = read < rest.len();
                 filled += read;
@@ -123,7 +125,7 @@ pub fn read_part(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usiz
     Ok(filled)
 }
 
-/// The device that an open file lies on, if its file system is mounted read-only.
+/// The device of an open file, if its file system is mounted read-only.
 ///
 /// # Errors
 /// Those of `statvfs(2)` and `stat(2)`.
@@ -137,14 +139,17 @@ pub fn read_only_device(fd: impl AsFd) -> io::Result<Option<u64>> {
     })
 }
 
-/// Opens a regular file for reading. `links` says whether a link at the end of the path is followed.
+/// Opens a regular file for reading. `links` says whether a link at the end of the path is
+/// followed.
 ///
-/// What is there is looked at first: opening a device can set it off (a tape, a watchdog), and opening a FIFO
-/// wakes its writer. The `stat` is from before the file was opened, so the content may be newer, but not older.
+/// The file is looked at before it is opened: opening a device can start it (a tape, a watchdog),
+/// and opening a FIFO wakes its writer. The `stat` is from before the open, so the content may be
+/// newer than the `stat`, but not older.
 ///
 /// # Errors
-/// Those of `stat(2)` and `open(2)`; ELOOP for a link that is not followed, [`io::ErrorKind::IsADirectory`]
-/// and [`io::ErrorKind::InvalidInput`] for what is not a regular file.
+/// Those of `stat(2)` and `open(2)`; ELOOP for a link that is not followed;
+/// [`io::ErrorKind::IsADirectory`] and [`io::ErrorKind::InvalidInput`] for anything but a regular
+/// file.
 pub(super) fn open_regular<P: NixPath + ?Sized>(
     directory: impl AsFd,
     path: &P,
@@ -172,7 +177,7 @@ pub(crate) fn look_at_regular<P: NixPath + ?Sized>(
     regular(fstatat(directory, path, links)?)
 }
 
-/// A `stat`, if it is that of a regular file.
+/// Returns a `stat` if it is that of a regular file.
 ///
 /// # Errors
 /// As [`open_regular`].

@@ -1,10 +1,12 @@
-//! File systems that answer late: each question goes to another machine or another process, and comes back.
+//! Recognizes slow file systems: each question goes to another machine or process, and back.
+//!
+//! The input is an open file, the output is yes or no.
 
 use std::os::fd::AsFd;
 
 use nix::sys::statfs::{FsType, fstatfs};
 
-/// Their numbers, as `statfs(2)` has them: those of linux/magic.h, and of file systems that are not part of Linux.
+/// Their numbers in `statfs(2)`: from linux/magic.h, and of file systems outside Linux.
 #[rustfmt::skip]
 const LATE: [u32; 11] = [
     0x6969,      // NFS
@@ -20,11 +22,11 @@ const LATE: [u32; 11] = [
     0x0bd0_0bd0, // Lustre
 ];
 
-/// Whether what lies here is on such a file system.
+/// Whether this file is on a slow file system.
 pub(super) fn answers_late(fd: impl AsFd) -> bool {
     fstatfs(fd).is_ok_and(|stat| {
         let FsType(number) = stat.filesystem_type();
-        // How wide it is, and whether it has a sign, differs between architectures.
+        // Its width and sign differ between architectures.
         LATE.contains(&(number as u32))
     })
 }

@@ -1,12 +1,14 @@
-//! A file tree seen from its root: every path that epcache opens goes through here.
+//! The file tree below a root. Every path that epcache opens goes through this room.
 //!
-//! In comes a path as the system below the root spells it (`/usr/lib/python3/dist-packages`); out
-//! comes an open descriptor, a `stat` result or an [`io::Error`]. With a root of its own
-//! ([`Root::at`], the `--root` option) symbolic links, absolute ones too, are resolved *within* that
-//! root, one component after the other and by descriptor, so that nothing outside is opened, whoever
-//! swaps what for a link meanwhile. On any kernel: `openat2` is refused by many container filters.
+//! The input is a path as the system below the root spells it (`/usr/lib/python3/dist-packages`).
+//! The output is an open descriptor, a `stat` result or an [`io::Error`]. With another root than
+//! the system's ([`Root::at`], the `--root` option) symbolic links resolve *within* that root,
+//! absolute ones too. The walk goes component by component, by descriptor, so that nothing outside
+//! is opened, even if another process replaces a directory by a link meanwhile. It works on any
+//! kernel: `openat2` is refused by many container filters.
 //!
-//! This room opens for reading only, and knows nothing of Python.
+//! This room only opens for reading, and knows nothing of Python. It keeps nothing but descriptors:
+//! that of the root, and those of named directories ([`Root::open_named`]).
 
 mod directory;
 mod door;
@@ -42,8 +44,8 @@ pub(crate) use walk::{Guide, STEP, Walked, walk};
 pub(crate) use watch::asked;
 pub use watch::{Watched, watch};
 
-/// Flags that every open of ours carries: never inherited, never a controlling terminal, and never
-/// waiting for the other end of a FIFO.
+/// Flags of every open in epcache: the descriptor is not inherited, does not become the controlling
+/// terminal, and a FIFO does not make the open wait.
 const OPEN_FLAGS: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_CLOEXEC)
     .union(OFlag::O_NOCTTY)
@@ -52,11 +54,11 @@ const OPEN_FLAGS: OFlag = OFlag::O_RDONLY
 /// The root that paths are resolved against: the system's own, or a directory given by `--root`.
 #[derive(Debug)]
 pub struct Root {
-    /// None for the system's own root, where the kernel resolves paths.
+    /// `None` for the system's own root, where the kernel resolves paths.
     anchor: Option<OwnedFd>,
     path: PathBuf,
-    /// Where paths begin that this process may not be able to go from the start later on; only in the
-    /// system's own root.
+    /// Directories that were opened early, because this process may lose the right to reach them by
+    /// their path. Only used in the system's own root.
     doors: OnceLock<Vec<Door>>,
 }
 
@@ -71,8 +73,8 @@ impl Root {
         }
     }
 
-    /// A tree below `dir` (a chroot, an image being built). Root goes there through no link that others
-    /// could have made.
+    /// A tree below `dir`: a chroot, or an image that is being built. If this process is root, it
+    /// follows no link to `dir` that another user could have made.
     ///
     /// # Errors
     /// Those of opening `dir` as a directory.
@@ -96,12 +98,16 @@ impl Root {
         })
     }
 
-    /// Opens directories that somebody has named, for a process that is about to give up root's rights:
-    /// they may lie below one that only root may enter. What lies below them is reached from there later.
-    /// Where others could have led the way elsewhere, or own a directory on it, the process goes by the path
-    /// alone, and gets as far as everybody does. Below a root of its own, that goes for everything anyway.
+    /// Opens directories that the user has named, before this process gives up root's rights. They
+    /// may lie below a directory that only root may enter. What lies below them is later reached
+    /// from these descriptors.
     ///
-    /// To be called once.
+    /// If another user owns a directory on the way, or could have made a link on it, the directory
+    /// is not opened here. The process then uses the path alone, with the rights of every other
+    /// user. Below a root of its own this function does nothing, because the root's descriptor is
+    /// used anyway.
+    ///
+    /// Call this function once.
     pub fn open_named<'p>(&self, paths: impl Iterator<Item = &'p Path>) {
         if !self.is_system() {
             return;
@@ -117,7 +123,7 @@ impl Root {
         let doors = paths
             .filter(|path| path.is_absolute())
             .filter_map(|path| match door(path) {
-                // What is not there, or is an archive, is seen to be that from the directory around it.
+                // If it is missing, or is an archive, the directory around it will show that.
                 Err(error) if is_missing(&error) => door(path.parent()?).ok()?,
                 door => door.ok()?,
             });
@@ -128,9 +134,9 @@ impl Root {
         self.doors.get().map_or(&[], Vec::as_slice)
     }
 
-    /// In the system's own root: where a path begins, and the rest of it.
+    /// In the system's own root: the directory where a path begins, and the rest of the path.
     fn start<'p>(&self, path: &'p Path) -> (BorrowedFd<'_>, &'p Path) {
-        // The nearest, so that as little as possible is left to go.
+        // The nearest one, so that the rest is as short as possible.
         let found = self.doors().iter().filter_map(|door| {
             let rest = door.behind(path)?;
             Some((door.fd(), rest))
@@ -152,21 +158,22 @@ impl Root {
         &self.path
     }
 
-    /// The path outside the root of a path inside it. Purely textual: follow no link with it.
+    /// The path outside the root for a path inside it. This only changes the text: follow no link
+    /// with it.
     #[must_use]
     pub fn outside(&self, path: &Path) -> PathBuf {
         self.path.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// The descriptor that paths are resolved with, if there is one: a process that closes all others keeps
-    /// it.
+    /// The descriptor of the root, if it has one. A process that closes all others must keep this
+    /// one.
     #[must_use]
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.anchor.as_ref().map(AsFd::as_fd)
     }
 
-    /// Whether what lies there is on a file system of which each question takes a while, so that it is worth
-    /// asking several at a time.
+    /// Whether this path is on a file system that answers slowly, so that it pays to ask several
+    /// questions at the same time.
     #[must_use]
     pub fn answers_late(&self, path: &Path) -> bool {
         let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
@@ -175,14 +182,13 @@ impl Root {
 
     /// Opens a directory for listing.
     ///
-    /// # Errors
-    /// Those of `open(2)`, `ENOTDIR` where it is something else, `ELOOP` after 40 links.
+    /// Those of `open(2)`; `ENOTDIR` for anything but a directory; `ELOOP` after 40 links.
     pub fn open_dir(&self, path: &Path) -> io::Result<Directory<'_>> {
         let fd = self.open(path, OPEN_FLAGS | OFlag::O_DIRECTORY)?;
         Ok(Directory::new(self, path, fd))
     }
 
-    /// Holds a directory to reach what is in it. It need not be readable.
+    /// Opens a directory to reach what is in it. It need not be readable.
     ///
     /// # Errors
     /// Those of `open(2)`, as [`Root::open_dir`].
@@ -195,7 +201,7 @@ impl Root {
     ///
     /// # Errors
     /// Those of `open(2)`; [`io::ErrorKind::IsADirectory`] and [`io::ErrorKind::InvalidInput`] for
-    /// what is not a regular file.
+    /// anything but a regular file.
     pub fn open_file(&self, path: &Path) -> io::Result<(File, FileStat)> {
         watch::asked(path);
         let Some(anchor) = &self.anchor else {
@@ -242,8 +248,8 @@ impl Root {
         self.stat(path).is_ok()
     }
 
-    /// The path with all links resolved, as seen from inside the root (`os.path.realpath` of what
-    /// exists).
+    /// The path with all links resolved, as seen from inside the root (`os.path.realpath` of an
+    /// existing path).
     ///
     /// # Errors
     /// Those of `stat(2)`.
@@ -261,7 +267,7 @@ impl Root {
     /// The target of a symbolic link, as it is written there (`os.readlink`).
     ///
     /// # Errors
-    /// Those of `readlink(2)`: `EINVAL` for what is not a link.
+    /// Those of `readlink(2)`: `EINVAL` for anything but a link.
     pub fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
         watch::asked(path);
         let (Some(anchor), Some(name)) = (&self.anchor, path.file_name()) else {
@@ -276,8 +282,7 @@ impl Root {
         Ok(PathBuf::from(readlinkat(parent.fd(), name)?))
     }
 
-    /// The names in a directory, in the order in which it lists them, `.` and `..` left out
-    /// (`os.listdir`).
+    /// The names in a directory in listing order, without `.` and `..` (`os.listdir`).
     ///
     /// # Errors
     /// Those of opening and reading the directory.

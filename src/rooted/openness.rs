@@ -1,13 +1,14 @@
-//! Whom files are open to: whether everybody may read what an index is to say.
+//! Whether every reader of an index could read the packages themselves.
 //!
-//! In come directories and files; out goes whether nobody is kept from them. A file is open where both its
-//! group and all others may read it. A directory is open where both may enter it, and list it where listing
-//! matters. One of the two alone is not enough: a group without a right that others have is kept out on purpose. An
-//! access control list may take rights from single users and groups, so it is looked at as well. What cannot be
-//! told counts as closed. Whether *this* process may read something is not the question.
+//! The input is a directory or a file, and who can reach the index ([`Readers`]). The output is
+//! whether none of them is kept out. A file is open if both its group and all others may read it. A
+//! directory is open if both may enter it, and also list it where listing matters. The bits of
+//! others are not enough: a group with fewer rights than others is kept out on purpose. An access
+//! control list can take rights from single users and groups, so it is read too. If something
+//! cannot be determined, it counts as closed. What *this* process may read does not matter here.
 //!
-//! Those who read an index have reached its folder. So a directory above both the folder and the packages keeps
-//! none of them out, and does not count.
+//! A reader of an index has reached its folder. So a directory above both the folder and the
+//! packages keeps no reader out, and is not checked.
 
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -19,25 +20,26 @@ use rustix::io::Errno;
 
 use super::{OPEN_FLAGS, Root};
 
-/// What is wanted of a file or a directory, as the last digit of a mode.
+/// A right to a file or a directory, as the last digit of a mode.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Want(u32);
 
 impl Want {
-    /// To read a file.
+    /// Read a file.
     pub(super) const READ: Self = Self(0o4);
-    /// To list a directory, and to go to what is in it.
+    /// List a directory, and reach its entries.
     pub(super) const LIST: Self = Self(0o5);
-    /// To go to what is in a directory.
+    /// Reach the entries of a directory.
     pub(super) const PASS: Self = Self(0o1);
 
-    /// Whether the mode keeps nobody out.
+    /// Whether the mode gives this right to group and others.
     pub(super) fn is_in_mode(self, stat: &FileStat) -> bool {
         let bits = self.0 | self.0 << 3;
         stat.st_mode & bits == bits
     }
 
-    /// Whether the access control list of something open, if it has one, keeps nobody out.
+    /// Whether the access control list of an open file takes this right from no user. True without
+    /// a list.
     pub(super) fn is_in_list(self, open: impl AsFd) -> bool {
         self.is_in(|buffer| fgetxattr(&open, ACCESS_LIST, buffer))
     }
@@ -51,8 +53,9 @@ impl Want {
         }
     }
 
-    /// Whether all entries of an access control list have this, but the owner's. Its form is that of
-    /// linux/posix_acl_xattr.h: a version, and for each entry a tag, the rights, and whose they are.
+    /// Whether every entry of an access control list but the owner's has this right. The form of a
+    /// list is that of linux/posix_acl_xattr.h: a version, then for each entry a tag, the rights,
+    /// and an ID.
     fn is_in_all(self, list: &[u8]) -> bool {
         const OWNER: u16 = 0x01;
         const MASK: u16 = 0x10;
@@ -65,7 +68,7 @@ impl Want {
                 let rights = u32::from(u16::from_le_bytes([c, d]));
                 (u16::from_le_bytes([a, b]), rights)
             }
-            // Cut short.
+            // The entry is cut short.
             _ => (OTHERS, 0),
         });
         let mask = parsed.clone().find(|(tag, _)| *tag == MASK);
@@ -81,13 +84,14 @@ impl Want {
 }
 
 const ACCESS_LIST: &str = "system.posix_acl_access";
-/// A longer one counts as one that keeps somebody out, in bytes.
+/// In bytes. A longer list counts as one that keeps a user out.
 const LONGEST_LIST: usize = 1024;
 
-/// Those who can reach an index.
+/// The users who can reach an index.
 #[derive(Debug, Clone, Default)]
 pub struct Readers {
-    /// The path of the index's folder, without links. None: where that is is not known, and every directory counts.
+    /// The path of the index's folder, without links. `None` if it is not known: every directory
+    /// counts.
     pub folder: Option<PathBuf>,
 }
 
@@ -99,7 +103,7 @@ impl Readers {
 }
 
 impl Root {
-    /// Whether all these readers can go to the directory at `path` and list it.
+    /// Whether all these readers can reach the directory at `path` and list it.
     #[must_use]
     pub fn is_open_to(&self, readers: &Readers, path: &Path) -> bool {
         self.real_path(path).is_ok_and(|real| {
@@ -107,8 +111,8 @@ impl Root {
         })
     }
 
-    /// Whether all who can go to the directory at `path` can go to the readers' folder: if not, the readers are
-    /// fewer than all.
+    /// Whether all users who can reach the directory at `path` can reach the readers' folder. If
+    /// not, the index has fewer readers than the packages.
     #[must_use]
     pub fn leads_to(&self, readers: &Readers, path: &Path) -> bool {
         let (Some(folder), Ok(real)) = (&readers.folder, self.real_path(path)) else {
@@ -132,7 +136,7 @@ impl Root {
         if !way.all(|directory| self.directory_is_open(directory, Want::PASS)) {
             return false;
         }
-        // Then those above a root of its own.
+        // Then the directories above a root of its own.
         let mut above = self.path().ancestors();
         self.is_system()
             || above
@@ -144,8 +148,8 @@ impl Root {
 
     pub(super) fn directory_is_open(&self, real: &Path, want: Want) -> bool {
         let path = self.outside(real);
-        // By its path first, since root opens no search directory. A process that has given up root's rights
-        // may have to go through one that is held.
+        // By path first, because root opens no search directory. A process that has given up root's
+        // rights may have to go through a descriptor that it holds.
         let list = |buffer: &mut [u8]| match getxattr(&path, ACCESS_LIST, &mut *buffer) {
             Err(Errno::ACCESS | Errno::NOENT) => {
                 let open = self.open(real, OPEN_FLAGS | OFlag::O_DIRECTORY);
@@ -170,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_open_where_it_takes_nothing_from_anybody() {
+    fn a_list_that_takes_a_right_from_no_user_is_open() {
         // Owner, a user, group, a group, mask, others.
         let with = |user, group, mask, others| {
             list(&[
@@ -196,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_counts_as_closed() {
+    fn an_invalid_list_counts_as_closed() {
         let good = list(&[(1, 7), (4, 7), (32, 7)]);
         assert!(Want::PASS.is_in_all(&good));
         assert!(!Want::PASS.is_in_all(&good[..good.len() - 1]));

@@ -3,7 +3,7 @@ use std::os::unix::fs::symlink;
 use super::walk::MOST_DIRECTORIES;
 use super::*;
 
-/// A root with a file `etc/name` ("inside") and, outside of it, a file `name` ("outside").
+/// A root with a file `etc/name` ("inside") and, outside of the root, a file `name` ("outside").
 fn fixture() -> (tempfile::TempDir, Root) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("root/etc")).unwrap();
@@ -81,7 +81,7 @@ fn looping_links_end_with_an_error() {
 }
 
 #[test]
-fn what_is_not_a_regular_file_is_not_read_and_does_not_block() {
+fn only_regular_files_are_read_and_a_fifo_does_not_block() {
     let (dir, root) = fixture();
     nix::unistd::mkfifo(&dir.path().join("root/fifo"), Mode::S_IRWXU).unwrap();
     assert_eq!(
@@ -101,7 +101,7 @@ fn what_is_not_a_regular_file_is_not_read_and_does_not_block() {
 }
 
 #[test]
-fn a_file_beyond_the_limit_is_refused_unread() {
+fn a_file_beyond_the_limit_is_not_read() {
     let (_dir, root) = fixture();
     let error = root.read(Path::new("/etc/name"), 3).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
@@ -130,13 +130,13 @@ fn a_path_that_is_too_deep_ends_before_the_descriptors_do() {
     assert!(root.is_dir(Path::new(&format!("/{deep}"))));
     let error = root.stat(Path::new(&format!("/{deep}a"))).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(Errno::ENAMETOOLONG as i32));
-    // It is the depth that counts, not the length.
+    // The depth counts, not the length.
     let winding = "etc/../".repeat(MOST_DIRECTORIES + 1);
     assert!(root.is_file(Path::new(&format!("/{winding}etc/name"))));
 }
 
 #[test]
-fn what_a_link_leads_to_is_opened_only_where_it_is_a_file() {
+fn the_target_of_a_link_is_opened_only_if_it_is_a_regular_file() {
     use std::os::unix::fs::OpenOptionsExt;
     for system in [true, false] {
         let (dir, root) = fixture();
@@ -145,7 +145,7 @@ fn what_a_link_leads_to_is_opened_only_where_it_is_a_file() {
         std::fs::create_dir(tree.join("entry")).unwrap();
         symlink("../fifo", tree.join("entry/link")).unwrap();
         symlink("../etc/name", tree.join("entry/good")).unwrap();
-        // Whoever opens a FIFO to write waits for one who opens it to read.
+        // An open for writing waits until the FIFO is opened for reading.
         let fifo = tree.join("fifo");
         let (sender, opened) = std::sync::mpsc::channel();
         let writer = std::thread::spawn({
@@ -169,7 +169,7 @@ fn what_a_link_leads_to_is_opened_only_where_it_is_a_file() {
         assert!(directory.open_file(b"entry", "good").is_ok());
         assert!(opened.try_recv().is_err());
         let flags = OFlag::O_NONBLOCK.bits();
-        // Open until the writer is through: on a busy machine it may only be about to wait.
+        // Keep the FIFO open until the writer has finished: on a busy machine it may not wait yet.
         let reader = File::options().read(true).custom_flags(flags).open(&fifo);
         writer.join().unwrap();
         drop(reader);

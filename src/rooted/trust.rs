@@ -1,11 +1,14 @@
-//! Which links count on a way that root goes: those that only root could have made.
+//! Which links root follows: only those that no other user could have made.
 //!
-//! Root is led by a link wherever the link's maker wants. So a link counts only where it is root's, where
-//! only root can change the directories that lead to it, and where the file system says the truth about
-//! owners. A stick, an image or a file server may say "root" of everything. Whoever may mount those mounts
-//! them `nosuid`. Without that option their maker could become root anyway.
+//! The input is an absolute path. The output is an open descriptor and the path without links, or
+//! the reason why root does not go there ([`Untrusted`]).
 //!
-//! Directories on the way may be anybody's: without links, a path leads nowhere else.
+//! A link leads root to a place that the link's maker has chosen. So root follows a link only if
+//! root owns it, only root can change the directories above it, and the file system's owners can be
+//! believed. A USB stick, an image or a file server may name root as the owner of everything. They
+//! are usually mounted `nosuid`: without that option their maker could become root anyway.
+//!
+//! Directories on the way may belong to any user: without links, a path leads nowhere else.
 
 use std::ffi::OsStr;
 use std::io;
@@ -23,7 +26,7 @@ use super::{open_at, watch};
 use crate::owner::is_unmapped;
 use crate::process::is_proc;
 
-/// Why root does not go a way.
+/// Why root does not follow a path.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Untrusted {
     /// A component could not be opened.
@@ -31,19 +34,19 @@ pub(crate) enum Untrusted {
     Io {
         /// Its path.
         path: PathBuf,
-        /// What the kernel says.
+        /// The error of the kernel.
         error: io::Error,
     },
-    /// Somebody else may have made the link.
-    #[error("{} is a link, and {why}: name the directory that is meant by its path without links", path.display())]
+    /// Another user may have made the link.
+    #[error("{} is a link, and {why}: give the path of the directory without links", path.display())]
     Link {
         /// Its path.
         path: PathBuf,
-        /// Why others than root could have made it.
+        /// Why users other than root could have made it.
         why: String,
     },
-    /// The link is root's and leads to nothing.
-    #[error("{} is a link that leads nowhere: make what it leads to", path.display())]
+    /// The link is root's, but leads nowhere.
+    #[error("{} is a link that leads nowhere: create its target", path.display())]
     Nowhere {
         /// Its path.
         path: PathBuf,
@@ -52,12 +55,13 @@ pub(crate) enum Untrusted {
 
 /// Follows the links that only root could have made.
 pub(crate) struct TrustedLinks {
-    /// Makes what is missing, but not behind a link: that may be meant for somewhere else.
+    /// Creates a missing directory. Not used behind a link, because that link may be meant for
+    /// somewhere else.
     pub(crate) make: Option<fn(&Walked<'_>, &OsStr) -> io::Result<OwnedFd>>,
 }
 
 impl TrustedLinks {
-    /// Opens (by O_PATH) what an absolute path of the running system leads to.
+    /// Opens (with O_PATH) the place that an absolute path of the running system leads to.
     ///
     /// # Errors
     /// [`Untrusted`].
@@ -76,13 +80,13 @@ impl TrustedLinks {
     }
 }
 
-/// What was opened on a way that root goes.
+/// What was opened on a path that root may follow.
 pub(crate) struct Opened {
-    /// Its path without links.
+    /// The path without links.
     pub(crate) real: PathBuf,
-    /// Opened by O_PATH.
+    /// Opened with O_PATH.
     pub(crate) fd: OwnedFd,
-    /// Whether only root could put something else in its place.
+    /// Whether only root could replace it by something else.
     pub(crate) is_root_s: bool,
 }
 
@@ -126,43 +130,43 @@ impl Guide for TrustedLinks {
     }
 }
 
-/// Why others than root could have made a link in the directory where the walk is.
+/// Why users other than root could have made a link in the directory that the walk has reached.
 fn why_not(here: &Walked<'_>, link: &FileStat) -> io::Result<Option<String>> {
     if !is_root_s(link.st_uid) {
         return Ok(Some(format!("it belongs to user {}", link.st_uid)));
     }
-    // In a sticky directory others cannot touch what root has there, but they can make a link that is
-    // root's: a second name of another one.
+    // In a sticky directory other users cannot touch root's files. But they can make a link there
+    // that root owns: a hard link to another link of root's.
     let directory = fstat(here.fd())?;
     if is_changeable(&directory) || directory.st_mode & 0o022 != 0 {
-        return Ok(Some("others can change the directory that it is in".into()));
+        return Ok(Some("other users can change its directory".into()));
     }
     for above in here.directories() {
         if is_changeable(&fstat(above)?) {
-            return Ok(Some("others can change a directory above it".into()));
+            return Ok(Some("other users can change a directory above it".into()));
         }
     }
-    // What a link there leads to is not what it says.
+    // A link below /proc does not lead to the target that it names.
     if is_proc(fstatfs(here.fd())?.filesystem_type()) {
         return Ok(Some("it is the kernel's, below /proc".into()));
     }
     let is_nosuid = fstatvfs(here.fd())?.flags().contains(FsFlags::ST_NOSUID);
-    // In a container or a service, the root file system itself may be mounted so.
+    // In a container or a service, the root file system itself may be mounted nosuid.
     if is_nosuid && directory.st_dev != stat("/")?.st_dev {
         return Ok(Some("its file system is mounted nosuid".into()));
     }
     Ok(None)
 }
 
-/// Whether others than root could put something else in the place of what root has in a directory.
+/// Whether users other than root could replace what root has in a directory.
 fn is_changeable(directory: &FileStat) -> bool {
     let is_writable = directory.st_mode & 0o022 != 0;
     let is_sticky = directory.st_mode & 0o1000 != 0;
     !is_root_s(directory.st_uid) || (is_writable && !is_sticky)
 }
 
-/// Whether an owner is root, as far as one can see from here. A user that has no number in this namespace
-/// is out of its power, as root is.
+/// Whether an owner is root, as far as this process can see. A user without a number in this user
+/// namespace has no rights in it, so such a user counts as root.
 pub(crate) fn is_root_s(owner: u32) -> bool {
     owner == 0 || is_unmapped(owner)
 }

@@ -1,9 +1,9 @@
-//! The one walk along a path: component after component, each by descriptor.
+//! The one walk along a path: component by component, each by descriptor.
 //!
-//! In come an open directory and a path; out comes where the path leads, with the descriptor of every
-//! directory on the way, so that `..` is a step back on this very way and never a question to the file
-//! system. Whether a link counts, and what becomes of a component that is missing, is for the [`Guide`]
-//! to say. An absolute link leads to the directory where the walk began.
+//! The input is an open directory and a path. The output is the place where the path leads,
+//! together with the descriptor of every directory on the way. So `..` goes back along this way,
+//! and asks the file system nothing. The [`Guide`] decides whether a link is followed and what
+//! happens to a missing component. An absolute link leads to the directory where the walk began.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -17,31 +17,31 @@ use nix::sys::stat::{FileStat, Mode, fstat};
 
 use super::{FileType, file_type, open_at};
 
-/// What a walk gives up at, as the kernel's `MAXSYMLINKS`.
+/// The number of links at which a walk gives up, as the kernel's `MAXSYMLINKS`.
 const MAX_LINKS: usize = 40;
 
-/// How deep a path may lead. A walk holds a descriptor for each directory on its way, and several go
-/// on at once: one bad link must not use up all that the process may have.
+/// How deep a path may lead. A walk holds a descriptor for each directory on its way, and several
+/// walks run at the same time. So one bad link must not use up the descriptors of the process.
 pub(super) const MOST_DIRECTORIES: usize = 128;
 
-/// Flags for a step: the component itself, whatever it is.
+/// Flags for a step: they open the component itself, of any kind.
 pub(crate) const STEP: OFlag = OFlag::O_PATH
     .union(OFlag::O_NOFOLLOW)
     .union(OFlag::O_CLOEXEC);
 
-/// What decides on a walk.
+/// Makes the decisions on a walk.
 pub(crate) trait Guide {
-    /// Why a walk ends before its end.
+    /// Why a walk stops early.
     type Error;
 
     /// The error for a component that cannot be opened.
     fn failed(&self, path: PathBuf, error: io::Error) -> Self::Error;
 
-    /// Whether the link `name`, in the directory where the walk is, may be followed.
+    /// Whether the walk may follow the link `name` in the directory that it has reached.
     fn follow(&self, here: &Walked<'_>, name: &OsStr, link: &FileStat) -> Result<(), Self::Error>;
 
-    /// What to go on with where there is no `name`. `link` is the link that the name comes from, if
-    /// it comes from one.
+    /// What to continue with if `name` does not exist. `link` is the link that the name comes from,
+    /// if it comes from one.
     fn missing(
         &self,
         here: &Walked<'_>,
@@ -52,16 +52,16 @@ pub(crate) trait Guide {
     }
 }
 
-/// Where a walk has got to.
+/// The place that a walk has reached.
 pub(crate) struct Walked<'a> {
     anchor: BorrowedFd<'a>,
     way: Vec<(OsString, OwnedFd)>,
-    /// Whether the anchor was all that kept the walk from going elsewhere.
+    /// Whether the walk tried to leave the anchor: by `..` above it, or by an absolute link.
     pub(super) has_left: bool,
 }
 
 impl Walked<'_> {
-    /// What the walk has reached.
+    /// The descriptor of the place that the walk has reached.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.way.last().map_or(self.anchor, |(_, fd)| fd.as_fd())
     }
@@ -77,19 +77,19 @@ impl Walked<'_> {
         self.way.iter().map(|(name, _)| name)
     }
 
-    /// The path without links, from the anchor as `/`.
+    /// The path without links, with the anchor as `/`.
     pub(crate) fn path(&self) -> PathBuf {
         let mut path = PathBuf::from("/");
         path.extend(self.names());
         path
     }
 
-    /// The path of an entry of where the walk is.
+    /// The path of an entry of the directory that the walk has reached.
     pub(crate) fn path_of(&self, name: &OsStr) -> PathBuf {
         self.path().join(name)
     }
 
-    /// Opens for real what the walk found. A link that has taken its place meanwhile is refused.
+    /// Opens what the walk found, for use. Fails if a link has taken its place meanwhile.
     pub(super) fn open(mut self, flags: OFlag) -> io::Result<OwnedFd> {
         let last = self.way.pop();
         let name = last.as_ref().map_or(OsStr::new("."), |(name, _)| name);
@@ -98,7 +98,7 @@ impl Walked<'_> {
     }
 }
 
-/// A component that is yet to be gone to, and the link that it comes from.
+/// A component that the walk has not reached yet, and the link that it comes from.
 struct Ahead {
     name: OsString,
     link: Option<PathBuf>,
@@ -107,8 +107,8 @@ struct Ahead {
 /// Walks along a path from `anchor`.
 ///
 /// # Errors
-/// What the guide makes of a failure: those of `open(2)`, ELOOP after 40 links, ENAMETOOLONG where it
-/// is too deep.
+/// What the guide returns for a failure: those of `open(2)`, ELOOP after 40 links, ENAMETOOLONG if
+/// the path is too deep.
 pub(crate) fn walk<'a, G: Guide>(
     anchor: BorrowedFd<'a>,
     path: &Path,
@@ -159,7 +159,7 @@ pub(crate) fn walk<'a, G: Guide>(
     Ok(walked)
 }
 
-/// The components of a path, the first one last.
+/// The components of a path in reverse order.
 fn reversed_components(path: &Path, link: Option<&Path>) -> Vec<Ahead> {
     let mut names: Vec<OsString> = path
         .components()
@@ -169,8 +169,8 @@ fn reversed_components(path: &Path, link: Option<&Path>) -> Vec<Ahead> {
             _ => None,
         })
         .collect();
-    // `x/` and `x/.` ask for a directory; Path drops both, so say it again in a way that fails the
-    // same on a file: opening a component below it.
+    // `x/` and `x/.` ask for a directory, but `Path` drops both endings. A last component `.` makes
+    // the walk fail on a file in the same way.
     if path.as_os_str().as_bytes().ends_with(b"/") && !names.is_empty() {
         names.push(OsString::from("."));
     }
@@ -181,7 +181,7 @@ fn reversed_components(path: &Path, link: Option<&Path>) -> Vec<Ahead> {
     names.into_iter().rev().map(link).collect()
 }
 
-/// Follows every link, for reading below a root: what lies there cannot lead out of it.
+/// Follows every link. For reading below a root, where a link cannot lead out.
 pub(super) struct WithinRoot;
 
 impl Guide for WithinRoot {

@@ -1,8 +1,9 @@
-//! Watching for file systems that do not answer.
+//! Reports file systems that do not answer.
 //!
-//! A question about a path on a dead mount never comes back, and nobody but another thread can say so.
-//! Each question to the file system counts up; a thread that sees the count stand still names the path
-//! that was asked about last.
+//! A system call for a path on a dead mount never returns, so only another thread can report it.
+//! The input is a call of [`asked`] before each question to a file system, which increments a
+//! counter. If the counter stops, the thread reports the path of the last question. This room keeps
+//! that counter and that path, for the whole process.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,14 +11,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{JoinHandle, park_timeout};
 use std::time::Duration;
 
-/// How often the thread looks.
+/// How often the thread looks at the counter.
 const ROUND: Duration = Duration::from_secs(1);
 
 static IS_WATCHED: AtomicBool = AtomicBool::new(false);
 static QUESTIONS: AtomicU64 = AtomicU64::new(0);
 static LAST_PATH: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// A question about what lies at this path.
+/// Counts a question about this path.
 pub(crate) fn asked(path: &Path) {
     if IS_WATCHED.load(Ordering::Relaxed) {
         QUESTIONS.fetch_add(1, Ordering::Relaxed);
@@ -26,12 +27,12 @@ pub(crate) fn asked(path: &Path) {
     }
 }
 
-/// A question about what lies in a directory that is open.
+/// Counts a question about an entry of an open directory.
 pub(super) fn asked_inside() {
     QUESTIONS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Questions are watched until this is dropped. Then the thread is gone as well: a process may fork.
+/// The watching thread. Dropping this value ends the thread, so that the process may fork.
 #[derive(Debug)]
 pub struct Watched(Option<JoinHandle<()>>);
 
@@ -45,8 +46,8 @@ impl Drop for Watched {
     }
 }
 
-/// Watches the questions of this process from now on. `report` hears of a path about which the file
-/// system has not answered, and for how long; once a second, from another thread.
+/// Watches the questions of this process from now on. `report` receives the path for which the file
+/// system has not answered, and for how long. It runs once a second, in another thread.
 #[must_use]
 pub fn watch(report: fn(&Path, Duration)) -> Watched {
     IS_WATCHED.store(true, Ordering::Relaxed);
@@ -73,6 +74,6 @@ pub fn watch(report: fn(&Path, Duration)) -> Watched {
             }
         }
     };
-    // Without a thread, nobody says anything.
+    // If the thread cannot be started, nothing is reported.
     Watched(std::thread::Builder::new().spawn(look).ok())
 }

@@ -1,8 +1,8 @@
-//! The way to a folder. Who owns what on it is for `tests/safe_places.rs`.
+//! The way to a folder. `tests/safe_places.rs` tests who may own what on it.
 
 use super::*;
 
-/// What lies below a directory, links not followed.
+/// All paths below a directory. Links are not followed.
 fn below(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -16,7 +16,7 @@ fn below(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn whatever_takes_the_folder_s_place_all_is_written_where_it_was_found() {
+fn files_are_written_to_the_opened_folder_even_if_its_path_leads_elsewhere() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, moved) = (dir.path().join("folder"), dir.path().join("moved"));
     let outside = dir.path().join("outside");
@@ -45,7 +45,7 @@ fn whatever_takes_the_folder_s_place_all_is_written_where_it_was_found() {
 }
 
 #[test]
-fn links_and_dots_on_the_way_lead_where_the_kernel_would_go() {
+fn links_and_dots_on_the_way_resolve_as_in_the_kernel() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir_all(dir.path().join("a/b")).unwrap();
     symlink("a/../a/b", dir.path().join("relative")).unwrap();
@@ -71,7 +71,7 @@ fn links_and_dots_on_the_way_lead_where_the_kernel_would_go() {
 }
 
 #[test]
-fn nothing_is_made_behind_a_link_that_leads_nowhere() {
+fn nothing_is_created_behind_a_link_that_leads_nowhere() {
     let dir = tempfile::tempdir().unwrap();
     symlink("gone/sub", dir.path().join("link")).unwrap();
     let (first, second) = (dir.path().join("link/index"), dir.path().join("index"));
@@ -85,13 +85,13 @@ fn nothing_is_made_behind_a_link_that_leads_nowhere() {
 }
 
 #[test]
-fn below_a_root_it_stays_there_while_the_folder_is_swapped_for_a_link() {
+fn files_stay_below_the_root_while_the_folder_is_replaced_by_a_link() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let outside = at("outside");
     fs::create_dir_all(outside.join("sub")).unwrap();
     fs::create_dir_all(at("root/lib/sub")).unwrap();
-    // By both ways out of a root; within it, the first leads nowhere and the second to its top.
+    // Two ways out of a root. Within the root, the first leads nowhere and the second to its top.
     symlink(&outside, at("root/absolute")).unwrap();
     symlink("../outside", at("root/relative")).unwrap();
     let root = Root::at(&at("root")).unwrap();
@@ -108,7 +108,7 @@ fn below_a_root_it_stays_there_while_the_folder_is_swapped_for_a_link() {
                     let _ = swap(link, "root/lib");
                     std::thread::yield_now();
                     let _ = swap("root/lib", link);
-                    // In between, it may have been made anew.
+                    // Meanwhile it may have been created again.
                     while swap("root/aside", "root/lib").is_err() {
                         let _ = fs::remove_dir_all(at("root/lib"));
                     }
@@ -137,7 +137,7 @@ fn below_a_root_it_stays_there_while_the_folder_is_swapped_for_a_link() {
 }
 
 #[test]
-fn a_root_is_the_one_that_was_opened_whatever_takes_its_place() {
+fn the_root_is_the_directory_that_was_opened_even_if_its_path_leads_elsewhere() {
     let dir = tempfile::tempdir().unwrap();
     let (given, moved) = (dir.path().join("root"), dir.path().join("moved"));
     let outside = dir.path().join("outside");
