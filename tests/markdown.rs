@@ -156,9 +156,23 @@ fn a_link_to_nowhere_is_found() {
     assert_eq!(wrong(page, "#glossary"), None);
 }
 
-/// Files below `src/` that a text names, each with the functions that follow it: `name()`.
+/// Where code lies.
+const CODE: [&str; 7] = [
+    "src/",
+    "tests/",
+    "python/",
+    "packaging/",
+    "debian/",
+    "rpm/",
+    "fuzz/",
+];
+
+/// Files that a text names, each with the functions that follow it: `name()`.
 fn named_code(text: &str) -> Vec<(String, Vec<String>)> {
     let mut named: Vec<(String, Vec<String>)> = Vec::new();
+    let is_file = |code: &str| {
+        CODE.iter().any(|folder| code.starts_with(folder)) && !code.contains([' ', '*', '…'])
+    };
     for line in text.lines() {
         let mut is_new = true;
         for code in line.split('`').skip(1).step_by(2) {
@@ -167,7 +181,7 @@ fn named_code(text: &str) -> Vec<(String, Vec<String>)> {
                 (Some(function), Some((_, functions))) if !is_new => {
                     functions.push(function.to_owned());
                 }
-                _ if code.starts_with("src/") => {
+                _ if is_file(code) => {
                     named.push((code.to_owned(), Vec::new()));
                     is_new = false;
                 }
@@ -204,7 +218,11 @@ fn the_walks_through_the_code_name_files_and_functions_that_exist() {
     let page = read(Path::new("docs/architecture.md"));
     let named = named_code(&page);
     assert!(named.len() > 50, "{} files", named.len());
-    assert_eq!(missing_code(&page), [""; 0], "docs/architecture.md");
+    // It names files that a distribution is to add.
+    let is_about_here = |page: &PathBuf| page != Path::new("docs/packaging.md");
+    for page in pages().into_iter().filter(is_about_here) {
+        assert_eq!(missing_code(&read(&page)), [""; 0], "{}", page.display());
+    }
     let wrong = "`src/main.rs` `main()`, `no()`, `src/none.rs`";
     assert_eq!(missing_code(wrong), ["src/main.rs: no()", "src/none.rs"]);
 }
@@ -226,4 +244,43 @@ fn the_architecture_page_has_every_room() {
             .any(|row| row.split('|').nth(1).unwrap().contains(&cell));
         assert!(is_there, "{room} is missing from the table \"Rooms\"");
     }
+}
+
+/// All files below a folder, read as text.
+fn texts(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(repository().join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let path = folder.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            texts(&path, found);
+        } else if let Ok(text) = fs::read_to_string(repository().join(&path)) {
+            found.push((path, text));
+        }
+    }
+}
+
+#[test]
+fn every_decision_that_is_referred_to_holds() {
+    let page = read(Path::new("docs/decisions.md"));
+    let headings = page.lines().filter_map(|line| line.strip_prefix("### "));
+    let numbers: BTreeSet<&str> = headings
+        .filter_map(|heading| Some(heading.split_once('.')?.0))
+        .collect();
+    assert!(numbers.len() > 30, "{numbers:?}");
+    let mut files = Vec::new();
+    for folder in ["src", "tests", "python", "docs", "benches"] {
+        texts(Path::new(folder), &mut files);
+    }
+    let mut count = 0;
+    for (path, text) in files {
+        for after in text.split("ecision ").skip(1) {
+            let end = after.find(|c: char| !c.is_ascii_digit());
+            let number = &after[..end.unwrap_or(after.len())];
+            if !number.is_empty() {
+                assert!(numbers.contains(number), "{}: {number}", path.display());
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 10, "{count}");
 }
