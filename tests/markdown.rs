@@ -171,7 +171,9 @@ const CODE: [&str; 7] = [
 fn named_code(text: &str) -> Vec<(String, Vec<String>)> {
     let mut named: Vec<(String, Vec<String>)> = Vec::new();
     let is_file = |code: &str| {
-        CODE.iter().any(|folder| code.starts_with(folder)) && !code.contains([' ', '*', '…'])
+        CODE.iter().any(|folder| code.starts_with(folder))
+            && !code.contains([' ', '*', '…'])
+            && !code.contains("TARGET")
     };
     for line in text.lines() {
         let mut is_new = true;
