@@ -1,31 +1,31 @@
 //! epcache: `updatedb` and `locate` for Python entry points.
 //!
 //! A small program, started by the system's package manager, reads the metadata of every installed
-//! Python distribution as data and publishes one read-only index. Any program then finds plugins and
-//! console scripts by opening one file instead of hundreds.
+//! Python distribution as data, and publishes one read-only index. Any program then finds plugins
+//! and console scripts by opening one file instead of hundreds.
 //!
-//! The library is the program's rooms. Data flows through them one way, and each calls only rooms
-//! below it in this list (`tests/rooms.rs` checks that):
+//! The library consists of the program's rooms. Data flows through them in one direction. A room
+//! only calls rooms further down in this list (`tests/rooms.rs` checks that):
 //!
-//! - [`commands`]: one file a subcommand; wires the rooms below, and prints;
-//! - [`cli`]: the arguments of the commands;
-//! - [`trigger`]: what a package manager says becomes a request;
-//! - [`worker`]: a request becomes the bytes of an index, with no printing and no writing;
-//! - [`consumers`]: who has registered for some of the entry points, and the files for them;
-//! - [`lookup`]: which record answers for an entry of `sys.path`, and what they say together;
-//! - [`layout`]: which search directories exist;
-//! - [`environment`]: what the user has set; [`config`]: what the administrator has set;
-//! - [`scan`]: one search directory becomes one record;
-//! - [`freshness`]: is a record still true;
-//! - [`index`]: the format;
-//! - [`state`] and [`journal`]: what came of the last runs;
-//! - [`publish`]: one file in place of another;
-//! - [`privsep`]: work done by a child that has given up everything it does not need;
-//! - [`rooted`]: the file tree, below a root;
-//! - `waiting`: patience that ends;
-//! - `json`, [`terminal`]: what is printed; `owner`, `parallel`: users and threads;
-//! - `process`: what the kernel says of this one;
-//! - [`metadata`]: the grammars, and what a control character is.
+//! - [`commands`]: one file per subcommand; calls the rooms below, and prints
+//! - [`cli`]: the arguments of the commands
+//! - [`trigger`]: makes a request of what a package manager reports
+//! - [`worker`]: makes the bytes of an index from a request; does not print or write
+//! - [`consumers`]: the programs registered for some entry points, and the files for them
+//! - [`lookup`]: which record answers for an entry of `sys.path`, and their joint answer
+//! - [`layout`]: which search directories exist
+//! - [`environment`]: the user's settings; [`config`]: the administrator's settings
+//! - [`scan`]: makes one record from one search directory
+//! - [`freshness`]: whether a record is still true
+//! - [`index`]: the format
+//! - [`state`] and [`journal`]: the results of the last runs
+//! - [`publish`]: replaces a file at once
+//! - [`privsep`]: a child process that works without any other rights
+//! - [`rooted`]: the file tree below a root
+//! - `waiting`: waits that end
+//! - `json`, [`terminal`]: output; `owner`, `parallel`: users and threads
+//! - `process`: what the kernel reports about this process
+//! - [`metadata`]: the grammars, and which characters are control characters
 
 pub mod cli;
 pub mod commands;

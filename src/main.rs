@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use epcache::environment::Environment;
 use epcache::{cli, commands, terminal, worker};
 
-/// Exit status: it could not be done.
+/// Exit status: the command failed.
 const FAILURE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     terminal::start_log(cli.verbose, cli.quiet, &filters);
     match commands::run(&cli, worker::job) {
         Ok(status) => ExitCode::from(status),
-        // Whoever reads has seen enough.
+        // The reader of the output has seen enough.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{error}");

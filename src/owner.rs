@@ -1,34 +1,35 @@
-//! Whose a file is, as far as this process can tell.
+//! Who owns a file, as far as this process can tell.
 //!
-//! In a user namespace the kernel shows every owner that has no number there as one and the same: the
-//! overflow user, 65534. Outside of namespaces that is a user like others, `nobody`.
+//! The input is an owner's number, the output is whether it may belong to a user outside of this
+//! process's user namespace. There the kernel shows every owner without a number as the same user,
+//! the overflow user 65534. Outside of namespaces that is an ordinary user, `nobody`.
 
 use crate::process;
 
-/// The user that the kernel shows in place of an owner that this namespace has no number for.
+/// The user that the kernel shows for an owner without a number in this namespace.
 pub(crate) const OVERFLOW_USER: u32 = 65_534;
 
-/// Users in all: the map of a namespace that has a number for everybody covers so many.
+/// The number of users in a namespace that has a number for every user.
 const ALL_USERS: u64 = u32::MAX as u64;
 
-/// Whether an owner is certainly a user from outside of this process's user namespace: then it is out of
-/// the power of those inside, as the system's root is. Where the namespace has a user 65534 itself, the
-/// two cannot be told apart.
+/// Whether an owner is certainly from outside of this process's user namespace. Users inside have
+/// no power over it, as over the system's root. False if the namespace itself has a user 65534,
+/// because then the two cannot be told apart.
 #[must_use]
 pub(crate) fn is_unmapped(owner: u32) -> bool {
-    // Hardly ever: nothing should belong to nobody.
+    // This is rare: no file should belong to nobody.
     owner == OVERFLOW_USER
         && uid_map().is_some_and(|map| !map.is_empty() && !has(&map, OVERFLOW_USER))
 }
 
-/// Whether an owner may be a user from outside of this process's user namespace: then nobody can tell
-/// who it is.
+/// Whether an owner may be from outside of this process's user namespace. Then it is not known who
+/// it is.
 #[must_use]
 pub(crate) fn may_be_unmapped(owner: u32) -> bool {
     owner == OVERFLOW_USER && uid_map().is_some_and(|map| !is_complete(&map))
 }
 
-/// The map of users of this process's user namespace; None where /proc does not have it.
+/// The user map of this process's user namespace. `None` if /proc does not show it.
 #[must_use]
 pub(crate) fn uid_map() -> Option<Vec<Range>> {
     let map = process::read("uid_map").ok()?;
@@ -51,14 +52,14 @@ fn has(map: &[Range], user: u32) -> bool {
     map.iter().any(is_in)
 }
 
-/// Users that have a number in a namespace.
+/// A range of users that have a number in a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Range {
     /// The first number inside.
     pub(crate) inside: u32,
     /// The first number outside.
     pub(crate) outside: u32,
-    /// How many.
+    /// The number of users.
     pub(crate) count: u32,
 }
 

@@ -1,13 +1,13 @@
-//! Many small things done on as many threads as it pays for.
+//! Does many small tasks on as many threads as pay off.
 //!
-//! Asking a file system is waiting for the kernel, and the kernel has a core to spare more often than
-//! not. Each thread takes one short run of the things after the other. A thread that cannot be had
-//! (a limit on processes, say) is no loss: the others do its work.
+//! The input is a list of items and a function. The output is the items after the function has
+//! changed them. Each thread takes one short run of items after the other. If a thread cannot be
+//! started (for example because of a limit on processes), the others do its work. Most time is
+//! spent waiting for the kernel, so more threads help. If the file system is on another machine,
+//! the number of processors does not limit how many threads may wait.
 //!
-//! Where the file system is another machine's, the kernel waits as well, and processors have nothing to do with how
-//! many may wait at a time.
-//!
-//! The threads are made once, and wait: a process that confines itself makes them before ([`prepare`]).
+//! This room keeps the threads. They are started once, then wait. A process that gives up the right
+//! to start threads starts them before ([`prepare`]).
 
 use std::sync::{Mutex, OnceLock};
 
@@ -15,23 +15,23 @@ use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
 
-/// Below so many things a thread costs more than it saves.
+/// For fewer items a thread costs more than it saves.
 const WORTH_A_THREAD: usize = 128;
-/// More threads than this only wait for each other.
+/// More threads would only wait for each other.
 const MOST_THREADS: usize = 4;
-/// So many wait for answers that come late. More are no kindness to whoever answers.
+/// The number of threads that wait for slow answers. More would overload the server.
 const WAITING_THREADS: usize = 8;
-/// How many things a thread takes at a time.
+/// How many items a thread takes at a time.
 const RUN: usize = 8;
 
-/// The threads that help whoever calls.
+/// The threads that help the caller.
 struct Helpers {
     pool: ThreadPool,
-    /// How many things are worth one of them.
+    /// How many items are worth one thread.
     worth: usize,
 }
 
-/// None where there can be none.
+/// `None` if there are no threads.
 static HELPERS: OnceLock<Option<Helpers>> = OnceLock::new();
 
 fn helpers() -> Option<&'static Helpers> {
@@ -39,8 +39,8 @@ fn helpers() -> Option<&'static Helpers> {
     HELPERS.get()?.as_ref()
 }
 
-/// Makes the threads, for a process that cannot any more when it needs them: more of them, and for less, where it is
-/// answers that are waited for.
+/// Starts the threads, for a process that cannot start them later. If the file system answers
+/// slowly, there are more of them, and fewer items are worth one.
 pub(crate) fn prepare(answers_late: bool) {
     let (threads, worth) = if answers_late {
         (WAITING_THREADS, RUN)
@@ -55,8 +55,8 @@ pub(crate) fn prepare(answers_late: bool) {
     });
 }
 
-/// Calls `work` for runs of `items`, each run once. Each thread has a state of its own for its calls. The
-/// calling thread works as well; `progress` is called there, now and then.
+/// Calls `work` once for each run of `items`. Each thread has its own state for these calls. The
+/// calling thread works too, and calls `progress` from time to time.
 pub(crate) fn in_runs<T: Send, S: Default>(
     items: &mut [T],
     work: impl Fn(&mut S, &mut [T]) + Sync,
@@ -87,7 +87,7 @@ pub(crate) fn in_runs<T: Send, S: Default>(
     });
 }
 
-/// How many processors this process may use.
+/// The number of processors that this process may use.
 fn processors() -> usize {
     let usable = sched_getaffinity(Pid::from_raw(0)).map(|set| {
         (0..CpuSet::count())
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_item_is_worked_on_once_however_many_there_are() {
+    fn every_item_is_worked_on_once_for_any_number_of_items() {
         for count in [0, 1, 31, 32, 33, 127, 300, 10_000] {
             let mut items = vec![0usize; count];
             let work = |seen: &mut usize, run: &mut [usize]| {

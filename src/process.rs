@@ -1,7 +1,8 @@
-//! What the kernel says of this process, in the files below /proc/self.
+//! What the kernel reports about this process in the files below /proc/self.
 //!
-//! In a tree that is made elsewhere anything may lie there: a FIFO that blocks whoever opens it, a file
-//! that lies. So they are read only where the file system is the kernel's own.
+//! The input is a file name, the output is its content. In a tree that is being built, /proc may
+//! contain any file: a FIFO that blocks an open, or false content. So a file is read only if the
+//! file system there is the kernel's.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,13 +14,13 @@ use nix::sys::statfs::{FsType, fstatfs};
 /// `PROC_SUPER_MAGIC` of linux/magic.h
 pub(crate) const PROC: u32 = 0x9fa0;
 
-/// More is not read, in bytes.
+/// In bytes. The rest is not read.
 const LIMIT: u64 = 1 << 16;
 
 /// The content of a file in /proc/self.
 ///
 /// # Errors
-/// Those of opening and reading it; [`io::ErrorKind::Unsupported`] where /proc is not the kernel's.
+/// Those of opening and reading it; [`io::ErrorKind::Unsupported`] if /proc is not the kernel's.
 pub(crate) fn read(name: &str) -> io::Result<Vec<u8>> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let own = open("/proc/self", flags, Mode::empty())?;
@@ -33,14 +34,14 @@ pub(crate) fn read(name: &str) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// As [`read`], as text; empty where it cannot be had.
+/// The same as [`read`], as text. Empty if it cannot be read.
 pub(crate) fn text(name: &str) -> String {
     String::from_utf8(read(name).unwrap_or_default()).unwrap_or_default()
 }
 
 /// Whether a file system is the kernel's view of processes.
 pub(crate) fn is_proc(FsType(number): FsType) -> bool {
-    // How wide it is, and whether it has a sign, differs between architectures.
+    // Its width and sign differ between architectures.
     number as u32 == PROC
 }
 
@@ -49,10 +50,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_s_own_files_are_read_and_no_others() {
+    fn only_the_kernels_own_files_are_read() {
         assert!(text("status").contains("Uid:"));
         assert!(read("no such file").is_err());
-        // A link, which a file of ours is not.
+        // A link, which none of the files that epcache reads is.
         assert!(read("exe").is_err());
     }
 }

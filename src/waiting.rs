@@ -1,11 +1,12 @@
-//! How long something has been waited for: by the clock, or by the rounds of waiting.
+//! How long a wait has lasted: by the clock, or by the rounds of waiting.
 //!
-//! A clock may stand still: a library that pretends another time, a virtual machine. Then what was slept
-//! in each round is what counts, so that no wait goes on for ever.
+//! The input is the length of each round, the output is the time that has passed. A clock may stand
+//! still because of a library that fakes the time, or a virtual machine. Then the rounds count, so
+//! that no wait lasts for ever.
 
 use std::time::{Duration, Instant};
 
-/// A wait under way.
+/// A wait that goes on.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     began: Instant,
@@ -21,12 +22,12 @@ impl Waiting {
         }
     }
 
-    /// A round of so long, or at least so long, has ended.
+    /// Counts a round that has lasted at least this long.
     pub(crate) fn count(&mut self, round: Duration) {
         self.counted += round;
     }
 
-    /// How long it has been.
+    /// How long the wait has lasted.
     pub(crate) fn passed(&self) -> Duration {
         self.began.elapsed().max(self.counted)
     }
@@ -37,14 +38,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_count_where_the_clock_stands_still() {
+    fn rounds_count_if_the_clock_stands_still() {
         let mut waiting = Waiting::begin();
         waiting.count(Duration::from_secs(3600));
         assert!(waiting.passed() >= Duration::from_secs(3600));
     }
 
     #[test]
-    fn the_clock_counts_where_rounds_are_short() {
+    fn the_clock_counts_if_rounds_are_short() {
         let waiting = Waiting::begin();
         std::thread::sleep(Duration::from_millis(5));
         assert!(waiting.passed() >= Duration::from_millis(5));

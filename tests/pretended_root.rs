@@ -17,8 +17,9 @@ use std::process::Command;
 use cli::{NOBODY, Ran, Tree, names, root_for, run, tool_for};
 
 const SITE: &str = "root/usr/lib/python3.11/site-packages";
-const SAID: &str = "this process is root in appearance only (fakeroot, fakechroot or proot): packages are not read. Once \
-                    the tree is complete, run `epcache refresh --root DIR` on it as root; lookups work as they are";
+const SAID: &str = "this process is root in appearance only (fakeroot, fakechroot or proot): \
+                    packages are not read. When the tree is complete, run `epcache refresh --root DIR` \
+                    on it as root; lookups work without it";
 
 /// epcache behind another program, as root or as a user who owns all of it.
 fn behind(tree: &Tree, is_user: bool, program: &str, arguments: &str) -> Ran {

@@ -1,10 +1,11 @@
-//! Registered consumers: who wants to be told of some groups of entry points, without anybody's code being run.
+//! Registered consumers: programs that want files about some groups of entry points.
 //!
-//! In come the registrations, files `NAME.conf` below `/usr/lib/epcache/consumers.d` and `/etc/epcache/consumers.d`
-//! (where one of the same name masks the former's), and an index; out go the files that are wanted beside it:
-//! *views* (`views/NAME.json`, `.tsv`), with just those entry points, and *change stamps*
-//! (`changed/NAME`), with a digest of them. No mistake in a registration is fatal. Where the files
-//! go is not known here.
+//! The input is an index and the registrations: files `NAME.conf` below
+//! `/usr/lib/epcache/consumers.d` and `/etc/epcache/consumers.d`. A file in the second directory
+//! replaces the one of the same name in the first. The output is the content of the files that they
+//! want beside the index: *views* (`views/NAME.json`, `.tsv`) with just those entry points, and
+//! *change stamps* (`changed/NAME`) with a digest of them. No code of a consumer is run. No mistake
+//! in a registration is fatal. This room does not know where the files are published.
 
 mod view;
 
@@ -23,34 +24,35 @@ pub const VIEWS: &str = "views";
 /// The folder of change stamps, beside the index.
 pub const STAMPS: &str = "changed";
 
-/// More consumers than this are not served: no more drop-ins are read.
+/// The maximum number of consumers: further registrations are not read.
 pub const MOST: usize = config::MOST_DROP_INS;
 
-/// What somebody has registered for.
+/// A registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consumer {
     /// The name of the registration's file, without `.conf`.
     pub name: String,
-    /// `groups`: patterns as of a shell, one of which a group's name fits.
+    /// `groups`: shell patterns. A group is wanted if its name matches one of them.
     pub groups: Vec<Pattern>,
     /// `view` and `stamp`.
     pub forms: Vec<Form>,
 }
 
-/// What a file for a consumer is like.
+/// The form of a file for a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// An array of objects, as `epcache query --json` prints them.
     Json,
-    /// Lines of group, name, value, distribution, version and metadata directory, with tabs between them.
+    /// Lines of group, name, value, distribution, version and metadata directory, separated by
+    /// tabs.
     Tsv,
     /// A digest of the entry points.
     Stamp,
 }
 
 impl Form {
-    /// All forms, in the order in which their files are written: who hears from a stamp that something has
-    /// changed finds the views as they should be.
+    /// All forms, in the order in which their files are written. Stamps come last, so that the
+    /// views are up to date when a stamp changes.
     pub const ALL: [Self; 3] = [Self::Json, Self::Tsv, Self::Stamp];
 
     fn of_word(word: &str) -> Option<Self> {
@@ -61,7 +63,7 @@ impl Form {
         })
     }
 
-    /// The folder of such files, beside the index.
+    /// The folder of these files, beside the index.
     #[must_use]
     pub fn folder(self) -> &'static str {
         match self {
@@ -97,12 +99,12 @@ pub fn read(root: &Root) -> (Vec<Consumer>, Vec<Remark>) {
             }
         };
         let Some(name) = name.filter(|name| is_usable(name)) else {
-            let text = "its name is to be of letters, digits, '.', '_' and '-', ignored";
+            let text = "its name may only contain letters, digits, '.', '_' and '-': ignored";
             remark(None, text.into());
             continue;
         };
         match content(root, &path, &mut left) {
-            // Masked: an empty file, or a link to /dev/null.
+            // Disabled by an empty file, or a link to /dev/null.
             Ok(None) => {}
             Ok(Some(text)) if text.trim_ascii().is_empty() => {}
             Ok(Some(text)) => consumers.extend(parse(name, &text, &mut remark)),
@@ -113,7 +115,7 @@ pub fn read(root: &Root) -> (Vec<Consumer>, Vec<Remark>) {
     (consumers, remarks)
 }
 
-/// The name becomes that of files, and part of a unit's.
+/// The name becomes part of file names and of a unit's name.
 fn is_usable(name: &str) -> bool {
     let is_fine = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     !name.is_empty()
@@ -175,7 +177,7 @@ fn parse(
                 Some(true) => consumer.forms.push(Form::Stamp),
                 Some(false) => {}
                 None => remark(format!(
-                    "stamp: '{value}' is neither yes nor no, taken for no"
+                    "stamp: '{value}' is neither yes nor no, treated as no"
                 )),
             },
             _ => remark(format!("unknown key '{}', line ignored", shown(&key))),
@@ -188,7 +190,7 @@ fn parse(
     if consumer.groups.is_empty() || consumer.forms.is_empty() {
         remark(
             None,
-            "wants nothing: it needs groups, and a view or a stamp".into(),
+            "ignored: it needs groups, and a view or a stamp".into(),
         );
         return None;
     }

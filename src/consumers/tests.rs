@@ -19,7 +19,7 @@ fn registered(files: &[(&str, &str)]) -> (Vec<Consumer>, Vec<String>) {
 }
 
 #[test]
-fn a_registration_says_which_groups_and_what_is_wanted_of_them() {
+fn a_registration_names_groups_and_the_wanted_files() {
     let (consumers, remarks) = registered(&[
         (
             "usr/lib/epcache/consumers.d/flake8.conf",
@@ -44,7 +44,7 @@ fn a_registration_says_which_groups_and_what_is_wanted_of_them() {
 }
 
 #[test]
-fn the_administrators_file_masks_the_packages_own() {
+fn the_administrators_file_replaces_that_of_the_package() {
     let theirs = (
         "usr/lib/epcache/consumers.d/x.conf",
         "groups = a\nstamp = yes\n",
@@ -62,14 +62,14 @@ fn the_administrators_file_masks_the_packages_own() {
 }
 
 #[test]
-fn mistakes_are_named_and_cost_no_more_than_themselves() {
+fn a_mistake_is_named_and_loses_only_its_own_line_or_file() {
     let good = (
         "etc/epcache/consumers.d/good.conf",
         "groups = a\nstamp = on\n",
     );
     for (file, text, said) in [
-        ("b.conf", "groups = a\n", "wants nothing"),
-        ("b.conf", "stamp = yes\n", "wants nothing"),
+        ("b.conf", "groups = a\n", "it needs groups"),
+        ("b.conf", "stamp = yes\n", "it needs groups"),
         ("b.conf", "groups = [\nstamp = yes\n", "groups: '['"),
         ("b.conf", "groups = a\nview = xml\n", "neither json nor tsv"),
         (

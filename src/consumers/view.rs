@@ -1,7 +1,9 @@
-//! The files for consumers, made from an index.
+//! The content of the files for consumers.
 //!
-//! They say what each search directory of the index has, in its order, without what is shadowed within one and the
-//! same directory. Whoever has several of the directories on `sys.path` sees from the paths which is which.
+//! The input is an index, the consumers and a size limit. The output is the files with the entry
+//! points of each search directory of the index, in its order, without those that are shadowed
+//! within the same directory. A program with several of the directories on `sys.path` can tell them
+//! apart by the paths.
 
 use std::io::Write;
 
@@ -14,7 +16,7 @@ use crate::index::{Damage, Index, Source};
 use crate::json::JsonText;
 use crate::metadata::text::is_control;
 
-/// An entry point that somebody has asked for.
+/// An entry point that a consumer wants.
 struct Wanted {
     group: String,
     name: String,
@@ -30,12 +32,12 @@ struct Wanted {
 pub struct Files {
     /// The consumer's number in the list, the form, and the content.
     pub files: Vec<(usize, Form, Vec<u8>)>,
-    /// The numbers of those whose files would have been too large.
+    /// The numbers of the consumers whose files would be too large.
     pub left_out: Vec<usize>,
 }
 
-/// The files that each of these consumers wants, of at most `limit` bytes together: what does not fit costs the
-/// consumer whose it is, and no other.
+/// The files that these consumers want, of at most `limit` bytes in total. A consumer whose files
+/// do not fit gets none. The other consumers are not affected.
 ///
 /// # Errors
 /// [`Damage`] of the index.
@@ -61,7 +63,7 @@ pub fn files<S: Source>(
 
 type Content = (Form, Vec<u8>);
 
-/// None where they are of more than `limit` bytes.
+/// `None` if they have more than `limit` bytes.
 fn files_of<S: Source>(
     index: &Index<S>,
     consumer: &Consumer,
@@ -76,7 +78,7 @@ fn files_of<S: Source>(
     Ok((size <= limit).then_some(theirs))
 }
 
-/// None where they have more than `limit` bytes.
+/// `None` if they have more than `limit` bytes.
 fn wanted<S: Source>(
     index: &Index<S>,
     consumer: &Consumer,
@@ -154,7 +156,7 @@ fn json(wanted: &[Wanted]) -> Vec<u8> {
             path: JsonText(&entry.path),
         })
         .collect();
-    // Strings alone, into memory: there is nothing that could fail.
+    // Writing strings to memory cannot fail.
     let mut content = serde_json::to_vec_pretty(&rows).unwrap_or_default();
     content.push(b'\n');
     content
@@ -182,9 +184,9 @@ fn tsv(wanted: &[Wanted]) -> Vec<u8> {
     content
 }
 
-/// On one line, whoever reads it, and UTF-8: a backslash as `\\`, and each byte of what is not UTF-8, or of a control
-/// character, as `\x` and two digits.
-/// One file name must not make a view unreadable, nor an entry point of itself.
+/// Writes a field on one line of UTF-8, for every reader. A backslash becomes `\\`. Each byte that
+/// is not UTF-8, or belongs to a control character, becomes `\x` and two digits. So no file name
+/// can make a view unreadable, or look like an entry point.
 fn single_line(bytes: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -194,7 +196,7 @@ fn single_line(bytes: &[u8]) -> Vec<u8> {
                 c => {
                     let mut buffer = [0; 4];
                     let encoded = c.encode_utf8(&mut buffer).as_bytes();
-                    // No index has any: a line stays one line whatever an index has.
+                    // An index contains none. This keeps a line one line in any case.
                     if is_control(c) {
                         extend_as_digits(&mut line, encoded);
                     } else {

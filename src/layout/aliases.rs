@@ -1,9 +1,10 @@
-//! Other strings for one directory.
+//! Other spellings of the path of a search directory.
 //!
-//! In come search directories; out come the same with the other spellings that occur on somebody's
-//! `sys.path`, so that a record is found whichever of them a reader has: the path without links, the
-//! twin through `lib64 -> lib`, and the one through a merged `/usr` (`/lib -> usr/lib`). A spelling
-//! is added only where it leads to the same directory now, and means the same there.
+//! The input is search directories. The output is the same with their aliases: other spellings that
+//! occur on a `sys.path`, so that a reader finds the record with any of them. These are the path
+//! without links, the one through `lib64 -> lib`, and the one through a merged `/usr`
+//! (`/lib -> usr/lib`). A spelling is added only if it leads to the same directory now, and gives it
+//! the same meaning.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -13,7 +14,7 @@ use crate::rooted::Root;
 
 use super::SearchDirectory;
 
-/// The other spellings of a path, sorted. Empty where it leads to nothing.
+/// The other spellings of a path, sorted. Empty if the path leads nowhere.
 pub(super) fn of(root: &Root, path: &Path) -> Vec<PathBuf> {
     let Ok(real) = root.real_path(path) else {
         return Vec::new();
@@ -34,8 +35,8 @@ pub(super) fn of(root: &Root, path: &Path) -> Vec<PathBuf> {
         })
         .collect();
     candidates.extend(merged);
-    // What counts as metadata in an egg, and its name, is read off the egg's own name: by another one
-    // the same directory has another record.
+    // The name of an egg decides what counts as metadata in it, and what its name is. So with
+    // another name the same directory has another record.
     let egg = |path: &Path| egg_base(path.as_os_str().as_bytes()).map(<[u8]>::to_vec);
     candidates.retain(|candidate| {
         candidate.as_os_str() != path.as_os_str()
@@ -47,7 +48,7 @@ pub(super) fn of(root: &Root, path: &Path) -> Vec<PathBuf> {
     candidates
 }
 
-/// The path with one component replaced, for each place where it occurs.
+/// The path with one component replaced, once for each place where it occurs.
 fn swapped(path: &Path, from: &str, to: &str) -> Vec<PathBuf> {
     let components: Vec<Component<'_>> = path.components().collect();
     components
@@ -70,7 +71,7 @@ fn swapped(path: &Path, from: &str, to: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Fills in the aliases, and folds directories that are one and the same into the first of them.
+/// Fills in the aliases, and merges equal directories into the first of them.
 pub(super) fn folded(root: &Root, directories: Vec<SearchDirectory>) -> Vec<SearchDirectory> {
     let mut folded: Vec<SearchDirectory> = Vec::new();
     for mut directory in directories {

@@ -1,7 +1,7 @@
-//! Finding the one interpreter that a command line means.
+//! Finds the one interpreter that a command line means.
 //!
-//! In comes what is wanted, and `PATH`; out comes an [`Interpreter`], or an error that says what was
-//! looked for. Scripts by the name of `python3` (pyenv's shims) are passed over.
+//! The input is what the user wants, and `PATH`. The output is an [`Interpreter`], or an error that
+//! says what was looked for. Scripts named `python3` (pyenv's shims) are ignored.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind::PermissionDenied;
@@ -14,24 +14,24 @@ use super::pathname::{absolute, joined};
 use super::prefix::Abi;
 use super::{Interpreter, LayoutError, interpreters};
 
-/// Which interpreter is wanted.
+/// The interpreter that the user wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    /// `python3` on PATH, else `/usr/bin/python3`, else the newest found.
+    /// `python3` on PATH, else `/usr/bin/python3`, else the newest one found.
     Default,
     /// A version: `3`, `3.12`, `3.13t`.
     Version(String),
-    /// A program, by its path.
+    /// A program at this path.
     Executable(PathBuf),
-    /// That of a virtual environment, by the environment's directory.
+    /// The interpreter of the virtual environment in this directory.
     Venv(PathBuf),
 }
 
-/// Finds an interpreter. `path_env` is the value of `PATH`; it is ignored below a root other than
-/// the system's own, where it means nothing.
+/// Finds an interpreter. `path_env` is the value of `PATH`. It is ignored below a root of its own,
+/// where it has no meaning.
 ///
 /// # Errors
-/// Where there is none, or the one that was named cannot be understood.
+/// If there is none, or the named one is not understood.
 pub fn find_interpreter(
     root: &Root,
     wanted: &Wanted,
@@ -58,7 +58,7 @@ fn default(root: &Root, path_env: Option<&OsStr>) -> Option<Interpreter> {
 
 fn of_version(root: &Root, version: &str, path_env: Option<&OsStr>) -> Option<Interpreter> {
     let abi = Abi::of_name(&format!("python{version}"))?;
-    // By the name as given first: `3.14d`, `3.14-dbg`.
+    // Try the name as given first: `3.14d`, `3.14-dbg`.
     [format!("python{version}"), abi.directory()]
         .iter()
         .filter_map(|name| on_path(root, name, path_env))

@@ -1,7 +1,7 @@
-//! The interpreters on disk, each with what determines its `sys.path`.
+//! The interpreters on disk, each with everything that determines its `sys.path`.
 //!
-//! In comes an executable, or nothing but the root; out come [`Interpreter`] values. An interpreter
-//! counts when its standard library is there. None is ever run.
+//! The input is an executable, or only the root. The output is [`Interpreter`] values. An
+//! interpreter counts if its standard library exists. No interpreter is ever run.
 
 use std::path::{Path, PathBuf};
 
@@ -12,17 +12,17 @@ use super::prefix::{self, Abi, Prefixes};
 use super::rules::{Flavour, SiteRules};
 use super::{LayoutError, pyvenv};
 
-/// The prefixes below which a system has its interpreters.
+/// The prefixes below which a system has interpreters.
 pub(super) const SYSTEM_PREFIXES: [&str; 2] = ["/usr", "/usr/local"];
 
-/// One CPython 3 as found on disk.
+/// A CPython 3 on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interpreter {
     /// Major and minor version.
     pub version: (u8, u8),
-    /// `"t"` for a free-threaded build, else empty.
+    /// `"t"` for a free-threaded build, otherwise empty.
     pub abi_suffix: &'static str,
-    /// The program. None where only a standard library was found.
+    /// The program. `None` if only a standard library was found.
     pub executable: Option<PathBuf>,
     /// `sys.base_prefix`.
     pub prefix: PathBuf,
@@ -30,7 +30,7 @@ pub struct Interpreter {
     pub exec_prefix: PathBuf,
     /// `sys.platlibdir`: `lib` or `lib64`.
     pub platlibdir: &'static str,
-    /// Whose `site` module it has.
+    /// Who patched its `site` module.
     pub flavour: Flavour,
     /// What that module does.
     pub rules: SiteRules,
@@ -48,18 +48,18 @@ pub struct Venv {
 }
 
 impl Interpreter {
-    /// The interpreter that an executable would be, once started by this path.
+    /// The interpreter that this executable would be if it were started by this path.
     ///
     /// # Errors
-    /// Where the executable cannot be read or is none, or its version or standard library is not to
-    /// be found.
+    /// If the executable cannot be read or is not an interpreter, or its version or standard
+    /// library cannot be found.
     pub fn of_executable(root: &Root, executable: &Path) -> Result<Self, LayoutError> {
         let executable = normalized(executable);
         let wide = prefix::is_64_bit(root, &executable)?;
         let chain = prefix::link_chain(root, &executable);
         let resolved = chain.last().unwrap_or(&executable);
         let config = VenvConfig::beside(root, &executable);
-        // A link to a copied program: the environment is not in force, but tells of the program.
+        // A link to a copied program: the environment is not active, but it tells the version.
         let copied = VenvConfig::beside(root, resolved);
         let nearest = config.as_ref().or(copied.as_ref());
         let abi = abi_of(root, &chain, nearest)
@@ -83,8 +83,8 @@ impl Interpreter {
         Ok(interpreter)
     }
 
-    /// The interpreter of an environment whose program is out of reach (in a home directory that is closed
-    /// to this process, say): what the environment's own files tell of it.
+    /// The interpreter of an environment whose program this process cannot reach, for example in a
+    /// closed home directory. All information comes from the environment's own files.
     pub(super) fn of_venv(root: &Root, dir: &Path) -> Option<Self> {
         let content = root
             .read(&joined(dir, "pyvenv.cfg"), pyvenv::LARGEST)
@@ -167,8 +167,8 @@ impl VenvConfig {
         })
     }
 
-    /// `sys.prefix`: up to 3.13 set by `site`, always one above the program; then by getpath, to
-    /// where the file lies.
+    /// `sys.prefix`. Up to 3.13 `site` sets it, always to the directory above that of the program.
+    /// From 3.14 on getpath sets it to the directory of the file.
     fn prefix(&self, version: (u8, u8)) -> PathBuf {
         if version >= (3, 14) {
             self.place.clone()
@@ -178,8 +178,8 @@ impl VenvConfig {
     }
 }
 
-/// The directory that `home` in pyvenv.cfg sends getpath to. Up to 3.10 the file is looked for where
-/// the links of the executable lead, from 3.11 on where the executable was started.
+/// The directory that `home` in pyvenv.cfg names for getpath. Up to 3.10 getpath looks for the file
+/// where the links of the executable lead, from 3.11 on where the executable was started.
 fn home(root: &Root, executable: &Path, resolved: &Path, version: (u8, u8)) -> Option<PathBuf> {
     let places = if version >= (3, 11) {
         let [beside, above] = pyvenv::places(&directory_of(executable));
@@ -194,8 +194,8 @@ fn home(root: &Root, executable: &Path, resolved: &Path, version: (u8, u8)) -> O
     pyvenv::home(&content, version)
 }
 
-/// Where the program may have been installed when it was made, which is compiled into it: where it lies without
-/// links, or, for a copy, where the one that it was copied from does.
+/// Where the program may have been installed when it was built, which is compiled into it: its path
+/// without links, or, for a copy, the path of the original.
 fn installed_at(root: &Root, resolved: &Path, origin: Option<&Path>, abi: Abi) -> Vec<PathBuf> {
     let mut places = vec![directory_of(resolved)];
     if let Some(origin) = origin {
@@ -212,8 +212,8 @@ fn installed_at(root: &Root, resolved: &Path, origin: Option<&Path>, abi: Abi) -
     places
 }
 
-/// The version of an executable: by its name or a name on the way of its links, by the virtual
-/// environment's configuration, or by the only standard library that it could find.
+/// The version of an executable: from its name or a name in its chain of links, from the virtual
+/// environment's configuration, or from the only standard library that it could find.
 fn abi_of(root: &Root, chain: &[PathBuf], config: Option<&VenvConfig>) -> Option<Abi> {
     let by_name = chain
         .iter()
@@ -235,7 +235,7 @@ fn abi_of(root: &Root, chain: &[PathBuf], config: Option<&VenvConfig>) -> Option
     by_name.or_else(by_config).or_else(by_library)
 }
 
-/// The versions of which there is a standard library below a prefix, sorted.
+/// The versions that have a standard library below a prefix, sorted.
 fn libraries(root: &Root, prefix: &Path) -> Vec<Abi> {
     let mut found: Vec<Abi> = version_directories(root, prefix)
         .into_iter()
@@ -245,7 +245,7 @@ fn libraries(root: &Root, prefix: &Path) -> Vec<Abi> {
     found
 }
 
-/// The versions of which there is any `{lib,lib64}/python3.X` below a prefix, sorted.
+/// The versions that have a `{lib,lib64}/python3.X` below a prefix, sorted.
 pub(super) fn version_directories(root: &Root, prefix: &Path) -> Vec<Abi> {
     let mut found: Vec<Abi> = ["lib", "lib64"]
         .iter()
@@ -257,14 +257,14 @@ pub(super) fn version_directories(root: &Root, prefix: &Path) -> Vec<Abi> {
     found
 }
 
-/// Every CPython 3 of the system, by version, then by prefix.
+/// Every CPython 3 of the system, sorted by version, then by prefix.
 #[must_use]
 pub fn interpreters(root: &Root) -> Vec<Interpreter> {
     interpreters_in(root, &SYSTEM_PREFIXES.map(PathBuf::from))
 }
 
-/// Every CPython 3 with a program or a standard library below one of the prefixes, by version, then
-/// by prefix.
+/// Every CPython 3 with a program or a standard library below one of the prefixes, sorted by
+/// version, then by prefix.
 #[must_use]
 pub fn interpreters_in(root: &Root, prefixes: &[PathBuf]) -> Vec<Interpreter> {
     let mut found: Vec<Interpreter> = Vec::new();
@@ -289,7 +289,7 @@ pub fn interpreters_in(root: &Root, prefixes: &[PathBuf]) -> Vec<Interpreter> {
             found.push(Interpreter::at(root, abi, prefixes));
         }
     }
-    // Stable: of several programs with one library the first stays, and programs come first.
+    // A stable sort: of several programs with one library the first stays, and programs come first.
     found.sort_by(|a, b| key(a).cmp(&key(b)));
     found.dedup_by(|a, b| key(a) == key(b));
     found
@@ -304,7 +304,7 @@ fn key(interpreter: &Interpreter) -> (Abi, &Path, &Path, Option<&Path>) {
     )
 }
 
-/// The newest first; of one version, the build without a suffix.
+/// Newest first. Within a version, the build without a suffix comes first.
 pub(super) fn sorted_newest_first(mut found: Vec<Interpreter>) -> Vec<Interpreter> {
     found.sort_by(|a, b| (b.version, a.abi_suffix).cmp(&(a.version, b.abi_suffix)));
     found

@@ -1,14 +1,14 @@
-//! Which search directories exist: what is on `sys.path` of which interpreter, found without
-//! running one.
+//! Which search directories exist: what an interpreter has on `sys.path`, found without running it.
 //!
-//! In comes a [`Root`] and what to look for (the system, a user, a virtual environment, paths given
-//! by hand); out come [`SearchDirectory`] values with the exact strings that CPython has on
-//! `sys.path`, and [`Note`]s about what was seen and not followed. The rules are those of CPython's
-//! getpath and `site`, and of the distributions' patches to it; docs/layout.md has them in prose.
+//! The input is a [`Root`] and what to look for: the system, a user, a virtual environment, or
+//! given paths. The output is [`SearchDirectory`] values with the exact strings that CPython has on
+//! `sys.path`, and [`Note`]s about things that were seen and not followed. The rules are those of
+//! CPython's getpath and `site`, and of the distributions' patches to them. docs/layout.md explains
+//! them.
 //!
-//! This room never runs Python code (import lines of `.pth` files are reported, no more), and does
-//! not look inside search directories beyond their `.pth` files. Since that takes a listing of each, what else
-//! was in it goes along, for who is to read it.
+//! This room never runs Python code: it only reports the import lines of `.pth` files. It looks for
+//! nothing but `.pth` files in search directories. The listing that this needs is part of the
+//! output ([`Listed`]), so that other rooms need not list them again.
 
 mod aliases;
 mod find;
@@ -39,22 +39,22 @@ use crate::freshness::Names;
 #[cfg(doc)]
 use crate::rooted::Root;
 
-/// A directory that some interpreter has on `sys.path`.
+/// A directory that an interpreter has on `sys.path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchDirectory {
-    /// The exact string on `sys.path`. It may lead to nothing, or to an archive.
+    /// The exact string on `sys.path`. It may lead nowhere, or to an archive.
     pub path: PathBuf,
-    /// Other strings that lead to the same directory and occur: `lib64` for `lib`, `/lib` for
+    /// Other strings in use that lead to the same directory: `lib64` for `lib`, `/lib` for
     /// `/usr/lib`, the path without links. Sorted. Empty in a [`SysPath`].
     pub aliases: Vec<PathBuf>,
-    /// Why it is there.
+    /// Why it is on `sys.path`.
     pub origin: Origin,
 }
 
 /// Why a directory is on `sys.path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// The archive of the standard library, which hardly ever exists.
+    /// The archive of the standard library, which rarely exists.
     StdlibZip,
     /// The standard library.
     Stdlib,
@@ -62,23 +62,23 @@ pub enum Origin {
     DynLoad,
     /// A site directory (`site-packages`, `dist-packages`).
     Site,
-    /// The user's own site directory.
+    /// The user site directory.
     UserSite,
     /// A path line of a `.pth` file.
     Pth {
         /// The file.
         file: PathBuf,
-        /// Its line, from 1.
+        /// Its line, counted from 1.
         line: usize,
     },
-    /// The administrator's configuration.
+    /// The administrator's configuration names it.
     Config,
-    /// The command line.
+    /// The command line names it.
     Given,
 }
 
 impl Origin {
-    /// The site directory whose `.pth` file adds the directory, if one does.
+    /// The site directory of the `.pth` file that adds this directory, if one does.
     #[must_use]
     pub fn pth_site(&self) -> Option<&Path> {
         match self {
@@ -87,7 +87,7 @@ impl Origin {
         }
     }
 
-    /// Takes another reason into account: what a `.pth` file adds may be there for a better one.
+    /// Adds another reason. It replaces a `.pth` file.
     fn admit(&mut self, other: Self) {
         if self.pth_site().is_some() && other.pth_site().is_none() {
             *self = other;
@@ -95,14 +95,14 @@ impl Origin {
     }
 }
 
-/// Something that a person may want to know, and that stops nothing.
+/// Information for the user that stops nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Note {
     /// The file or directory in question.
     pub path: PathBuf,
-    /// The line, from 1.
+    /// The line, counted from 1.
     pub line: Option<usize>,
-    /// What there is to say about it.
+    /// The information.
     pub text: String,
 }
 
@@ -116,23 +116,23 @@ impl fmt::Display for Note {
     }
 }
 
-/// What was listed on the way to the search directories, by the exact string of each.
+/// The names in the search directories that were listed, by the exact string of each.
 pub type Listed = BTreeMap<OsString, Names>;
 
-/// The search directories of which records are made.
+/// The search directories that get a record.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The directories, each once.
+    /// The directories, each only once.
     pub directories: Vec<SearchDirectory>,
-    /// What was seen on the way.
+    /// Information about things on the way.
     pub notes: Vec<Note>,
-    /// What is on some `sys.path` and gets no record.
+    /// Directories on a `sys.path` that get no record.
     pub left_out: Vec<(PathBuf, Reason)>,
-    /// Names in those of the directories that were looked into for `.pth` files.
+    /// The names in the directories that were listed to look for `.pth` files.
     pub listed: Listed,
 }
 
-/// What was listed on the way is no part of what was found.
+/// The listings are not part of what was found.
 impl PartialEq for Found {
     fn eq(&self, other: &Self) -> bool {
         self.directories == other.directories
@@ -143,20 +143,22 @@ impl PartialEq for Found {
 
 impl Eq for Found {}
 
-/// Of so many directories that `.pth` files add records are made, at most.
+/// The maximum number of directories from `.pth` files that get a record.
 pub const PTH_DIRECTORIES: usize = 1000;
-/// In the directories that the `.pth` files of one site directory add, so many metadata directories are recorded.
+/// The maximum number of metadata directories that are recorded in the directories that the `.pth`
+/// files of one site directory add.
 pub const PTH_METADATA: usize = 20_000;
 
-/// Why something on `sys.path` gets no record.
+/// Why a directory on `sys.path` gets no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// A `.pth` file adds it, and it lies outside of the site directories: a source tree, which
-    /// changes without any package manager's doing.
+    /// A `.pth` file adds it, and it lies outside of the site directories. Such a source tree
+    /// changes without a package manager.
     SourceTree,
-    /// A `.pth` file adds it, and it is a file: an egg, a wheel, a zip archive.
+    /// A `.pth` file adds it, and it is a file: an egg, a wheel, or a zip archive.
     Archive,
-    /// `.pth` files add it and others after it, so many in all, and have added too much before.
+    /// `.pth` files add it and others after it, of which this is the number, beyond one of the
+    /// limits.
     TooMuch(usize),
 }
 
@@ -168,32 +170,32 @@ impl fmt::Display for Reason {
             Self::TooMuch(count) => {
                 return write!(
                     formatter,
-                    "the first of {count} that .pth files add beyond {PTH_DIRECTORIES} directories, or beyond \
-                     {PTH_METADATA} metadata directories"
+                    "the first of {count} that .pth files add beyond {PTH_DIRECTORIES} \
+                     directories, or beyond {PTH_METADATA} metadata directories"
                 );
             }
         })
     }
 }
 
-/// Why an interpreter or an environment could not be used.
+/// Why an interpreter or an environment cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
     /// A file or directory could not be read.
     #[error("{}: {source}", path.display())]
     Io {
-        /// What was to be read.
+        /// The path to read.
         path: PathBuf,
-        /// What came of it.
+        /// The error.
         source: io::Error,
     },
     /// The directory has no `pyvenv.cfg`.
     #[error("{}: not a virtual environment (no pyvenv.cfg)", .0.display())]
     NotAVenv(PathBuf),
-    /// The file is not a program, a shell script for instance (pyenv's shims are).
+    /// The file is not a program. It may be a shell script, as pyenv's shims are.
     #[error("{}: not a Python interpreter (not an ELF executable)", .0.display())]
     NotAnInterpreter(PathBuf),
-    /// Nothing says which version the executable is.
+    /// Nothing tells the version of the executable.
     #[error("{}: cannot tell its Python version", .0.display())]
     UnknownVersion(PathBuf),
     /// The executable has no standard library where CPython would look for it.
@@ -201,7 +203,7 @@ pub enum LayoutError {
     NoStandardLibrary {
         /// The executable.
         path: PathBuf,
-        /// The version that was looked for, as in `3.13t`.
+        /// The version to look for, for example `3.13t`.
         version: String,
     },
     /// No interpreter of the wanted version is installed.

@@ -1,8 +1,8 @@
-//! Path and text arithmetic as CPython does it, on strings alone.
+//! Paths and lines of text as CPython handles them, on strings alone.
 //!
-//! In come paths and lines as they are written; out come paths as `os.path.join`, `os.path.abspath`
-//! and `site.makepath` would spell them, because a search directory is known by its exact string.
-//! Nothing here looks at files.
+//! The input is paths and lines as they are written. The output is paths spelled as by
+//! `os.path.join`, `os.path.abspath` and `site.makepath`, because a search directory is known by
+//! its exact string. This file does not use the file system.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::rooted::Root;
 
-/// `os.path.normpath` of an absolute path: `.` and empty components dropped, `..` taken back
-/// textually, and exactly two leading slashes kept, as POSIX wants it.
+/// `os.path.normpath` of an absolute path. It drops `.` and empty components, resolves `..` in the
+/// text, and keeps exactly two leading slashes, as POSIX requires.
 pub(super) fn normalized(path: &Path) -> PathBuf {
     let text = path.as_os_str().as_bytes();
     let slashes = text.iter().take_while(|&&byte| byte == b'/').count();
@@ -30,8 +30,8 @@ pub(super) fn normalized(path: &Path) -> PathBuf {
     PathBuf::from(OsString::from_vec(out))
 }
 
-/// An absolute path as it is written, a relative one from the working directory (from the root,
-/// where that is not the system's own), as by `os.path.abspath`.
+/// An absolute path as it is written. A relative one is based on the working directory (on `/`
+/// below a root of its own), as with `os.path.abspath`.
 #[must_use]
 pub fn absolute(root: &Root, path: &Path) -> PathBuf {
     if path.is_absolute() {
@@ -44,8 +44,8 @@ pub fn absolute(root: &Root, path: &Path) -> PathBuf {
     normalized(&joined(&working, path))
 }
 
-/// `os.path.join(base, more)`: `more` alone where it is absolute. Unlike [`Path::join`], compared
-/// and printed byte for byte, with nothing tidied up.
+/// `os.path.join(base, more)`: only `more` if it is absolute. In contrast to [`Path::join`] the
+/// result is exact to the byte.
 pub(super) fn joined(base: &Path, more: impl AsRef<OsStr>) -> PathBuf {
     let more = more.as_ref();
     if more.as_bytes().starts_with(b"/") {
@@ -64,7 +64,7 @@ pub(super) fn made(base: &Path, more: impl AsRef<OsStr>) -> PathBuf {
     normalized(&joined(base, more))
 }
 
-/// What getpath calls `dirname`: all before the last slash, so that of `/bin` it is empty.
+/// `dirname` of getpath: everything before the last slash, so it is empty for `/bin`.
 pub(super) fn directory_of(path: &Path) -> PathBuf {
     let text = path.as_os_str().as_bytes();
     let end = text.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
@@ -73,7 +73,7 @@ pub(super) fn directory_of(path: &Path) -> PathBuf {
 
 /// `str.isspace` of one character.
 fn is_space(character: char) -> bool {
-    // Unicode's White_Space, and the four separators that Python also counts.
+    // Unicode's White_Space, and four separators that Python also counts.
     character.is_whitespace() || ('\x1c'..='\x1f').contains(&character)
 }
 
@@ -97,7 +97,7 @@ pub(super) fn split_lines(text: &str) -> Vec<&str> {
     })
 }
 
-/// The lines of a text file as iterating over it gives them (universal newlines), without their ends.
+/// The lines of a text file without their ends, as Python's universal newlines split them.
 pub(super) fn file_lines(text: &str) -> Vec<&str> {
     split_at(text, |character| matches!(character, '\n' | '\r'))
 }
@@ -133,8 +133,8 @@ impl TrimOnce for str {
     }
 }
 
-/// What Python's `sorted()` compares of a file name: code points, where each undecodable byte is
-/// one of the surrogates that `surrogateescape` makes of it.
+/// The key by which Python's `sorted()` compares file names: code points, where each undecodable
+/// byte is a surrogate, as `surrogateescape` makes it.
 pub(super) fn sort_key(name: &OsStr) -> Vec<u32> {
     let mut key = Vec::with_capacity(name.len());
     for chunk in name.as_bytes().utf8_chunks() {

@@ -1,10 +1,10 @@
-//! getpath's part: from an executable to the prefixes of its standard library.
+//! The part of getpath: it finds the prefixes of the standard library from an executable.
 //!
-//! In comes an executable, its version and the directory that the search starts from; out come
-//! `prefix`, `exec_prefix` and `platlibdir`. The search is that of CPython's getpath (the C one up to
-//! 3.10, the Python one from 3.11 on), without environment variables and without build trees. What
-//! is compiled into the executable (`PREFIX`, `PLATLIBDIR`) is not read but concluded from what is
-//! on disk.
+//! The input is an executable, its version and the directory where the search starts. The output is
+//! `prefix`, `exec_prefix` and `platlibdir`. The search is that of CPython's getpath (in C up to
+//! 3.10, in Python from 3.11), without environment variables and build trees. Values that are
+//! compiled into the executable (`PREFIX`, `PLATLIBDIR`) are not read from it, but derived from the
+//! files on disk.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ use crate::rooted::Root;
 use super::LayoutError;
 use super::pathname::{directory_of, joined};
 
-/// As many links as CPython follows from an executable.
+/// The number of links that CPython follows from an executable.
 const MAX_LINKS: usize = 40;
 
-/// Where configure's `PREFIX` is assumed to be when the search from the executable fails, as it
-/// does for `/bin/python3` on a merged `/usr`: neither getpath ever tries `/` itself.
+/// Where configure's `PREFIX` may be if the search from the executable fails. It fails for
+/// `/bin/python3` on a merged `/usr`, because getpath never tries `/` itself.
 const BUILT_IN: [&str; 2] = ["/usr", "/usr/local"];
 
-/// What the search from an executable found.
+/// The result of the search from an executable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Prefixes {
     pub(super) prefix: PathBuf,
@@ -29,7 +29,7 @@ pub(super) struct Prefixes {
     pub(super) platlibdir: &'static str,
 }
 
-/// A version as in the names of files: `3.12`, and `t` for a free-threaded build.
+/// A version as in file names: `3.12`, with a `t` for a free-threaded build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Abi {
     pub(super) version: (u8, u8),
@@ -61,13 +61,13 @@ impl Abi {
         )
     }
 
-    /// The version in the name of an executable or of a directory: `python3.13td`.
+    /// The version in the name of an executable or a directory: `python3.13td`.
     pub(super) fn of_name(name: &str) -> Option<Self> {
         let text = name.strip_prefix("python")?;
         Self::parse(text.strip_suffix("-dbg").unwrap_or(text))
     }
 
-    /// `3.12`, `3.13t`, `3.7m`: the letters are build flags, of which only `t` moves the library.
+    /// `3.12`, `3.13t`, `3.7m`. The letters are build flags. Only `t` moves the library.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let flags = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
         if !flags
@@ -85,8 +85,8 @@ impl Abi {
     }
 }
 
-/// The executable with links of its last component followed, as getpath does: `/bin/python3` becomes
-/// `/bin/python3.11`, whatever `/bin` is. All paths on the way, the given one first.
+/// Follows the links of an executable's last component, as getpath does: `/bin/python3` becomes
+/// `/bin/python3.11`, even if `/bin` is a link. Returns all paths on the way, the given one first.
 pub(super) fn link_chain(root: &Root, executable: &Path) -> Vec<PathBuf> {
     let mut chain = vec![executable.to_owned()];
     let mut path = executable.to_owned();
@@ -100,7 +100,7 @@ pub(super) fn link_chain(root: &Root, executable: &Path) -> Vec<PathBuf> {
     chain
 }
 
-/// Whether the executable is a program of 64 bits; an error where it is no program at all.
+/// Whether the executable is a 64-bit program. An error if it is not a program.
 pub(super) fn is_64_bit(root: &Root, executable: &Path) -> Result<bool, LayoutError> {
     let failed = |source| LayoutError::Io {
         path: executable.to_owned(),
@@ -114,12 +114,12 @@ pub(super) fn is_64_bit(root: &Root, executable: &Path) -> Result<bool, LayoutEr
     }
 }
 
-/// Searches from `start` (the executable's directory, or `home` of pyvenv.cfg) upwards, then where
-/// the compiled-in prefix may be: above the places where the program may have been installed, or at the
-/// usual prefixes.
+/// Searches upwards from `start` (the executable's directory, or `home` in pyvenv.cfg), then where
+/// the compiled-in prefix may be: above the places where the program may have been installed, or at
+/// the usual prefixes.
 ///
-/// A free-threaded build is installed as `python3.13t`, and once more as `python3.13`: where the
-/// name's own library is not in a place, the other one may be.
+/// A free-threaded build is installed as `python3.13t` and also as `python3.13`. So if a place has
+/// no library for the name, the other name is tried.
 pub(super) fn search(
     root: &Root,
     start: &Path,
@@ -139,7 +139,7 @@ pub(super) fn search(
             })
         })
     };
-    // From 3.11 on the archive of the library is looked for before the library itself.
+    // From 3.11 on, the archive of the library is searched before the library itself.
     let by_archive = (abi.version >= (3, 11))
         .then(|| first(Box::new(upwards(start)), archive_libdir))
         .flatten();
@@ -149,7 +149,7 @@ pub(super) fn search(
             .chain(BUILT_IN.iter().map(PathBuf::from));
         first(Box::new(places), platlibdir)
     })?;
-    // From 3.14 on the prefix itself is tried first.
+    // From 3.14 on, the prefix itself is tried first.
     let nearest = (abi.version >= (3, 14)).then(|| prefix.clone());
     let exec_prefix = nearest
         .into_iter()
@@ -164,7 +164,7 @@ pub(super) fn search(
     Some((abi, found))
 }
 
-/// Which of `lib64` and `lib` below a prefix has a landmark of the standard library.
+/// Which of `lib64` and `lib` below a prefix contains a file that marks the standard library.
 type LibdirOf = fn(&Root, &Path, Abi, bool) -> Option<&'static str>;
 
 fn archive_libdir(root: &Root, prefix: &Path, abi: Abi, _wide: bool) -> Option<&'static str> {
@@ -173,7 +173,7 @@ fn archive_libdir(root: &Root, prefix: &Path, abi: Abi, _wide: bool) -> Option<&
         .find(|libdir| root.is_file(&joined(&joined(prefix, libdir), abi.zip())))
 }
 
-/// The directories from `start` up, without `/`.
+/// The directories from `start` upwards, without `/`.
 fn upwards(start: &Path) -> impl Iterator<Item = PathBuf> {
     let mut next = start.to_owned();
     std::iter::from_fn(move || {
@@ -194,9 +194,9 @@ pub(super) fn dynload(exec_prefix: &Path, platlibdir: &str, abi: Abi) -> PathBuf
     joined(&stdlib(exec_prefix, platlibdir, abi), "lib-dynload")
 }
 
-/// Which of `lib64` and `lib` has the standard library below a prefix, if any. Where both lead to
-/// one directory (Arch's `/usr/lib64`) it is `lib`; where both have one (multilib) the width of the
-/// program decides.
+/// Which of `lib64` and `lib` below a prefix contains the standard library, if any. If both lead to
+/// the same directory (Arch's `/usr/lib64`), it is `lib`. If both contain one (multilib), it
+/// depends on whether the program has 64 bits.
 pub(super) fn platlibdir(root: &Root, prefix: &Path, abi: Abi, wide: bool) -> Option<&'static str> {
     let has = |libdir| {
         let stdlib = stdlib(prefix, libdir, abi);

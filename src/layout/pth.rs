@@ -1,33 +1,33 @@
 //! The grammar of `.pth` files.
 //!
-//! In comes the content of one file and the rules of the `site` module that reads it; out come its
-//! path lines in order, and what was not followed. Import lines are code: they are reported and
-//! never run.
+//! The input is the content of one file, and the rules of the `site` module that reads it. The
+//! output is its path lines in order, and remarks about lines that are not followed. Import lines
+//! are code: they are reported and never run.
 
 use super::pathname::{file_lines, right_stripped, split_lines, stripped};
 use super::rules::SiteRules;
 
-/// The most that is read of the `.pth` files of one site directory together, in bytes.
+/// In bytes. The `.pth` files of one site directory are read up to this sum.
 pub(super) const LIMIT: usize = 512 << 10;
 
-/// What a `.pth` file counts beside its bytes.
+/// In bytes. Each `.pth` file counts as this much more.
 pub(super) const EACH: usize = 128;
 
-/// As much of an import line as a report quotes.
+/// In characters. A remark quotes this much of an import line.
 const QUOTED: usize = 120;
 
-/// What a `.pth` file says.
+/// The content of a `.pth` file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct PthFile {
-    /// Path lines with their numbers, from 1.
+    /// Path lines with their numbers, counted from 1.
     pub(super) paths: Vec<(usize, String)>,
-    /// What to report, by line.
+    /// Remarks, with their line.
     pub(super) remarks: Vec<(Option<usize>, String)>,
 }
 
 impl PthFile {
     /// Reads the content by the given rules. `replaced` says that a `.start` file of the same name
-    /// takes the place of its import lines.
+    /// replaces its import lines.
     pub(super) fn parse(content: &[u8], rules: SiteRules, replaced: bool) -> Self {
         let mut file = Self::default();
         let Ok(text) = std::str::from_utf8(content) else {

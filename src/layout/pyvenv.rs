@@ -1,7 +1,8 @@
 //! `pyvenv.cfg`, the file that makes a directory a virtual environment.
 //!
-//! CPython reads it twice, by different grammars: getpath takes `home` from it, the `site` module
-//! `include-system-site-packages`. In comes the file's content, out come those values.
+//! The input is the file's content. The output is its values. CPython reads the file twice, by
+//! different grammars: getpath reads `home`, and the `site` module reads
+//! `include-system-site-packages`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -9,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::pathname::{file_lines, stripped};
 
-/// The largest `pyvenv.cfg` that is read.
+/// In bytes. A larger `pyvenv.cfg` is not read.
 pub(super) const LARGEST: usize = 1 << 16;
 
-/// The first `home` value, as getpath of the given version reads it.
+/// The first `home` value, as getpath of this version reads it.
 pub(super) fn home(content: &[u8], version: (u8, u8)) -> Option<PathBuf> {
     let value = if version >= (3, 11) {
         home_by_partition(content)
@@ -22,7 +23,7 @@ pub(super) fn home(content: &[u8], version: (u8, u8)) -> Option<PathBuf> {
     Some(PathBuf::from(OsStr::from_bytes(&value)))
 }
 
-/// getpath.py, from 3.11 on: any case, any spaces.
+/// As getpath.py from 3.11 on: any case, any spaces.
 fn home_by_partition(content: &[u8]) -> Option<Vec<u8>> {
     for line in content.split(|&byte| byte == b'\n') {
         let Some(equals) = line.iter().position(|&byte| byte == b'=') else {
@@ -37,7 +38,8 @@ fn home_by_partition(content: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-/// getpath.c, up to 3.10: `home`, then a separate `=`, then the value; lines without end are lost.
+/// As getpath.c up to 3.10: `home`, then a separate `=`, then the value. A last line without a line
+/// end is lost.
 fn home_by_tokens(content: &[u8]) -> Option<Vec<u8>> {
     let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
     for line in content.split_inclusive(|&byte| byte == b'\n') {
@@ -63,8 +65,8 @@ fn home_by_tokens(content: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-/// What `site.venv()` reads: whether the system's packages are visible. `None` where the file is
-/// not UTF-8 (the interpreter does not start then).
+/// What `site.venv()` reads: whether the system's packages are visible. `None` if the file is not
+/// UTF-8, in which case the interpreter does not start.
 pub(super) fn includes_system_site(content: &[u8]) -> Option<bool> {
     let text = std::str::from_utf8(content).ok()?;
     let mut included = true;
@@ -78,7 +80,7 @@ pub(super) fn includes_system_site(content: &[u8]) -> Option<bool> {
     Some(included)
 }
 
-/// The version that the creator of the environment wrote down: `version` (venv) or `version_info`
+/// The version that the creator of the environment has written: `version` (venv) or `version_info`
 /// (virtualenv).
 pub(super) fn version(content: &[u8]) -> Option<(u8, u8)> {
     let text = String::from_utf8_lossy(content);
@@ -94,7 +96,7 @@ pub(super) fn version(content: &[u8]) -> Option<(u8, u8)> {
     })
 }
 
-/// Where the file is looked for, given an executable: beside it, and one directory up.
+/// The places of the file for an executable: beside it, and one directory up.
 pub(super) fn places(executable_dir: &Path) -> [PathBuf; 2] {
     let up = super::pathname::directory_of(executable_dir);
     [executable_dir.to_owned(), up]

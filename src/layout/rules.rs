@@ -1,9 +1,9 @@
-//! What a version's `site` module does, found in its source text.
+//! What a `site` module does, found in its source text.
 //!
-//! Distributions patch `site.py`, and fixes reach old versions in their patch releases, so the
-//! version number alone does not say how `.pth` files are read or where packages lie. In comes the
-//! path of a standard library; out come the few facts that matter. The file is searched for
-//! well-known phrases, never interpreted; where there is none, the version decides.
+//! The input is the path of a standard library. The output is the facts that matter here. Linux
+//! distributions patch `site.py`, and patch releases bring fixes to old versions. So the version
+//! alone does not tell how `.pth` files are read or where packages are. The file is only searched
+//! for known phrases. If it is missing, the version decides.
 
 use std::path::Path;
 
@@ -11,49 +11,49 @@ use crate::rooted::Root;
 
 use super::pathname::joined;
 
-/// No `site.py` is near this size (that of 3.15 has 45 kB).
+/// In bytes. No `site.py` is nearly this large (that of 3.15 has 45 kB).
 const LARGEST: usize = 1 << 20;
 
-/// Who patched this interpreter's `site`.
+/// Who patched the `site` module of an interpreter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flavour {
-    /// As CPython's own.
+    /// CPython's own.
     Upstream,
-    /// Debian and its descendants: `dist-packages`.
+    /// Debian and distributions based on it: `dist-packages`.
     Debian,
-    /// Fedora and its descendants (and openSUSE's newest): `/usr/local` comes first, except under
-    /// `-I` and `-s`.
+    /// Fedora and distributions based on it, and the newest openSUSE: `/usr/local` comes first,
+    /// except with `-I` and `-s`.
     Fedora,
-    /// openSUSE, and others who add `/usr/local` to `site.PREFIXES`: it comes last.
+    /// openSUSE and others that add `/usr/local` to `site.PREFIXES`: it comes last.
     OpenSuse,
 }
 
 /// What one `site` module does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SiteRules {
-    /// Whose directories it knows.
+    /// Who patched it.
     pub flavour: Flavour,
-    /// `/usr/local` is put before the other prefixes, unless user sites are off (`-I`, `-s`).
+    /// `/usr/local` comes before the other prefixes, unless user sites are off (`-I`, `-s`).
     pub local_first: bool,
-    /// `/usr/local` is among `site.PREFIXES`, behind the interpreter's own.
+    /// `/usr/local` is in `site.PREFIXES`, after the interpreter's own prefixes.
     pub local_last: bool,
-    /// `site.PREFIXES` is never narrowed to the virtual environment (3.14): what was added to it, as
-    /// openSUSE does, is seen in every environment, and before the base's directories.
+    /// `site.PREFIXES` is never reduced to the virtual environment (3.14). Prefixes that were added
+    /// to it, as openSUSE does, appear in every environment, before the base's directories.
     pub keeps_prefixes: bool,
-    /// `.pth` files are decoded as UTF-8 with an optional BOM and split by `str.splitlines()`;
-    /// otherwise read as text files, in the locale's encoding, line ends alone separating lines.
+    /// `.pth` files are decoded as UTF-8 with an optional BOM, and split by `str.splitlines()`.
+    /// Otherwise they are text files in the locale's encoding, split only at line ends.
     pub whole_file: bool,
-    /// `.pth` files whose name starts with a dot are passed over.
+    /// `.pth` files whose name starts with a dot are ignored.
     pub skip_hidden: bool,
-    /// PEP 829 (3.15): lines are stripped on both sides, an error costs its own line only, and
+    /// PEP 829 (3.15): lines are stripped on both sides, an error loses only its own line, and
     /// `.start` files replace import lines.
     pub start_files: bool,
-    /// A line with a NUL byte ends the file (3.6, 3.7); otherwise it names nothing that exists.
+    /// A line with a NUL byte ends the file (3.6, 3.7). Otherwise only that line is lost.
     pub nul_ends_file: bool,
 }
 
 impl SiteRules {
-    /// The rules of the `site.py` in the given standard library.
+    /// The rules of the `site.py` in this standard library.
     #[must_use]
     pub fn read(root: &Root, stdlib: &Path, version: (u8, u8)) -> Self {
         match root.read(&joined(stdlib, "site.py"), LARGEST) {
@@ -62,7 +62,7 @@ impl SiteRules {
         }
     }
 
-    /// The rules of CPython's own last release of a version.
+    /// The rules of CPython's last release of this version.
     #[must_use]
     pub fn of_version(version: (u8, u8)) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl SiteRules {
         let local_last = text
             .lines()
             .any(|line| line.starts_with("PREFIXES = [") && line.contains("'/usr/local'"));
-        // openSUSE has shipped one, the other, and both.
+        // openSUSE has shipped the first, the second, and both.
         let flavour = match (local_first, local_last) {
             _ if text.contains("\"dist-packages\"") => Flavour::Debian,
             (_, true) => Flavour::OpenSuse,

@@ -1,7 +1,8 @@
-//! The `site` module's part: the site directories below a list of prefixes.
+//! The part of the `site` module: the site directories below a list of prefixes.
 //!
-//! In come prefixes and the rules of one interpreter's `site`; out come the paths that its
-//! `getsitepackages()` returns, existing or not. Nothing here touches the file system.
+//! The input is prefixes and the rules of one interpreter's `site`. The output is the paths that
+//! its `getsitepackages()` returns, whether they exist or not. This file does not use the file
+//! system.
 
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,7 @@ fn below_prefix(interpreter: &Interpreter, in_venv: bool) -> Vec<String> {
     if interpreter.flavour != Flavour::Debian {
         return in_libdirs("site-packages");
     }
-    // Debian's own paths leave out the `t` of free-threaded builds.
+    // Debian's own paths do not contain the `t` of free-threaded builds.
     let (major, minor) = interpreter.version;
     let mut paths = Vec::new();
     if in_venv {
@@ -58,7 +59,7 @@ fn below_prefix(interpreter: &Interpreter, in_venv: bool) -> Vec<String> {
     paths
 }
 
-/// `~/.local/lib/python3.X/site-packages`: `lib` everywhere, on Fedora too.
+/// `~/.local/lib/python3.X/site-packages`: always `lib`, also on Fedora.
 pub(super) fn user_site(user_base: &Path, directory: &str) -> PathBuf {
     joined(user_base, format!("lib/{directory}/site-packages"))
 }

@@ -1,9 +1,9 @@
 //! `sys.path` of one interpreter, in order.
 //!
-//! In comes an [`Interpreter`]; out comes the list that it has when it starts, entry for entry: what
-//! getpath puts there, then what the `site` module's `main()` adds. Code that runs at startup
-//! (import lines of `.pth` files, `sitecustomize`, `.start` files) could change it further; that is
-//! not seen.
+//! The input is an [`Interpreter`]. The output is its `sys.path` after it has started, entry for
+//! entry: first the entries of getpath, then those of the `site` module's `main()`. Code that runs
+//! at startup (import lines of `.pth` files, `sitecustomize`, `.start` files) may change it
+//! further. That is not visible here.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -20,22 +20,22 @@ use super::pth::{self, PthFile};
 use super::rules::SiteRules;
 use super::{Interpreter, Listed, Note, Origin, SearchDirectory, prefix, site};
 
-/// `sys.path`, and what was seen while finding it.
+/// `sys.path`, and information about what was seen on the way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SysPath {
-    /// The entries in order. Their aliases are not filled in.
+    /// The entries in order, without aliases.
     pub entries: Vec<SearchDirectory>,
-    /// What was seen on the way.
+    /// Information about things on the way.
     pub notes: Vec<Note>,
 }
 
-/// How the interpreter is started, as far as it matters for `sys.path`.
+/// How the interpreter is started, as far as `sys.path` depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode<'a> {
     /// `python3 -I`: no user site directory, and on Fedora no `/usr/local`.
     Isolated,
-    /// `python3`, without the entry for the script's or the working directory, and without
-    /// `PYTHON*` in the environment; with a user base (`~/.local`) if there is one.
+    /// `python3`, without the entry for the script's or the working directory, without `PYTHON*`
+    /// variables, and with a user base (`~/.local`) if there is one.
     Ordinary(Option<&'a Path>),
 }
 
@@ -45,19 +45,19 @@ pub fn sys_path(root: &Root, interpreter: &Interpreter) -> SysPath {
     sys_path_as(root, interpreter, Mode::Isolated)
 }
 
-/// `sys.path` of an interpreter started in the given mode.
+/// `sys.path` of an interpreter that is started in the given mode.
 #[must_use]
 pub fn sys_path_as(root: &Root, interpreter: &Interpreter, mode: Mode<'_>) -> SysPath {
     Builder::started(root, interpreter, mode).path
 }
 
-/// So many notes one interpreter's `sys.path` has at most.
+/// The maximum number of notes for the `sys.path` of one interpreter.
 const MOST_NOTES: usize = 1000;
 
-/// The prefix that distributions add.
+/// The prefix that Linux distributions add.
 const LOCAL: &str = "/usr/local";
 
-/// `site.PREFIXES` as `site.venv()` leaves it.
+/// `site.PREFIXES` after `site.venv()`.
 fn prefixes(interpreter: &Interpreter) -> Vec<PathBuf> {
     let base = [&interpreter.prefix, &interpreter.exec_prefix].map(PathBuf::clone);
     let local = interpreter.rules.local_last.then(|| PathBuf::from(LOCAL));
@@ -81,11 +81,11 @@ fn prefixes(interpreter: &Interpreter) -> Vec<PathBuf> {
 pub(super) struct Builder<'r> {
     root: &'r Root,
     rules: SiteRules,
-    /// Strings: to [`Path`] `//` and `/` are equal, to `site` they are not.
+    /// Strings, because [`Path`] treats `//` and `/` as equal, and `site` does not.
     known: HashSet<OsString>,
     processed: HashSet<OsString>,
     pub(super) path: SysPath,
-    /// What the site directories hold, by their paths.
+    /// The names in the site directories, by their paths.
     pub(super) listed: Listed,
 }
 
@@ -101,7 +101,7 @@ impl<'r> Builder<'r> {
         }
     }
 
-    /// What there is once the interpreter has started.
+    /// The state after the interpreter has started.
     pub(super) fn started(root: &'r Root, interpreter: &Interpreter, mode: Mode<'_>) -> Self {
         let mut builder = Self::new(root, interpreter.rules);
         builder.add_library(interpreter);
@@ -109,7 +109,7 @@ impl<'r> Builder<'r> {
         builder
     }
 
-    /// What getpath puts on `sys.path`, after `site.removeduppaths()`.
+    /// The entries of getpath, after `site.removeduppaths()`.
     fn add_library(&mut self, interpreter: &Interpreter) {
         let Interpreter {
             prefix,
@@ -127,7 +127,7 @@ impl<'r> Builder<'r> {
         );
     }
 
-    /// What `site.main()` adds: the environment's directories, the user's, the system's.
+    /// The entries of `site.main()`: those of the environment, of the user, and of the system.
     fn add_sites(&mut self, interpreter: &Interpreter, mode: Mode<'_>) {
         let venv = interpreter.venv.as_ref();
         let mut user_enabled = mode != Mode::Isolated;
@@ -206,8 +206,9 @@ impl<'r> Builder<'r> {
         Ok(names)
     }
 
-    /// The `.pth` files that are not read, so that one package cannot take the time and the memory of all: the
-    /// largest (then the bytewise first name), until the others have no more than [`pth::LIMIT`].
+    /// The `.pth` files that are not read, so that one package cannot use up time and memory. The
+    /// largest files are dropped (of equal ones the first by name) until the rest fits in
+    /// [`pth::LIMIT`].
     fn too_much<'n>(&mut self, directory: &Path, names: &[&'n OsString]) -> HashSet<&'n OsString> {
         let cost = |name| {
             let stat = self.root.stat(&joined(directory, name)).ok();
@@ -278,7 +279,7 @@ impl<'r> Builder<'r> {
         }
     }
 
-    /// The [`MOST_NOTES`] first are kept.
+    /// Only the first [`MOST_NOTES`] are kept.
     fn note(&mut self, path: &Path, line: Option<usize>, text: String) {
         if self.path.notes.len() >= MOST_NOTES {
             return;

@@ -1,9 +1,9 @@
-//! The search directories of which records are made: for the system, a user, a virtual environment,
-//! or paths given by hand.
+//! The search directories that get a record: for the system, a user, a virtual environment, or
+//! given paths.
 //!
-//! In comes what to look for; out comes a [`Found`], the union over all interpreters concerned. What
-//! `.pth` files add outside of the site directories is left out: those are source trees, which
-//! change without any package manager's doing, and which readers scan live.
+//! The input is what to look for. The output is a [`Found`], the union over all interpreters.
+//! Directories that `.pth` files add outside of the site directories are left out: they are source
+//! trees, which change without a package manager, so readers scan them live.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
@@ -21,8 +21,8 @@ use super::{
     aliases, find, interpreters, site,
 };
 
-/// The union of the search directories of the system's interpreters, the site directories of
-/// versions that have no interpreter, and `extra` ones from the configuration.
+/// The search directories of all the system's interpreters, the site directories of versions
+/// without an interpreter, and `extra` ones from the configuration.
 #[must_use]
 pub fn system(root: &Root, extra: &[PathBuf]) -> Found {
     let mut gathered = Gathered::default();
@@ -41,8 +41,8 @@ pub fn system(root: &Root, extra: &[PathBuf]) -> Found {
     gathered.finish(root)
 }
 
-/// Site directories that exist for some version below the system's prefixes, whether there is an
-/// interpreter or not.
+/// The existing site directories of all versions below the system's prefixes, with or without an
+/// interpreter.
 fn orphans(root: &Root) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for prefix in SYSTEM_PREFIXES.map(Path::new) {
@@ -60,7 +60,7 @@ fn orphans(root: &Root) -> Vec<PathBuf> {
     paths
 }
 
-/// The user site directories that exist, of all versions: `lib/python3.X/site-packages` below
+/// The existing user site directories of all versions: `lib/python3.X/site-packages` below
 /// `user_base` (`PYTHONUSERBASE`), or below `.local` in `home`.
 #[must_use]
 pub fn user(root: &Root, home: &Path, user_base: Option<&Path>) -> Found {
@@ -83,10 +83,10 @@ pub fn user(root: &Root, home: &Path, user_base: Option<&Path>) -> Found {
     gathered.finish(root)
 }
 
-/// The site directories of a virtual environment itself. Those of its base are the system's.
+/// The site directories of a virtual environment itself. Those of its base belong to the system.
 ///
 /// # Errors
-/// Where the directory is no virtual environment, or its interpreter cannot be understood.
+/// If the directory is not a virtual environment, or its interpreter is not understood.
 pub fn venv(root: &Root, dir: &Path) -> Result<Found, LayoutError> {
     let interpreter = find::in_venv(root, dir)?;
     let mut builder = Builder::new(root, interpreter.rules);
@@ -98,8 +98,8 @@ pub fn venv(root: &Root, dir: &Path) -> Result<Found, LayoutError> {
     Ok(gathered.finish(root))
 }
 
-/// The given paths in their order: relative ones made absolute as by `os.path.abspath`, absolute
-/// ones kept as they are written.
+/// The given paths in order. Relative paths become absolute as with `os.path.abspath`. Absolute
+/// ones stay as they are written.
 #[must_use]
 pub fn given(root: &Root, paths: &[PathBuf]) -> Found {
     let directories = paths
@@ -122,7 +122,7 @@ pub fn given(root: &Root, paths: &[PathBuf]) -> Found {
 #[derive(Default)]
 struct Gathered {
     found: Found,
-    /// Directories for which there is no room any more.
+    /// Directories beyond a limit.
     too_much: Vec<PathBuf>,
 }
 
@@ -150,15 +150,15 @@ impl Gathered {
         self.found.listed.extend(listed);
     }
 
-    /// Whether a `.pth` file adds the directory, as others have before, and too many.
+    /// Whether a `.pth` file adds the directory, and the limit of such directories is reached.
     fn is_full(&self, directory: &SearchDirectory) -> bool {
         let by_pth = |it: &&SearchDirectory| it.origin.pth_site().is_some();
         by_pth(&directory)
             && self.found.directories.iter().filter(by_pth).count() >= PTH_DIRECTORIES
     }
 
-    /// Leaves out the directories that `.pth` files add, from the first one on with which those of one site directory
-    /// have too many metadata directories together.
+    /// Leaves out directories that `.pth` files add: for each site directory, from the first one on
+    /// that exceeds the limit of metadata directories.
     fn leave_out_too_much(&mut self, root: &Root) {
         let mut rooms: BTreeMap<PathBuf, usize> = BTreeMap::new();
         for directory in std::mem::take(&mut self.found.directories) {

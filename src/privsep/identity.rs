@@ -72,8 +72,9 @@ pub enum Refusal {
     NotDropped(String),
     /// fakeroot and similar tools.
     #[error(
-        "this process is root in appearance only (fakeroot, fakechroot or proot): packages are not read. \
-         Once the tree is complete, run `epcache refresh --root DIR` on it as root; lookups work as they are"
+        "this process is root in appearance only (fakeroot, fakechroot or proot): packages are not \
+         read. When the tree is complete, run `epcache refresh --root DIR` on it as root; lookups \
+         work without it"
     )]
     Pretended,
 }

@@ -33,9 +33,9 @@ pub(super) fn restrict(pipe: BorrowedFd<'_>) -> io::Result<()> {
 #[rustfmt::skip]
 const ALLOWED: &[c_long] = &[
     // Files. (No new descriptor can be writable: see `openat` below.)
-    libc::SYS_pread64, libc::SYS_read, libc::SYS_readv, libc::SYS_preadv, libc::SYS_close, libc::SYS_lseek,
-    libc::SYS_statx, libc::SYS_getdents64, libc::SYS_readlinkat, libc::SYS_getxattr, libc::SYS_fgetxattr,
-    libc::SYS_statfs, libc::SYS_fstatfs,
+    libc::SYS_pread64, libc::SYS_read, libc::SYS_readv, libc::SYS_preadv, libc::SYS_close,
+    libc::SYS_lseek, libc::SYS_statx, libc::SYS_getdents64, libc::SYS_readlinkat,
+    libc::SYS_getxattr, libc::SYS_fgetxattr, libc::SYS_statfs, libc::SYS_fstatfs,
     // Memory.
     libc::SYS_munmap, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,
     // Existing threads, and their end.
@@ -52,8 +52,8 @@ const ALLOWED: &[c_long] = &[
 #[cfg(not(target_arch = "riscv32"))]
 #[rustfmt::skip]
 const ALLOWED_BUT_ON_RISCV32: &[c_long] = &[
-    libc::SYS_futex, libc::SYS_clock_gettime, libc::SYS_clock_getres, libc::SYS_clock_nanosleep, libc::SYS_nanosleep,
-    libc::SYS_gettimeofday,
+    libc::SYS_futex, libc::SYS_clock_gettime, libc::SYS_clock_getres, libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep, libc::SYS_gettimeofday,
 ];
 #[cfg(target_arch = "riscv32")]
 const ALLOWED_BUT_ON_RISCV32: &[c_long] = &[];
@@ -127,9 +127,10 @@ const ALLOWED_WITH_WIDE_IDS: &[c_long] = &[];
 /// epcache never makes these calls: a worker that does has been taken over.
 #[rustfmt::skip]
 const DEADLY: &[c_long] = &[
-    libc::SYS_execve, libc::SYS_execveat, libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev,
-    libc::SYS_mount, libc::SYS_umount2, libc::SYS_pivot_root, libc::SYS_chroot, libc::SYS_fsopen, libc::SYS_open_tree,
-    libc::SYS_move_mount, libc::SYS_mount_setattr, libc::SYS_setns, libc::SYS_unshare,
+    libc::SYS_execve, libc::SYS_execveat, libc::SYS_ptrace, libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_mount, libc::SYS_umount2, libc::SYS_pivot_root, libc::SYS_chroot, libc::SYS_fsopen,
+    libc::SYS_open_tree, libc::SYS_move_mount, libc::SYS_mount_setattr, libc::SYS_setns, libc::SYS_unshare,
     libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_userfaultfd,
     libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key,
     libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register,
@@ -137,13 +138,19 @@ const DEADLY: &[c_long] = &[
 ];
 
 /// These fail: a library may try them, and then works without.
-#[rustfmt::skip]
 const REFUSED: &[(c_long, Errno)] = &[
-    (libc::SYS_ioctl, Errno::ENOTTY), (libc::SYS_socket, Errno::EPERM), (libc::SYS_socketpair, Errno::EPERM),
-    (libc::SYS_connect, Errno::EPERM), (libc::SYS_bind, Errno::EPERM), (libc::SYS_sendto, Errno::EPERM),
+    (libc::SYS_ioctl, Errno::ENOTTY),
+    (libc::SYS_socket, Errno::EPERM),
+    (libc::SYS_socketpair, Errno::EPERM),
+    (libc::SYS_connect, Errno::EPERM),
+    (libc::SYS_bind, Errno::EPERM),
+    (libc::SYS_sendto, Errno::EPERM),
     (libc::SYS_sendmsg, Errno::EPERM),
-    (libc::SYS_kill, Errno::EPERM), (libc::SYS_tkill, Errno::EPERM), (libc::SYS_pidfd_send_signal, Errno::EPERM),
-    (libc::SYS_rt_sigqueueinfo, Errno::EPERM), (libc::SYS_clone, Errno::EPERM),
+    (libc::SYS_kill, Errno::EPERM),
+    (libc::SYS_tkill, Errno::EPERM),
+    (libc::SYS_pidfd_send_signal, Errno::EPERM),
+    (libc::SYS_rt_sigqueueinfo, Errno::EPERM),
+    (libc::SYS_clone, Errno::EPERM),
 ];
 
 /// `AUDIT_ARCH_*` of linux/audit.h: the ELF machine, and bits for 64-bit and little-endian.

@@ -40,7 +40,10 @@ pub(super) enum Objection {
     Owner { path: PathBuf, owner: u32 },
     #[error("users other than root can write to {0}: run `chmod go-w {0}`", path.display())]
     Writable { path: PathBuf },
-    #[error("{} is a link, and links are not followed here: put a directory in its place", path.display())]
+    #[error(
+        "{} is a link, and links are not followed here: put a directory in its place",
+        path.display()
+    )]
     Link { path: PathBuf },
     #[error(transparent)]
     Way(Untrusted),

@@ -38,7 +38,10 @@ pub(crate) enum Untrusted {
         error: io::Error,
     },
     /// Another user may have made the link.
-    #[error("{} is a link, and {why}: give the path of the directory without links", path.display())]
+    #[error(
+        "{} is a link, and {why}: give the path of the directory without links",
+        path.display()
+    )]
     Link {
         /// Its path.
         path: PathBuf,

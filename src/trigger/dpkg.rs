@@ -1,15 +1,17 @@
-//! dpkg: the arguments of `postinst`, as Debian Policy (6.5) and triggers(7) have them.
+//! dpkg: the arguments of `postinst`, as in Debian Policy (6.5) and triggers(7).
+//!
+//! The input is the arguments, the output is what was touched. `triggered NAMES` names the
+//! directories in which files were added, removed or changed, but not the files. The name
+//! `epcache-refresh` means that another package asks for a refresh.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use super::Touched;
 
-/// What the arguments of postinst stand for. `triggered NAMES` names the directories in which files
-/// have come, gone or changed, and `epcache-refresh` where another package asks by hand; which files,
-/// dpkg does not say. At all else (`configure VERSION`, which follows installation and upgrade;
-/// `abort-remove`, `abort-upgrade` and the like, before which triggers may have been lost; nothing),
-/// nobody can tell what has changed since the last time.
+/// What the arguments of postinst say. All arguments but `triggered NAMES` tell nothing about what
+/// has changed: `configure VERSION` follows an installation or upgrade, and triggers may have been
+/// lost before `abort-remove`, `abort-upgrade` and the like.
 pub fn dpkg(arguments: &[OsString]) -> Touched {
     let names = match arguments {
         [action, names, ..] if action == "triggered" => names.as_bytes(),
@@ -50,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn all_else_may_have_touched_anything() {
+    fn with_other_arguments_anything_may_have_been_touched() {
         for arguments in [
             &["triggered", "/usr/lib/python3 epcache-refresh"][..],
             &["triggered", "epcache-refresh"],

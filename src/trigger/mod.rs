@@ -1,8 +1,9 @@
-//! What a package manager says becomes a request: were search directories touched, and which.
+//! Makes a request of what a package manager reports: which search directories were touched.
 //!
-//! In comes rpm's list of files, or what dpkg has told postinst; out goes [`Touched`]. Only text is
-//! looked at here, nothing on disk, and in constant memory, however long it is. What cannot be told
-//! counts as touched: to refresh for nothing costs little, not to refresh costs the right answer.
+//! The input is rpm's list of files, or the arguments that dpkg passes to postinst. The output is
+//! [`Touched`]. This room only reads text, in constant memory for input of any length, and no files
+//! on disk. If something is not known, it counts as touched: a needless refresh costs little, a
+//! missing one makes answers wrong.
 
 mod dpkg;
 mod relevance;
@@ -16,28 +17,29 @@ use std::path::PathBuf;
 pub use dpkg::dpkg;
 pub use rpm::{rpm, rpm_stdin};
 
-/// More directories than this are not told apart: a release upgrade, or nonsense.
+/// More directories than this are not listed: a release upgrade, or invalid input.
 const MOST_DIRECTORIES: usize = 64;
 
-/// More metadata directories than this are not told apart.
+/// More metadata directories than this are not listed.
 const MOST_NAMES: usize = 4096;
 
-/// What a transaction has touched of what the index depends on.
+/// What a transaction has touched that the index depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Touched {
     /// Nothing.
     Nothing,
-    /// Something in or below these directories, and nowhere else.
+    /// Something in or below these directories, and nothing elsewhere.
     Directories(BTreeSet<PathBuf>),
-    /// These metadata directories, by the directory that they are in, and no others.
+    /// These metadata directories, by their parent directory, and nothing else.
     Named(BTreeMap<PathBuf, BTreeSet<Vec<u8>>>),
-    /// Nobody can tell.
+    /// It is not known.
     Unknown,
 }
 
 impl Touched {
     fn add(&mut self, directory: &[u8]) {
-        // A relative path is none that a package manager knows: a name with a newline in it, cut in two.
+        // No package manager has relative paths: this is a name that contains a newline, cut in
+        // two.
         if !directory.starts_with(b"/") {
             *self = Self::Unknown;
         }
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_directories_are_all_of_them() {
+    fn too_many_directories_are_not_listed() {
         let mut touched = Touched::Nothing;
         for number in 0..MOST_DIRECTORIES {
             touched.add(format!("/d{number}").as_bytes());

@@ -1,11 +1,12 @@
-//! Does a path, by its name alone, concern the index?
+//! Whether a path concerns the index, by its name alone.
 //!
-//! It does where it is a metadata directory or lies in one, where it is a `.pth` file or a consumer's
-//! registration, and where it is itself of the names that search directories have. What is meant is
-//! never told from the whole path: an administrator may have search directories anywhere.
+//! The input is a path, the output is the directory that it touches, if any. A path concerns the
+//! index if it is a metadata directory or lies in one, if it is a `.pth` file or a consumer's
+//! registration, or if it has a name that search directories have. Its other components do not
+//! matter, because an administrator may have search directories anywhere.
 
-/// The directory in which something of the index is touched by whatever touches `path`: the one that
-/// the metadata directory or `.pth` file is in, or the search directory itself.
+/// The directory in which a change of `path` touches the index: the parent directory of the
+/// metadata directory or `.pth` file, or the search directory itself.
 pub(super) fn touched_directory(path: &[u8]) -> Option<&[u8]> {
     let path = path.trim_ascii_end_slashes();
     let mut start = 0;
@@ -29,7 +30,7 @@ pub(super) fn touched_directory(path: &[u8]) -> Option<&[u8]> {
     is_search_directory(name).then_some(path)
 }
 
-/// The metadata directories on the way to `path`: of each its whole path, the directory that it is in,
+/// The metadata directories on the way to `path`. For each: its whole path, its parent directory,
 /// and its name.
 pub(super) fn metadata_directories(path: &[u8]) -> impl Iterator<Item = [&[u8]; 3]> {
     let mut start = 0;
@@ -42,7 +43,7 @@ pub(super) fn metadata_directories(path: &[u8]) -> impl Iterator<Item = [&[u8]; 
     })
 }
 
-/// A metadata directory, an egg, or `EGG-INFO` in one.
+/// A metadata directory, an egg, or `EGG-INFO` in an egg.
 fn is_metadata(name: &[u8]) -> bool {
     match name.last() {
         Some(b'o' | b'O') => {
@@ -55,8 +56,8 @@ fn is_metadata(name: &[u8]) -> bool {
     }
 }
 
-/// `site-packages`, `dist-packages`, `lib-dynload`, `python3.13t`, `python313.zip`: these are on the
-/// `sys.path` of some interpreter, and what appears with them may be a new interpreter.
+/// `site-packages`, `dist-packages`, `lib-dynload`, `python3.13t`, `python313.zip`. An interpreter
+/// has these on `sys.path`. If one appears, there may be a new interpreter.
 fn is_search_directory(name: &[u8]) -> bool {
     match name.strip_prefix(b"python3") {
         Some(rest) => {
@@ -75,7 +76,7 @@ fn ends_with(name: &[u8], ending: &[u8]) -> bool {
         .is_some_and(|end| end.eq_ignore_ascii_case(ending))
 }
 
-/// What stands in front of the component that starts at `start`, without the slash.
+/// The path before the component at `start`, without the slash.
 fn parent(path: &[u8], start: usize) -> &[u8] {
     match start {
         0 => b"",
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_a_metadata_directory_touches_the_directory_around_it() {
+    fn a_file_in_a_metadata_directory_touches_its_parent_directory() {
         const SITE: &str = "/usr/lib/python3.13/site-packages";
         for name in [
             "a-1.dist-info",

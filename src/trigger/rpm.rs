@@ -1,7 +1,8 @@
 //! rpm: the list of files on standard input.
 //!
-//! `%transfiletriggerin` has one, a path a line, directories too; `%transfiletriggerpostun` has none.
-//! Nothing else that rpm says can be relied on, `$1` least of all.
+//! The input is a list with one path on each line, also for directories. The output is what was
+//! touched. `%transfiletriggerin` has a list, `%transfiletriggerpostun` has none. No other
+//! information from rpm is reliable, least of all `$1`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -16,16 +17,16 @@ use std::time::Duration;
 use super::relevance::{metadata_directories, touched_directory};
 use super::{MOST_DIRECTORIES, MOST_NAMES, Touched};
 
-/// A line that is longer, in bytes, is no path: the kernel takes none.
+/// In bytes. A longer line is not a path: the kernel accepts none.
 const LONGEST: u64 = 4096;
 
-/// The longest name that a file can have, in bytes.
+/// The longest name of a file in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// As much as a pipe holds.
+/// The capacity of a pipe in bytes.
 const BUFFER: usize = 64 << 10;
 
-/// What the list on standard input has touched. Where that is a terminal, nothing is waited for.
+/// What the list on standard input has touched. Does not wait for input from a terminal.
 pub fn rpm_stdin() -> Touched {
     let stdin = io::stdin();
     match stdin.as_fd().try_clone_to_owned() {
@@ -34,8 +35,8 @@ pub fn rpm_stdin() -> Touched {
     }
 }
 
-/// What a list of files has touched. It is read to its end: whoever writes it must not meet a broken
-/// pipe. A list without a path in it says nothing about what happened.
+/// What a list of files has touched. It is read to its end, so that its writer does not get a
+/// broken pipe. A list without a path tells nothing about what happened.
 pub fn rpm(list: impl Read) -> Touched {
     let mut list = BufReader::with_capacity(BUFFER, list);
     let mut line = Vec::new();
@@ -46,7 +47,7 @@ pub fn rpm(list: impl Read) -> Touched {
         match list.by_ref().take(LONGEST).read_until(b'\n', &mut line) {
             Ok(0) if is_empty => return Touched::Unknown,
             Ok(0) => return names.narrow(touched),
-            // More than this cannot be had of it.
+            // The list cannot be read further.
             Err(_) => return Touched::Unknown,
             Ok(_) => {}
         }
@@ -69,20 +70,20 @@ pub fn rpm(list: impl Read) -> Touched {
     }
 }
 
-/// The metadata directories in a list, as long as there are not too many.
+/// The metadata directories in a list, unless there are too many.
 #[derive(Default)]
 struct Names {
     named: BTreeMap<PathBuf, BTreeSet<Vec<u8>>>,
     count: usize,
     too_many: bool,
-    /// The last one: many lines in a row are of one.
+    /// The last one: many successive lines belong to the same.
     last: Vec<u8>,
 }
 
 impl Names {
     fn add(&mut self, path: &[u8]) {
         for [whole, directory, name] in metadata_directories(path) {
-            // No file has so long a name.
+            // No file has such a long name.
             if self.too_many || whole == self.last || name.len() > LONGEST_NAME {
                 continue;
             }
@@ -104,7 +105,7 @@ impl Names {
         }
     }
 
-    /// What was touched, told by name where that is possible.
+    /// What was touched, by name if possible.
     fn narrow(self, touched: Touched) -> Touched {
         match touched {
             Touched::Directories(_) if !self.too_many => Touched::Named(self.named),
@@ -113,7 +114,7 @@ impl Names {
     }
 }
 
-/// A file that is waited for even where whoever opened it has asked not to wait.
+/// A file that is waited for, even if the program that opened it has made it non-blocking.
 struct Patient(File);
 
 impl Read for Patient {
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn one_relevant_line_is_enough_wherever_it_stands() {
+    fn one_relevant_line_is_enough_at_any_place() {
         let modules = format!("{SITE}/a/__init__.py\n").repeat(5000);
         let metadata = format!("{SITE}/a-1.dist-info\n");
         assert_eq!(rpm(format!("{metadata}{modules}").as_bytes()), site());
@@ -173,7 +174,8 @@ mod tests {
 
     #[test]
     fn each_metadata_directory_on_the_way_is_named() {
-        let list = "/s/a-1.dist-info\n/s/a-1.dist-info/licenses/x.egg-info\n/s/x.pth\n/s/b-1.egg/EGG-INFO/PKG-INFO\n/t/python3\n";
+        let list = "/s/a-1.dist-info\n/s/a-1.dist-info/licenses/x.egg-info\n/s/x.pth\n\
+                    /s/b-1.egg/EGG-INFO/PKG-INFO\n/t/python3\n";
         let expected = named(&[
             ("/s", &["a-1.dist-info", "b-1.egg"]),
             ("/s/a-1.dist-info/licenses", &["x.egg-info"]),
@@ -207,13 +209,13 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_says_nothing() {
+    fn an_empty_list_tells_nothing() {
         assert_eq!(rpm(&b""[..]), Touched::Unknown);
         assert_eq!(rpm(&b"\n\n"[..]), Touched::Unknown);
     }
 
     #[test]
-    fn a_line_that_is_no_path_may_stand_for_anything() {
+    fn after_an_invalid_line_anything_may_have_been_touched() {
         let long = [b"/a/".repeat(1 << 20), b"\n/b\n".to_vec()].concat();
         assert_eq!(rpm(&long[..]), Touched::Unknown);
         assert_eq!(
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_bytes_like_others() {
+    fn bytes_that_are_not_text_are_accepted() {
         let list = [SITE.as_bytes(), b"/\xff\0\x80-1.dist-info/METADATA\n"].concat();
         let name = b"\xff\0\x80-1.dist-info".to_vec();
         let expected = BTreeMap::from([(SITE.into(), BTreeSet::from([name]))]);
@@ -233,8 +235,8 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_read_to_its_end_whatever_it_says() {
-        /// Counts what is left unread.
+    fn the_list_is_always_read_to_its_end() {
+        /// Counts the bytes that are not read.
         struct Counted<'a>(&'a [u8], &'a mut usize);
         impl Read for Counted<'_> {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
