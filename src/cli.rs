@@ -1,5 +1,7 @@
 //! The command line: its definition, and what is said of mistakes in it.
 
+mod looking;
+
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +14,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::freshness::Level;
 use crate::terminal::say;
+
+pub use looking::{CheckArgs, ListArgs, PlaceArgs};
 
 /// Exit status: something went wrong, or the arguments were not understood.
 const FAILURE: u8 = 2;
@@ -45,6 +49,8 @@ pub enum Command {
     Query(QueryArgs),
     /// List distributions: name, version, where, and for which interpreters
     List(ListArgs),
+    /// Say what is wrong with packages (exit status 0, 1 if something is)
+    Check(CheckArgs),
     /// Say what is fresh, stale or missing (exit status 0 or 3)
     Status(StatusArgs),
     /// Check every byte of an index (exit status 0, 1 if it is damaged)
@@ -126,47 +132,6 @@ pub struct QueryArgs {
     /// Print JSON: an array of objects
     #[arg(long)]
     pub json: bool,
-}
-
-/// `epcache list`.
-#[derive(Debug, Args)]
-#[command(
-    override_usage = "epcache list [NAME...] [--path DIR...|--venv DIR|--python VERSION] [--root DIR] \
-                      [--index FILE...] [--freshness auto|fast|strict|trust] [--json]"
-)]
-pub struct ListArgs {
-    /// The distributions (default: all)
-    pub name: Vec<String>,
-    /// Where to look
-    #[command(flatten)]
-    pub place: PlaceArgs,
-    /// Print JSON: an array of objects
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Where to look something up.
-#[derive(Debug, Args)]
-pub struct PlaceArgs {
-    /// Search these directories, in sys.path order
-    #[arg(long, value_name = "DIR", num_args = 1.., group = "what")]
-    pub path: Vec<PathBuf>,
-    /// Search as the Python of the virtual environment DIR does
-    #[arg(long, value_name = "DIR", group = "what")]
-    pub venv: Option<PathBuf>,
-    /// Search as Python VERSION does (3.12; or the path of an interpreter)
-    #[arg(long, value_name = "VERSION", group = "what")]
-    pub python: Option<OsString>,
-    /// Take DIR for the root of the file system
-    #[arg(long, value_name = "DIR")]
-    pub root: Option<PathBuf>,
-    /// Ask these indexes instead of those in the usual places
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub index: Vec<PathBuf>,
-    /// How hard to look for changes since the index was written (default: auto, for indexes that
-    /// the configuration names what it says)
-    #[arg(long, value_name = "LEVEL")]
-    pub freshness: Option<FreshnessArg>,
 }
 
 /// `epcache status`.

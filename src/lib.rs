@@ -11,6 +11,7 @@
 //! - [`cli`]: the arguments of the commands
 //! - [`trigger`]: makes a request of what a package manager reports
 //! - [`worker`]: makes the bytes of an index from a request; does not print or write
+//! - [`check`]: what is wrong with installed packages; does not print
 //! - [`consumers`]: the programs registered for some entry points, and the files for them
 //! - [`lookup`]: which record answers for an entry of `sys.path`, and their joint answer
 //! - [`layout`]: which search directories exist
@@ -27,6 +28,7 @@
 //! - `process`: what the kernel reports about this process
 //! - [`metadata`]: the grammars, and which characters are control characters
 
+pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod config;

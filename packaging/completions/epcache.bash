@@ -16,6 +16,9 @@ _epcache() {
             ",$1")
                 cmd="epcache"
                 ;;
+            epcache,check)
+                cmd="epcache__subcmd__check"
+                ;;
             epcache,export)
                 cmd="epcache__subcmd__export"
                 ;;
@@ -47,12 +50,42 @@ _epcache() {
 
     case "${cmd}" in
         epcache)
-            opts="-v -q -h -V --verbose --quiet --help --version refresh query list status verify export hook trigger"
+            opts="-v -q -h -V --verbose --quiet --help --version refresh query list check status verify export hook trigger"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        epcache__subcmd__check)
+            opts="-v -q -h -V --system --venv --python --path --root --list --json --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --venv)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --python)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -31,6 +31,7 @@ complete -c epcache -n "__fish_epcache_needs_command" -s V -l version -d 'Print 
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "refresh" -d 'Read the metadata of installed distributions and publish the index'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "query" -d 'Look up entry points; without a group, list the groups'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "list" -d 'List distributions: name, version, where, and for which interpreters'
+complete -c epcache -n "__fish_epcache_needs_command" -f -a "check" -d 'Say what is wrong with packages (exit status 0, 1 if something is)'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "status" -d 'Say what is fresh, stale or missing (exit status 0 or 3)'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "verify" -d 'Check every byte of an index (exit status 0, 1 if it is damaged)'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "export" -d 'Write out all of an index as JSON'
@@ -78,6 +79,17 @@ complete -c epcache -n "__fish_epcache_using_subcommand list" -s v -l verbose -d
 complete -c epcache -n "__fish_epcache_using_subcommand list" -s q -l quiet -d 'Say nothing but errors'
 complete -c epcache -n "__fish_epcache_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c epcache -n "__fish_epcache_using_subcommand list" -s V -l version -d 'Print version'
+complete -c epcache -n "__fish_epcache_using_subcommand check" -l venv -d 'The packages of the virtual environment DIR (default: the active one, else those of python3)' -r -F
+complete -c epcache -n "__fish_epcache_using_subcommand check" -l python -d 'The packages of Python VERSION (3.12; or the path of an interpreter); with --path, for that one' -r
+complete -c epcache -n "__fish_epcache_using_subcommand check" -l path -d 'The packages in these directories, in sys.path order' -r -F
+complete -c epcache -n "__fish_epcache_using_subcommand check" -l root -d 'Take DIR for the root of the file system; it may be the tree of a single package' -r -F
+complete -c epcache -n "__fish_epcache_using_subcommand check" -l system -d 'The packages of every interpreter of the system'
+complete -c epcache -n "__fish_epcache_using_subcommand check" -l list -d 'Explain every kind of finding'
+complete -c epcache -n "__fish_epcache_using_subcommand check" -l json -d 'Print JSON: an object'
+complete -c epcache -n "__fish_epcache_using_subcommand check" -s v -l verbose -d 'Say more'
+complete -c epcache -n "__fish_epcache_using_subcommand check" -s q -l quiet -d 'Say nothing but errors'
+complete -c epcache -n "__fish_epcache_using_subcommand check" -s h -l help -d 'Print help'
+complete -c epcache -n "__fish_epcache_using_subcommand check" -s V -l version -d 'Print version'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -l root -d 'Take DIR for the root of the file system' -r -F
 complete -c epcache -n "__fish_epcache_using_subcommand status" -l json -d 'Print JSON: an object'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -s v -l verbose -d 'Say more'

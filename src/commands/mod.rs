@@ -1,6 +1,7 @@
 //! One file a subcommand: each wires the rooms below, and prints.
 
 mod asking;
+mod check;
 mod consumers;
 mod export;
 mod hook;
@@ -40,6 +41,7 @@ pub fn run(cli: &Cli, work: Work) -> Result<u8, CommandError> {
         Command::Refresh(arguments) => refresh::run(arguments, work),
         Command::Query(arguments) => query::run(arguments),
         Command::List(arguments) => list::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Export(arguments) => export::run(arguments),

@@ -82,36 +82,69 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint<'_>>, EntryPointsError> {
     })?;
     let mut entry_points = Vec::new();
     let mut group = None;
-    // Universal newlines, with which Python reads the file, change nothing that splitlines sees.
-    for (index, line) in text::lines(content).enumerate() {
-        let line = text::strip(line);
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        if line.starts_with('[') && line.ends_with(']') {
-            group = Some(line.trim_matches(['[', ']']));
-            continue;
-        }
-        let Some(group) = group else { continue };
-        let Some((name, value)) = line.split_once('=') else {
-            return Err(EntryPointsError::NoEqualsSign {
-                line: index + 1,
-                text: shorten(line),
-            });
+    for (line, statement) in statements(content) {
+        let (name, value) = match statement {
+            Statement::Group(name) => {
+                group = Some(name);
+                continue;
+            }
+            Statement::Entry(name, value) => (name, value),
+            Statement::BeforeGroup(_) => continue,
+            Statement::NoEqualsSign(text) => {
+                let text = shorten(text);
+                return Err(EntryPointsError::NoEqualsSign { line, text });
+            }
         };
         if entry_points.len() == COUNT_LIMIT {
             return Err(EntryPointsError::TooMany);
         }
-        let (name, value) = (text::strip(name), text::strip(value));
         let malformed = !object_reference::is_well_formed(value);
         entry_points.push(EntryPoint {
-            group,
+            group: group.unwrap_or_default(),
             name,
             value,
             malformed,
         });
     }
     Ok(entry_points)
+}
+
+/// What one line of the file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statement<'a> {
+    /// The start of a group: the line without the brackets at its ends.
+    Group(&'a str),
+    /// Name and value, stripped.
+    Entry(&'a str, &'a str),
+    /// A line before the first group, which is ignored.
+    BeforeGroup(&'a str),
+    /// A line of a group without `=`.
+    NoEqualsSign(&'a str),
+}
+
+/// What the lines of a file say, each with its number, from 1, by `str.splitlines()`. Empty lines and comments say
+/// nothing.
+pub fn statements(content: &str) -> impl Iterator<Item = (usize, Statement<'_>)> {
+    let mut has_group = false;
+    // Universal newlines, with which Python reads the file, change nothing that splitlines sees.
+    let lines = (1..).zip(text::lines(content));
+    lines.filter_map(move |(number, line)| {
+        let line = text::strip(line);
+        if line.is_empty() || line.starts_with('#') {
+            return None;
+        }
+        let statement = if line.starts_with('[') && line.ends_with(']') {
+            has_group = true;
+            Statement::Group(line.trim_matches(['[', ']']))
+        } else if !has_group {
+            Statement::BeforeGroup(line)
+        } else if let Some((name, value)) = line.split_once('=') {
+            Statement::Entry(text::strip(name), text::strip(value))
+        } else {
+            Statement::NoEqualsSign(line)
+        };
+        Some((number, statement))
+    })
 }
 
 fn shorten(line: &str) -> String {

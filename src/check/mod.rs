@@ -1,0 +1,235 @@
+//! What is wrong with installed packages: files that are not understood, things in the wrong place, entry points
+//! that lead nowhere, names that clash.
+//!
+//! In come a root, the interpreters or directories concerned, and perhaps names of distributions; out go findings,
+//! each of a kind that [`catalogue`] explains. Files are read live and as data, within the budget of the scan and
+//! limits of this room's own; nothing is imported or run, and nothing is printed. [`job`] is what runs where nothing
+//! but reading is allowed; what it sends is received by [`Reception`], which trusts nothing.
+
+pub mod catalogue;
+mod clash;
+mod entry_file;
+mod finding;
+mod group;
+mod listings;
+mod message;
+mod modules;
+mod place;
+mod reference;
+mod setting;
+mod site;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::index::format::distribution_flag as flag;
+use crate::layout::{LayoutError, Wanted};
+use crate::metadata::normalize::normalize_bytes;
+use crate::privsep::Sender;
+use crate::rooted::Root;
+
+pub use finding::{Finding, MOST};
+pub use message::{MOST_BYTES, Reception};
+pub use setting::Scope;
+
+use finding::Findings;
+use listings::Listings;
+use modules::Modules;
+use setting::Setting;
+use site::{Installed, Site};
+
+/// So many distributions are looked at, of all search directories together.
+const MOST_DISTRIBUTIONS: usize = 200_000;
+
+/// What is to be checked.
+#[derive(Debug)]
+pub struct Request {
+    /// Where.
+    pub scope: Scope,
+    /// The distributions, by any spelling of their names; none for all.
+    pub names: Vec<String>,
+    /// The value of `PATH`.
+    pub path_env: Option<OsString>,
+    /// The user's own packages, if they count: `~/.local`.
+    pub user_base: Option<PathBuf>,
+}
+
+/// What came of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// By file and line.
+    pub findings: Vec<Finding>,
+    /// For which interpreters packages were looked at.
+    pub interpreters: Vec<String>,
+    /// How many distributions were looked at.
+    pub distributions: usize,
+    /// How many more findings there were than are kept.
+    pub unsaid: usize,
+}
+
+/// Why nothing was checked.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The search directories could not be told.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// Nothing is called so.
+    #[error("no distribution {0} is installed there")]
+    NoSuchDistribution(String),
+}
+
+/// Opens what the request names, for a process that is about to give up root's rights.
+pub fn enter(root: &Root, request: &Request) {
+    let (paths, wanted) = match &request.scope {
+        Scope::System => return,
+        Scope::Interpreter(wanted) => (&[][..], wanted),
+        Scope::Paths(paths, wanted) => (paths.as_slice(), wanted),
+    };
+    let prefix = |bin: &Path| bin.parent().map(Path::to_owned);
+    let named: Vec<PathBuf> = match (wanted, &request.path_env) {
+        (Wanted::Venv(dir), _) => vec![dir.clone()],
+        (Wanted::Executable(program), _) => program.parent().and_then(prefix).into_iter().collect(),
+        // The interpreter is looked for there.
+        (_, Some(path)) => std::env::split_paths(path)
+            .filter_map(|it| prefix(&it))
+            .collect(),
+        (_, None) => Vec::new(),
+    };
+    root.open_named(paths.iter().chain(&named).map(PathBuf::as_path));
+}
+
+/// Does what is requested, and sends what comes of it.
+pub fn job(root: &Root, request: &Request, sender: &mut Sender<File>) {
+    // Where nobody listens any more, there is nobody to tell.
+    let _ = message::send(sender, run(root, request));
+}
+
+/// Does what is requested below `root`.
+///
+/// # Errors
+/// [`CheckError`].
+pub fn run(root: &Root, request: &Request) -> Result<Checked, CheckError> {
+    let user_base = request.user_base.as_deref();
+    let path_env = request.path_env.as_ref();
+    let settings = setting::settings(root, &request.scope, path_env, user_base)?;
+    let names = request.names.iter();
+    let mut work = Work {
+        root,
+        listings: Listings::default(),
+        sites: HashMap::new(),
+        findings: Findings::about(names.map(|it| normalize_bytes(it.as_bytes())).collect()),
+        distributions: 0,
+    };
+    for setting in &settings {
+        work.findings.interpreter = None;
+        let sites = setting.sites.iter();
+        let sites: Vec<_> = sites.map(|path| work.site(path)).collect();
+        work.findings.interpreter.clone_from(&setting.label);
+        work.check(setting, &sites);
+    }
+    for name in &request.names {
+        let key = normalize_bytes(name.as_bytes());
+        let mut all = work.sites.values().flat_map(|site| &site.distributions);
+        if !all.any(|it| normalize_bytes(it.name()) == key) {
+            return Err(CheckError::NoSuchDistribution(name.clone()));
+        }
+    }
+    Ok(Checked {
+        interpreters: settings.into_iter().filter_map(|it| it.label).collect(),
+        distributions: work.distributions,
+        unsaid: work.findings.unsaid,
+        findings: work.findings.sorted(),
+    })
+}
+
+/// What all settings have in common.
+struct Work<'r> {
+    root: &'r Root,
+    listings: Listings,
+    /// The search directories that have been read, by their paths.
+    sites: HashMap<PathBuf, Rc<Site>>,
+    findings: Findings,
+    distributions: usize,
+}
+
+impl Work<'_> {
+    /// A search directory, read once.
+    fn site(&mut self, path: &Path) -> Rc<Site> {
+        if let Some(site) = self.sites.get(path) {
+            return site.clone();
+        }
+        let site = if self.distributions >= MOST_DISTRIBUTIONS {
+            let text =
+                format!("more than {MOST_DISTRIBUTIONS} distributions have been read before");
+            let kind = catalogue::UNCHECKED;
+            self.findings.add(kind, path, None, b"", text);
+            Site::empty(path)
+        } else {
+            let site = Site::read(self.root, path, &mut self.findings);
+            place::check(self.root, &site, &mut self.listings, &mut self.findings);
+            site
+        };
+        self.distributions += site.distributions.len();
+        let site = Rc::new(site);
+        self.sites.insert(path.to_owned(), site.clone());
+        site
+    }
+
+    /// Looks at what the distributions of one `sys.path` are together.
+    fn check(&mut self, setting: &Setting, sites: &[Rc<Site>]) {
+        let counting = self.counting(sites);
+        let installed: Vec<&Installed> = counting.iter().map(|(_, one)| *one).collect();
+        let tag = setting.tag.clone();
+        let paths = [setting.library.as_slice(), &setting.sites].concat();
+        let mut modules = Modules::new(self.root, paths, tag);
+        let Self {
+            root,
+            listings,
+            findings,
+            ..
+        } = self;
+        for (site, one) in &counting {
+            if !findings.is_wanted(one.name()) {
+                continue;
+            }
+            let is_whole = setting.is_whole;
+            reference::check(root, one, &mut modules, listings, is_whole, findings);
+            clash::scripts(root, &site.path, one, listings, findings);
+        }
+        group::check(&installed, findings);
+        clash::same_names(root, &counting, findings);
+    }
+
+    /// The distributions that count, in the library's order: those with metadata first, and of those of one name the
+    /// first.
+    fn counting<'s>(&mut self, sites: &'s [Rc<Site>]) -> Vec<(&'s Site, &'s Installed)> {
+        let mut first: HashMap<&[u8], &Installed> = HashMap::new();
+        let mut counting = Vec::new();
+        for has_metadata in [true, false] {
+            for site in sites {
+                let chosen = site.distributions.iter().filter(|it| {
+                    it.row.has(flag::HAS_METADATA) == has_metadata && !it.row.has(flag::SHADOWED)
+                });
+                for one in chosen {
+                    match first.get(&*one.row.key) {
+                        None => {
+                            first.insert(&one.row.key, one);
+                            counting.push((&**site, one));
+                        }
+                        Some(earlier) if earlier.path != one.path => {
+                            let at = earlier.path.display();
+                            let text = format!("hidden by {} in {at}", earlier.shown());
+                            let kind = catalogue::SHADOWED;
+                            self.findings.add(kind, &one.path, None, one.name(), text);
+                        }
+                        Some(_) => {}
+                    }
+                }
+            }
+        }
+        counting
+    }
+}

@@ -1,0 +1,274 @@
+//! Whether a module can be imported, told from the files on `sys.path` without importing it.
+//!
+//! The rules are those of `importlib.machinery.PathFinder` and `FileFinder`: of each directory first a package,
+//! then a module with one of the interpreter's suffixes, then a portion of a namespace package. A package that
+//! changes its own `__path__` can have its modules anywhere: that is seen in its text, and its name is then looked
+//! for in every directory. What only code that runs could tell is *unclear*.
+
+use std::collections::{HashMap, HashSet};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::listings::Listings;
+use crate::rooted::Root;
+
+/// As much of a package's own text is read, in bytes.
+const TEXT_LIMIT: usize = 256 << 10;
+
+/// Modules that are part of the interpreter itself, of any version.
+const BUILTIN: &[&str] = &[
+    "__main__",
+    "_abc",
+    "_ast",
+    "_codecs",
+    "_collections",
+    "_functools",
+    "_imp",
+    "_io",
+    "_locale",
+    "_operator",
+    "_signal",
+    "_sre",
+    "_stat",
+    "_string",
+    "_symtable",
+    "_thread",
+    "_tracemalloc",
+    "_typing",
+    "_warnings",
+    "_weakref",
+    "array",
+    "atexit",
+    "builtins",
+    "cmath",
+    "errno",
+    "faulthandler",
+    "fcntl",
+    "gc",
+    "grp",
+    "itertools",
+    "marshal",
+    "math",
+    "posix",
+    "pwd",
+    "pyexpat",
+    "select",
+    "spwd",
+    "sys",
+    "syslog",
+    "time",
+    "unicodedata",
+    "zlib",
+];
+
+/// Where a module was found, or why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Module {
+    /// It is there.
+    Found,
+    /// It is not, says the text.
+    Missing(String),
+    /// Not even its first part is on `sys.path`.
+    Elsewhere(String),
+    /// Only code that runs could tell, says the text.
+    Unclear(String),
+}
+
+/// The tag in the file names of an interpreter's extension modules.
+#[derive(Debug, Clone)]
+pub(super) enum Tag {
+    /// This one, such as `cpython-311-x86_64-linux-gnu`.
+    Exactly(String),
+    /// Any that starts so.
+    Begins(String),
+}
+
+/// What the first parts of a name lead to.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A package, or portions of a namespace package: where its modules are. With `is_open`, also elsewhere.
+    Package {
+        directories: Vec<PathBuf>,
+        is_open: bool,
+    },
+    /// A file.
+    Leaf(PathBuf),
+    Nothing,
+}
+
+/// The modules of one interpreter.
+pub(super) struct Modules<'r> {
+    root: &'r Root,
+    /// `sys.path`.
+    paths: Vec<PathBuf>,
+    /// Which extension modules are the interpreter's.
+    tag: Tag,
+    known: HashMap<String, Module>,
+    /// Whether something on `sys.path` is an archive.
+    has_archive: bool,
+}
+
+impl<'r> Modules<'r> {
+    pub(super) fn new(root: &'r Root, paths: Vec<PathBuf>, tag: Tag) -> Self {
+        let has_archive = paths.iter().any(|path| root.is_file(path));
+        Self {
+            root,
+            paths,
+            tag,
+            known: HashMap::new(),
+            has_archive,
+        }
+    }
+
+    /// Looks for a module by its dotted name.
+    pub(super) fn find(&mut self, listings: &mut Listings, module: &str) -> Module {
+        if let Some(known) = self.known.get(module) {
+            return known.clone();
+        }
+        let found = self.look(listings, module);
+        self.known.insert(module.to_owned(), found.clone());
+        found
+    }
+
+    fn look(&self, listings: &mut Listings, module: &str) -> Module {
+        let mut directories = self.paths.clone();
+        let mut is_open = false;
+        let mut before = String::new();
+        let parts: Vec<&str> = module.split('.').collect();
+        for (number, part) in parts.iter().enumerate() {
+            let mut step = self.step(listings, &directories, part);
+            if let (Step::Nothing, true) = (&step, is_open) {
+                step = self.step_elsewhere(listings, &before, part);
+            }
+            let is_last = number + 1 == parts.len();
+            match step {
+                Step::Package {
+                    directories: next,
+                    is_open: open,
+                } => (directories, is_open) = (next, open),
+                Step::Leaf(_) if is_last => return Module::Found,
+                Step::Leaf(file) if self.says(&file, &["sys.modules", "__path__"]) => {
+                    let text = format!("{} makes its own modules", file.display());
+                    return Module::Unclear(text);
+                }
+                Step::Leaf(file) => {
+                    return Module::Missing(format!("{} is no package", file.display()));
+                }
+                Step::Nothing if listings.is_full() => {
+                    return Module::Unclear("there are too many files to look at".to_owned());
+                }
+                Step::Nothing if directories.iter().any(|it| listings.is_closed(it)) => {
+                    let text = format!("'{part}' may be in a directory that cannot be listed");
+                    return Module::Unclear(text);
+                }
+                Step::Nothing => return self.nothing(number, part, &directories, is_open),
+            }
+            before = module_name(&before, part);
+        }
+        Module::Found
+    }
+
+    /// Why a part of a name leads to nothing.
+    fn nothing(&self, number: usize, part: &str, within: &[PathBuf], is_open: bool) -> Module {
+        if number == 0 && BUILTIN.contains(&part) {
+            return Module::Found;
+        }
+        if number == 0 && self.has_archive {
+            let text = format!("'{part}' may be in an archive on sys.path");
+            return Module::Unclear(text);
+        }
+        if number == 0 {
+            return Module::Elsewhere(format!("no '{part}' on sys.path"));
+        }
+        let place = within.first().map(|it| it.display().to_string());
+        let place = place.unwrap_or_default();
+        match is_open {
+            true => Module::Unclear(format!("no '{part}' in {place}, which changes its path")),
+            false => Module::Missing(format!("no '{part}' in {place}")),
+        }
+    }
+
+    /// The part of a package whose path changes, in whatever directory of `sys.path` has it.
+    fn step_elsewhere(&self, listings: &mut Listings, package: &str, part: &str) -> Step {
+        let below: PathBuf = package.split('.').collect();
+        let directories: Vec<_> = self.paths.iter().map(|path| path.join(&below)).collect();
+        self.step(listings, &directories, part)
+    }
+
+    /// What a name leads to in these directories.
+    fn step(&self, listings: &mut Listings, directories: &[PathBuf], part: &str) -> Step {
+        let mut portions = Vec::new();
+        for directory in directories {
+            let candidate = directory.join(part);
+            let is_here = listings
+                .names(self.root, directory)
+                .contains(part.as_bytes());
+            if is_here && self.root.is_dir(&candidate) {
+                if let Some(init) = self.module_file(listings, &candidate, "__init__") {
+                    let marks = [
+                        "__path__",
+                        "extend_path",
+                        "declare_namespace",
+                        "lazy_loader",
+                    ];
+                    return Step::Package {
+                        is_open: self.says(&init, &marks),
+                        directories: vec![candidate],
+                    };
+                }
+                portions.push(candidate);
+            }
+            if let Some(file) = self.module_file(listings, directory, part) {
+                return Step::Leaf(file);
+            }
+        }
+        match portions.is_empty() {
+            true => Step::Nothing,
+            false => Step::Package {
+                directories: portions,
+                is_open: false,
+            },
+        }
+    }
+
+    /// The file of a module in a directory.
+    fn module_file(
+        &self,
+        listings: &mut Listings,
+        directory: &Path,
+        name: &str,
+    ) -> Option<PathBuf> {
+        let mut suffixes = vec![".abi3.so".to_owned(), ".so".to_owned(), ".py".to_owned()];
+        suffixes.push(".pyc".to_owned());
+        let names = listings.names(self.root, directory);
+        suffixes.extend(match &self.tag {
+            Tag::Exactly(tag) => vec![format!(".{tag}.so")],
+            Tag::Begins(start) => suffixes_of_any(names, &format!("{name}.{start}"), name.len()),
+        });
+        let candidates = suffixes.iter().map(|suffix| format!("{name}{suffix}"));
+        let mut here = candidates.filter(|it| names.contains(it.as_bytes()));
+        here.find_map(|it| Some(directory.join(it)).filter(|path| self.root.is_file(path)))
+    }
+
+    /// Whether a file of Python has one of these words.
+    fn says(&self, file: &Path, words: &[&str]) -> bool {
+        let is_python = file.as_os_str().as_bytes().ends_with(b".py");
+        let text = self.root.read(file, TEXT_LIMIT).ok();
+        let text = text.map(|it| String::from_utf8_lossy(&it).into_owned());
+        is_python && text.is_some_and(|text| words.iter().any(|word| text.contains(word)))
+    }
+}
+
+/// The suffixes of whatever interpreter's modules there are.
+fn suffixes_of_any(names: &HashSet<Vec<u8>>, start: &str, length: usize) -> Vec<String> {
+    let fits = |it: &&Vec<u8>| it.starts_with(start.as_bytes()) && it.ends_with(b".so");
+    let suffix = |it: &Vec<u8>| String::from_utf8(it.get(length..)?.to_vec()).ok();
+    names.iter().filter(fits).filter_map(suffix).collect()
+}
+
+fn module_name(before: &str, part: &str) -> String {
+    match before {
+        "" => part.to_owned(),
+        _ => format!("{before}.{part}"),
+    }
+}
