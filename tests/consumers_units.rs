@@ -70,7 +70,11 @@ failed() { systemctl --failed --no-legend | grep -c epcache; }
 
 /// What docs/consumers.md says below this heading, for the consumer that has no more than the template.
 fn said(language: &str) -> Vec<String> {
-    let said = recipes::blocks("docs/consumers.md", "For who must run something", language);
+    let said = recipes::blocks(
+        "docs/consumers.md",
+        "Running a program on changes",
+        language,
+    );
     said.iter()
         .map(|said| said.replace("NAME", "plain"))
         .collect()

@@ -43,13 +43,13 @@ const RUN: [[&str; 4]; 23] = [
     ],
     [
         "consumers.md",
-        "For who must run something",
+        "Running a program on changes",
         "ini",
         "consumers_units",
     ],
     [
         "consumers.md",
-        "For who must run something",
+        "Running a program on changes",
         "sh",
         "consumers_units",
     ],
