@@ -1,5 +1,5 @@
-//! One package costs only itself: what a search directory may cost in all is bounded, what is beyond that is left
-//! unread, and everybody else is in the index.
+//! One package loses only itself: the cost of a search directory is bounded. Packages beyond the
+//! limit are left unread, and all others are in the index.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,7 +27,7 @@ const MIB: usize = 1 << 20;
 const REFRESH: [&str; 5] = ["refresh", "--path", "site", "--output", "index"];
 const FULL: [&str; 6] = ["refresh", "--full", "--path", "site", "--output", "index"];
 
-/// Hard links to one file in many metadata directories: a package of some kilobytes.
+/// Hard links to one file in many metadata directories: a package of a few kilobytes.
 fn evil(tree: &Tree, count: usize, file: &str, content: &str) {
     evil_named(tree, "evil", count, file, content);
 }
@@ -53,7 +53,7 @@ fn entries(count: usize) -> String {
 }
 
 fn refresh(tree: &Tree, arguments: &[&str]) -> Ran {
-    // What is young is waited out, so that times are recorded.
+    // Waits until files are old enough that their times are recorded.
     std::thread::sleep(Duration::from_millis(20));
     let ran = run(&mut tree.epcache(arguments));
     assert_eq!(ran.code, 0, "{ran:.3000?}");
@@ -74,7 +74,7 @@ fn unread_in(tree: &Tree) -> BTreeSet<String> {
         .collect()
 }
 
-/// How many of the honest are found, in an index or live.
+/// How many of the honest packages are found, in an index or live.
 fn found(tree: &Tree, arguments: &[&str]) -> usize {
     let ran = run(tree
         .epcache(&["query", "g", "--path", "site"])
@@ -83,8 +83,9 @@ fn found(tree: &Tree, arguments: &[&str]) -> usize {
     ran.stdout.matches("honest:main").count()
 }
 
-/// What holds of each hostile tree: the honest are there, the hostile are unread and named once, and so it remains.
-fn costs_only_itself(tree: &Tree, honest: usize, what: &str) -> BTreeSet<String> {
+/// Checks each hostile tree: the honest packages are found, the hostile ones are unread and named
+/// once, also after a second refresh.
+fn assert_costs_only_itself(tree: &Tree, honest: usize, what: &str) -> BTreeSet<String> {
     let ran = refresh(tree, &FULL);
     assert_eq!(told(&ran).len(), 1, "{what}: {ran:.3000?}");
     let left = unread_in(tree);
@@ -98,7 +99,7 @@ fn costs_only_itself(tree: &Tree, honest: usize, what: &str) -> BTreeSet<String>
     );
     assert_eq!(found(tree, &["--index", "index"]), honest, "{what}");
     assert_eq!(found(tree, &[]), honest, "{what}, live");
-    // From the index that there is: the same, and nothing is written.
+    // From the existing index: the same result, and nothing is written.
     let before = fs::metadata(tree.path("index")).unwrap();
     let bytes = fs::read(tree.path("index")).unwrap();
     let ran = refresh(tree, &REFRESH);
@@ -131,8 +132,9 @@ fn many_links_to_one_large_file_cost_only_themselves() {
         let tree = Tree::new();
         honest(&tree, 3);
         evil(&tree, 28, file, &content);
-        let left = costs_only_itself(&tree, 3, what);
-        // As many are read as the budget reaches for; of equal ones those with the later names.
+        let left = assert_costs_only_itself(&tree, 3, what);
+        // As many are read as fit in the budget. Of equal ones, those with the later names are left
+        // out.
         let names = (0..left.len()).map(|number| format!("evil{number:04}-1.dist-info"));
         assert_eq!(left, names.collect(), "{what}");
         assert!(left.len() < 28, "{what}");
@@ -144,11 +146,11 @@ fn twins_that_shadow_each_other_count_as_well() {
     let tree = Tree::new();
     honest(&tree, 3);
     evil_named(&tree, "twin-1.", 8, "entry_points.txt", &entries(65_535));
-    costs_only_itself(&tree, 3, "twins");
+    assert_costs_only_itself(&tree, 3, "twins");
 }
 
 #[test]
-fn what_is_left_unread_does_not_depend_on_the_index_that_there_is() {
+fn the_unread_packages_do_not_depend_on_the_old_index() {
     let value = |size: usize| format!("[g]\na={}\n", "x".repeat(size));
     let tree = Tree::new();
     honest(&tree, 3);
@@ -173,7 +175,7 @@ fn what_is_left_unread_does_not_depend_on_the_index_that_there_is() {
     let bytes = fs::read(tree.path("index")).unwrap();
     refresh(&tree, &FULL);
     assert_eq!(fs::read(tree.path("index")).unwrap(), bytes);
-    // Back again, when there is room.
+    // They are back when there is room again.
     for number in 0..14 {
         fs::remove_dir_all(tree.path(&format!("site/small{number:04}-1.dist-info"))).unwrap();
     }
@@ -185,7 +187,7 @@ fn what_is_left_unread_does_not_depend_on_the_index_that_there_is() {
 }
 
 #[test]
-fn an_unread_one_is_named_by_its_file_name_and_yields_to_what_is_read() {
+fn an_unread_distribution_is_named_by_its_file_name_and_comes_after_read_ones() {
     let tree = Tree::new();
     tree.dist("site", "tool", "[g]\ntool = honest:main\n");
     evil(
@@ -194,15 +196,15 @@ fn an_unread_one_is_named_by_its_file_name_and_yields_to_what_is_read() {
         "entry_points.txt",
         &format!("[g]\na={}\n", "x".repeat(MIB - 10)),
     );
-    // A higher version of the honest one, but without core metadata.
+    // A higher version of the honest package, but without core metadata.
     let source = tree.path("source-of-evil");
     let twin = tree.dir("site/tool-2.dist-info");
     fs::write(twin.join("entry_points.txt"), fs::read(source).unwrap()).unwrap();
-    let left = costs_only_itself(&tree, 1, "a twin");
+    let left = assert_costs_only_itself(&tree, 1, "a twin");
     assert!(left.contains("evil0000-1.dist-info"), "{left:?}");
 }
 
-// ---- what must go on
+// ---- ordinary use
 
 #[test]
 fn one_file_of_the_largest_size_is_read() {
@@ -251,18 +253,18 @@ fn the_limits_are_those_of_the_specification() {
 }
 
 #[test]
-fn what_is_kept_of_long_names_is_paid_for() {
+fn long_names_count_towards_the_budget() {
     let tree = Tree::new();
     honest(&tree, 10);
     let metadata = format!("Name: {}\nVersion: 1\n", "n".repeat(4000));
     evil(&tree, 7000, "METADATA", &metadata);
-    let left = costs_only_itself(&tree, 10, "long names");
-    // What fits into 24 MiB stays.
+    let left = assert_costs_only_itself(&tree, 10, "long names");
+    // As much stays as fits in 24 MiB.
     assert!(left.len() > 500 && left.len() < 1500, "{}", left.len());
 }
 
 #[test]
-fn ordinary_names_are_not_paid_for() {
+fn ordinary_names_do_not_count_towards_the_budget() {
     let tree = Tree::new();
     let metadata = format!(
         "Name: {}\nVersion: 1\n{}",

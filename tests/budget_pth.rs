@@ -1,4 +1,5 @@
-//! What `.pth` files add below one site directory costs no more together than one search directory may cost.
+//! The directories that `.pth` files below one site directory add may cost no more in total than
+//! one search directory.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,7 +29,7 @@ const SITE: &str = "venv/lib/python3.11/site-packages";
 const INDEX: &str = "index";
 
 fn refresh(tree: &Tree, more: &[&str]) -> Ran {
-    // What is young is waited out, so that times are recorded.
+    // Waits until files are old enough that their times are recorded.
     std::thread::sleep(Duration::from_millis(20));
     let arguments = ["refresh", "--venv", "venv", "--output", INDEX];
     let ran = run(tree.epcache(&arguments).args(more));
@@ -36,8 +37,8 @@ fn refresh(tree: &Tree, more: &[&str]) -> Ran {
     ran
 }
 
-/// A virtual environment whose `evil.pth` adds so many directories, each with so many hard links to one file of a
-/// mebibyte.
+/// A virtual environment whose `evil.pth` adds so many directories, each with so many hard links to
+/// one file of a mebibyte.
 fn hostile(directories: usize, links: usize) -> Tree {
     let tree = Tree::new();
     tree.venv("venv");
@@ -47,7 +48,8 @@ fn hostile(directories: usize, links: usize) -> Tree {
     for directory in 0..directories {
         let name = format!("evil{directory:03}");
         writeln!(lines, "{name}").unwrap();
-        // Most are links to one of few: making many takes much longer than reading them.
+        // Most are links to one of a few files, because making files takes much longer than reading
+        // them.
         if directory % 50 != 0 {
             let target = format!("evil{:03}", directory / 50 * 50);
             symlink(target, tree.path(&format!("{SITE}/{name}"))).unwrap();
@@ -63,13 +65,13 @@ fn hostile(directories: usize, links: usize) -> Tree {
 }
 
 #[test]
-fn what_a_pth_file_adds_shares_one_budget() {
+fn directories_of_one_pth_file_share_one_budget() {
     let tree = hostile(200, 400);
     let begun = Instant::now();
     let ran = refresh(&tree, &["--full", "--json"]);
     assert!(begun.elapsed() < Duration::from_secs(40));
     let bytes = fs::read(tree.path(INDEX)).unwrap();
-    // Of 20,000 metadata directories, 24 MiB are read; the first directory has them.
+    // Of 20,000 metadata directories, 24 MiB are read, all in the first directory.
     let left = unread(&bytes);
     assert!(left.len() < 20_000 && left.len() > 19_900, "{}", left.len());
     let text = ran.stdout;
@@ -132,7 +134,7 @@ fn a_few_directories_of_an_honest_pth_file_are_complete() {
 }
 
 #[test]
-fn a_pth_file_takes_no_configured_directory_into_its_own_budget() {
+fn a_configured_directory_does_not_count_towards_a_pth_files_budget() {
     let tree = Tree::new();
     let site = "/usr/lib/python3.11/site-packages";
     let root = tree.system("root");
@@ -151,14 +153,14 @@ fn a_pth_file_takes_no_configured_directory_into_its_own_budget() {
         let one = all.find(|it| it.path == path || it.aliases.contains(&path));
         one.unwrap().origin.clone()
     };
-    // By its name, and by a link that leads to it.
+    // By its name, and by a link to it.
     assert_eq!(origin("more"), Origin::Config);
     assert_eq!(origin("plugins"), Origin::Config);
     assert!(matches!(origin("own"), Origin::Pth { .. }));
 }
 
 #[test]
-fn what_is_read_to_count_entry_points_is_paid_for() {
+fn bytes_read_to_count_entry_points_count_towards_the_budget() {
     let tree = Tree::new();
     tree.venv("venv");
     let lines: String = (0..60_000)
@@ -173,7 +175,7 @@ fn what_is_read_to_count_entry_points_is_paid_for() {
             fs::hard_link(&source, tree.dir(&name).join("entry_points.txt")).unwrap();
         }
     }
-    // What fits into what the first one leaves of entry points, but not of bytes.
+    // It fits in the remaining number of entry points, but not in the remaining bytes.
     let filler = format!("[g]\nfiller = a:b\n#{}", "x".repeat(1 << 19));
     tree.dist(&format!("{SITE}/c"), "filler", &filler);
     tree.file(&format!("{SITE}/evil.pth"), format!("{paths}c\n"));
@@ -182,7 +184,7 @@ fn what_is_read_to_count_entry_points_is_paid_for() {
     assert!(left.contains(&"filler-1.dist-info".to_owned()), "{left:?}");
 }
 
-/// How many search directories a refresh finds, and what it notes.
+/// The number of search directories of a refresh, and its notes.
 fn found(tree: &Tree) -> (u64, Vec<String>) {
     let ran = refresh(tree, &["--json"]);
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -206,7 +208,7 @@ fn pth_files_have_a_limit_for_their_sum() {
     let begun = Instant::now();
     let (directories, notes) = found(&tree);
     assert!(begun.elapsed() < Duration::from_secs(20));
-    // Seven of 64 KiB fit into 512 KiB beside what each file counts.
+    // Seven of 64 KiB fit in 512 KiB, with the overhead that each file counts.
     let expected = "evil000.pth: not read, nor 692 more: the .pth files here are together larger than 524288 bytes";
     let [note] = &notes[..] else {
         panic!("{notes:.3000?}")
@@ -219,7 +221,7 @@ fn pth_files_have_a_limit_for_their_sum() {
 }
 
 #[test]
-fn a_thousand_things_that_pth_files_say_are_noted() {
+fn at_most_a_thousand_notes_about_pth_files_are_kept() {
     let tree = Tree::new();
     tree.venv("venv");
     tree.file(&format!("{SITE}/evil.pth"), "import x\n".repeat(50_000));

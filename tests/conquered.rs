@@ -1,9 +1,9 @@
-//! A worker that has been taken over: whatever it tries, the old index stays, nothing else changes, and the
-//! program ends in time with one clear message.
+//! A worker that has been taken over: with anything it tries, the old index stays, nothing else
+//! changes, and the program ends in time with one clear message.
 //!
-//! Each hostile job runs where the worker's would, in this very test program started once more (see
-//! `conquered/program.rs`). Where two guards stand in the way of one thing, it is tried again with either of
-//! them taken away, and once with all of them: a test that holds without any guard would test nothing.
+//! Each hostile job runs in place of the worker's, in this test program, which is started once more
+//! (see `conquered/program.rs`). If two guards prevent one thing, the job runs again without either
+//! of them, and once without any: a test that passes without any guard would test nothing.
 
 #![allow(
     clippy::expect_used,
@@ -41,7 +41,7 @@ use epcache::index::{Index, verify};
 use jobs::CANARY;
 use program::{LEFT_BEHIND, Run};
 
-/// Not a test of its own: what the tests below start.
+/// Not a test itself: the tests below start it.
 #[test]
 fn as_program() {
     program::live();
@@ -49,7 +49,7 @@ fn as_program() {
 
 const REFRESH: [&str; 6] = ["refresh", "-q", "--path", "site", "--output", "index/index"];
 
-/// Something to lose: an index, a folder that everybody may write to, and one that is root's alone.
+/// Things to protect: an index, a folder that all users may write to, and one of root's.
 struct Prey {
     tree: Tree,
     index: Vec<u8>,
@@ -62,7 +62,7 @@ impl Prey {
         tree.dist("site", "b", "[g]\nc = b:main\n");
         tree.dir("index");
         tree.refresh(&["site"], "index/index");
-        // The next one would be another.
+        // The second one would be different.
         tree.dist("site", "new", "[g]\nnew = new:main\n");
         for folder in ["open", "closed"] {
             tree.file(&format!("{folder}/victim"), "untouched");
@@ -73,7 +73,7 @@ impl Prey {
         Self { tree, index }
     }
 
-    /// With all that there is given to a user who is then the parent as well as the worker.
+    /// Gives everything to a user, who then is the parent's and the worker's user.
     fn of_nobody() -> Self {
         let prey = Self::new();
         for name in [
@@ -112,7 +112,8 @@ impl Prey {
         self.conquer_with(&Run::of(job), &REFRESH)
     }
 
-    /// The same, and the parent takes little memory beside an index of so many MiB. (What takes a minute is ended.)
+    /// The same, with a limit on the parent's memory beside an index of so many MiB, and on its
+    /// time.
     fn conquer_cheaply(&self, job: &str, index: u64, arguments: &[&str]) -> Ran {
         let peak = self.tree.text("peak");
         let ran = self.conquer_with(&Run::of(job).fact("peak", &peak), arguments);
@@ -123,7 +124,7 @@ impl Prey {
         ran
     }
 
-    /// That all is as it was.
+    /// Checks that nothing has changed.
     fn is_unharmed(&self) {
         let index = fs::read(self.tree.path("index/index")).unwrap();
         assert!(index == self.index, "the index is another");
@@ -143,8 +144,8 @@ impl Prey {
     }
 }
 
-/// Whether there are all the guards whose absence is tried: for root, on a kernel with all of Landlock. Says so
-/// where not.
+/// Whether this machine has all guards that the tests take away: for root, with a kernel that has
+/// all of Landlock. Prints why not.
 fn guards_for(name: &str) -> bool {
     if !root_for(name) {
         return false;
@@ -168,7 +169,7 @@ fn guards_for(name: &str) -> bool {
     all
 }
 
-/// That the program ended with status 2 and one line, which says why.
+/// Checks that the program ended with status 2 and one line that names the reason.
 fn gave_up(ran: &Ran) -> &str {
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(
@@ -181,7 +182,7 @@ fn gave_up(ran: &Ran) -> &str {
         .unwrap_or_else(|| panic!("{ran:?}"))
 }
 
-/// What the kernel said to each attempt of a job: the name of an errno, or `+` and a number.
+/// The kernel's answer to each attempt of a job: the name of an errno, or `+` and a number.
 fn told(ran: &Ran) -> BTreeMap<String, String> {
     let line = gave_up(ran)
         .strip_prefix("attempts:")
@@ -192,7 +193,7 @@ fn told(ran: &Ran) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// That all of these attempts were answered by one of these errnos, but those that are named.
+/// Checks that all of these attempts failed with one of these errnos, except the named ones.
 fn all_refused(told: &BTreeMap<String, String>, by: &[&str], but: &[&str]) {
     assert!(!told.is_empty());
     for (name, said) in told {
@@ -203,7 +204,7 @@ fn all_refused(told: &BTreeMap<String, String>, by: &[&str], but: &[&str]) {
     }
 }
 
-/// That these succeeded: with no guard, they are what an attempt can be.
+/// Checks that these attempts succeeded: without a guard they can.
 fn all_succeeded(told: &BTreeMap<String, String>, names: &[&str]) {
     for name in names {
         assert!(told[*name].starts_with('+'), "{name} in {told:?}");
@@ -211,7 +212,7 @@ fn all_succeeded(told: &BTreeMap<String, String>, names: &[&str]) {
 }
 
 #[test]
-fn nothing_can_be_written_where_everybody_may_write() {
+fn a_conquered_worker_cannot_write_where_all_users_may_write() {
     if !guards_for("a conquered worker that writes") {
         return;
     }
@@ -225,7 +226,7 @@ fn nothing_can_be_written_where_everybody_may_write() {
             &REFRESH,
         ))
     };
-    // The filter, with or without Landlock below it.
+    // The filter, with or without Landlock.
     for without in [&[][..], &["landlock"]] {
         let told = told_by(without);
         all_refused(&told, &["EROFS", "ENOSYS"], &["write-on", "map"]);
@@ -242,7 +243,7 @@ fn nothing_can_be_written_where_everybody_may_write() {
         }
         prey.is_unharmed();
     }
-    // Landlock alone. What it does not know: times, attributes.
+    // Only Landlock. It does not cover times and attributes.
     let told = told_by(&["seccomp"]);
     let of_the_descriptor = ["EBADF", "EINVAL"];
     let by = [&["EACCES", "EPERM", "EXDEV"][..], &of_the_descriptor].concat();
@@ -260,7 +261,7 @@ fn nothing_can_be_written_where_everybody_may_write() {
         assert_eq!(told[one], "EACCES", "{one} in {told:?}");
     }
     prey.is_unharmed();
-    // Neither: no byte more than there is already.
+    // Neither. The file size limit allows no byte beyond the present ones.
     let run = Run {
         without: &["seccomp", "landlock"],
         ..Run::of("fill")
@@ -268,7 +269,7 @@ fn nothing_can_be_written_where_everybody_may_write() {
     let ran = prey.conquer_with(&run, &REFRESH);
     assert!(ran.complaint().ends_with("fill=EFBIG"), "{ran:?}");
     prey.is_unharmed();
-    // No limit either.
+    // Without the limit too.
     let told = told_by(&["seccomp", "landlock", "limits"]);
     let possible = [
         "write",
@@ -285,7 +286,7 @@ fn nothing_can_be_written_where_everybody_may_write() {
 }
 
 #[test]
-fn nothing_that_is_root_s_can_be_written_without_landlock_and_without_a_filter() {
+fn without_landlock_and_filter_a_conquered_worker_cannot_write_roots_files() {
     if !root_for("a conquered worker that writes") {
         return;
     }
@@ -304,7 +305,7 @@ fn nothing_that_is_root_s_can_be_written_without_landlock_and_without_a_filter()
         assert_ne!(told["write"], "ENOENT");
         prey.is_unharmed();
     }
-    // Below the index's own folder, too.
+    // Also below the index's own folder.
     fs::write(prey.tree.path("index/victim"), "untouched").unwrap();
     for without in without {
         let run = Run {
@@ -324,7 +325,7 @@ fn nothing_that_is_root_s_can_be_written_without_landlock_and_without_a_filter()
 }
 
 #[test]
-fn a_worker_of_the_owner_s_can_write_as_little_as_any() {
+fn a_conquered_worker_of_the_owner_cannot_write_either() {
     if !guards_for("a conquered worker of another user") {
         return;
     }
@@ -358,7 +359,7 @@ fn a_worker_of_the_owner_s_can_write_as_little_as_any() {
 }
 
 #[test]
-fn nobody_can_be_talked_to() {
+fn a_conquered_worker_cannot_talk_to_other_processes() {
     if !guards_for("a conquered worker that connects") {
         return;
     }
@@ -381,7 +382,7 @@ fn nobody_can_be_talked_to() {
     };
     all_refused(&told_by(&[]), &["EPERM"], &[]);
     all_refused(&told_by(&["landlock"]), &["EPERM"], &[]);
-    // Landlock knows of TCP and of abstract names.
+    // Landlock covers TCP and abstract names.
     let told = told_by(&["seccomp"]);
     for (name, by) in [
         ("tcp", "EACCES"),
@@ -428,12 +429,13 @@ fn the_parent_is_out_of_reach() {
         all_refused(&told, &["EPERM", "ENOSYS", "EACCES", "EROFS"], &[]);
         assert_eq!(told["kill"], "EPERM");
     }
-    // That it is another user would do.
+    // Another user would be enough.
     let without: &[_] = &["seccomp", "landlock"];
     all_refused(&of_root("parent", without), &["EPERM", "EACCES"], &[]);
     all_refused(&of_root("trace", without), &["EPERM"], &[]);
 
-    // Where it is the same user, the filter does, but for what reading is enough for; and Landlock does.
+    // With the same user, the filter prevents it, except where reading is enough. Landlock prevents
+    // that.
     let of_nobody = |job: &str, without| {
         let prey = Prey::of_nobody();
         let run = Run {
@@ -484,7 +486,7 @@ fn there_is_no_way_back_to_root() {
     let told = told_by(&[]);
     all_refused(&told, &["ENOSYS"], &["shadow"]);
     assert_eq!(told["shadow"], "EACCES");
-    // Without a filter, the user is one who may not.
+    // Without a filter, the user has no right to it.
     let told = told_by(&["seccomp", "landlock"]);
     all_refused(&told, &["EPERM"], &["shadow"]);
     assert_eq!(told["shadow"], "EACCES");
@@ -492,7 +494,7 @@ fn there_is_no_way_back_to_root() {
 }
 
 #[test]
-fn the_caller_s_terminal_is_out_of_reach() {
+fn the_callers_terminal_is_out_of_reach() {
     if !root_for("a conquered worker on a terminal")
         || !tool_for("a conquered worker on a terminal", "script")
     {
@@ -516,7 +518,7 @@ fn the_caller_s_terminal_is_out_of_reach() {
             .split_whitespace()
             .filter_map(|word| word.split_once('='))
             .collect();
-        // It has none, not even one to open by that name.
+        // It has no terminal, and cannot open one by that name.
         assert_eq!(said["open"], "ENXIO", "{said:?}");
         for typed in ["type-0", "type-1", "type-2", "acquire"] {
             assert_eq!(said[typed], by, "{typed} in {said:?}");
@@ -526,7 +528,7 @@ fn the_caller_s_terminal_is_out_of_reach() {
 }
 
 #[test]
-fn there_is_never_more_than_one_of_it() {
+fn a_conquered_worker_cannot_start_processes_or_threads() {
     if !root_for("a conquered worker that multiplies") {
         return;
     }
@@ -551,7 +553,7 @@ fn there_is_never_more_than_one_of_it() {
 }
 
 #[test]
-fn memory_has_an_end_and_never_becomes_code() {
+fn memory_is_limited_and_never_becomes_code() {
     if !root_for("a conquered worker that eats memory") {
         return;
     }
@@ -592,7 +594,7 @@ fn memory_has_an_end_and_never_becomes_code() {
     prey.is_unharmed();
 }
 
-/// Whether the kernel can refuse that what could be written becomes code.
+/// Whether the kernel can keep writable memory from becoming code.
 fn has_mdwe() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release
@@ -603,7 +605,7 @@ fn has_mdwe() -> bool {
 }
 
 #[test]
-fn limits_are_set_that_cannot_be_seen_at_work() {
+fn limits_that_no_attempt_can_show_are_set() {
     if !root_for("the limits of a worker") {
         return;
     }
@@ -632,7 +634,7 @@ fn limits_are_set_that_cannot_be_seen_at_work() {
 }
 
 #[test]
-fn it_cannot_make_public_what_root_has_led_it_to() {
+fn a_conquered_worker_cannot_publish_private_files_that_root_has_opened() {
     if !root_for("what a conquered worker says of a closed folder") {
         return;
     }
@@ -658,7 +660,7 @@ fn it_cannot_make_public_what_root_has_led_it_to() {
 }
 
 #[test]
-fn it_holds_nothing_but_the_pipe() {
+fn a_conquered_worker_holds_only_the_pipe_and_files_for_reading() {
     if !root_for("what a conquered worker holds") {
         return;
     }
@@ -669,8 +671,8 @@ fn it_holds_nothing_but_the_pipe() {
             ..Run::of("descriptors")
         };
         let told = told(&prey.conquer_with(&run, &REFRESH));
-        // Three ends of a dead pipe, the pipe, the search directory's, which is only for going there, and the old
-        // index, to be read.
+        // Three ends of a dead pipe, the pipe, the search directory (only to reach its entries),
+        // and the old index for reading.
         assert_eq!(
             (&*told["open"], &*told["dead-pipes"]),
             ("+6", "+3"),
@@ -682,7 +684,8 @@ fn it_holds_nothing_but_the_pipe() {
     }
 }
 
-/// What no honest run does. (`kexec_file_load` and others of later kernels are among what is unknown.)
+/// Calls that epcache never makes. (`kexec_file_load` and others of later kernels are unknown
+/// calls.)
 const FORBIDDEN: &[&str] = &[
     "execve",
     "execveat",
@@ -719,7 +722,7 @@ const FORBIDDEN: &[&str] = &[
 ];
 
 #[test]
-fn what_no_honest_run_does_ends_the_worker() {
+fn a_forbidden_system_call_ends_the_worker() {
     if !guards_for("a conquered worker that does what is forbidden") {
         return;
     }
@@ -727,14 +730,14 @@ fn what_no_honest_run_does_ends_the_worker() {
     for name in FORBIDDEN {
         let ran = prey.conquer(&format!("forbidden {name}"));
         let why = gave_up(&ran);
-        // A kernel that has no calls of 32 bits takes the instruction for a mistake.
+        // A kernel without 32-bit calls treats the instruction as an error.
         let no_such_calls = *name == "i386" && why.ends_with("killed by SIGSEGV");
         assert!(
             why.ends_with("it made a forbidden system call") || no_such_calls,
             "{name}: {why}"
         );
     }
-    // Without a filter, the user and Landlock are left, and no program can be executed all the same.
+    // Without a filter, the user and Landlock are left, and still no program can be executed.
     for name in ["execve", "execveat", "mount", "chroot", "perf_event_open"] {
         let run = Run {
             without: &["seccomp"],
@@ -759,7 +762,7 @@ fn what_no_honest_run_does_ends_the_worker() {
 }
 
 #[test]
-fn however_it_ends_the_parent_says_so() {
+fn the_parent_reports_how_the_worker_ended() {
     if !root_for("a conquered worker that dies") {
         return;
     }
@@ -777,7 +780,7 @@ fn however_it_ends_the_parent_says_so() {
         let ran = prey.conquer(job);
         assert!(gave_up(&ran).contains(expected), "{job}: {ran:?}");
     }
-    // Processor time: what is there already is less than what it is given.
+    // Processor time: a lower limit that exists already stays.
     let run = Run {
         processor: Some(2),
         ..Run::of("spin")
@@ -791,7 +794,7 @@ fn however_it_ends_the_parent_says_so() {
 }
 
 #[test]
-fn what_makes_no_sense_is_not_listened_to() {
+fn invalid_messages_are_refused() {
     if !root_for("a conquered worker that talks nonsense") {
         return;
     }
@@ -826,7 +829,7 @@ fn what_makes_no_sense_is_not_listened_to() {
             "{job}: {why}"
         );
     }
-    // What it says is shown, as one harmless line.
+    // Its text is shown as one harmless line.
     for job in ["refuse", "panicked", "failed"] {
         let ran = prey.conquer(job);
         assert!(gave_up(&ran).contains("all is well"), "{job}: {ran:?}");
@@ -835,7 +838,7 @@ fn what_makes_no_sense_is_not_listened_to() {
 }
 
 #[test]
-fn as_much_as_there_may_be_of_everything_costs_the_parent_little() {
+fn the_largest_valid_answer_costs_the_parent_little() {
     if !root_for("a conquered worker that says much") {
         return;
     }
@@ -846,7 +849,7 @@ fn as_much_as_there_may_be_of_everything_costs_the_parent_little() {
     let index = fs::read(prey.tree.path("index/index")).unwrap();
     assert!(index.len() > 10 << 20, "{}", index.len());
     assert!(ran.stdout.len() > 4 << 20 && !ran.stdout.contains('\x01'));
-    // A view that is written, and then compared with the one that is there.
+    // A view that is written, and then compared with the existing one.
     prey.tree.system("root");
     let registration = "[consumer]\ngroups = *\nview = json\n";
     let registrations = "root/usr/lib/epcache/consumers.d";
@@ -862,7 +865,7 @@ fn as_much_as_there_may_be_of_everything_costs_the_parent_little() {
 }
 
 #[test]
-fn an_index_with_lies_is_not_published() {
+fn an_index_with_false_numbers_is_not_published() {
     if !root_for("a conquered worker that lies") {
         return;
     }
@@ -872,11 +875,12 @@ fn an_index_with_lies_is_not_published() {
         let ran = prey.conquer(job);
         assert!(gave_up(&ran).starts_with(unsound), "{job}: {ran:?}");
     }
-    // Unchanged can only be what it was given.
+    // Only the index that it was given can be called unchanged.
     let full = [&REFRESH[..], &["--full"]].concat();
     let ran = prey.conquer_with(&Run::of("unchanged"), &full);
     assert_eq!(gave_up(&ran), "the new index is none");
-    // Under right checksums: what `verify` finds of any lie, index_damage.rs shows; here it is asked at all.
+    // With correct checksums. index_damage.rs tests what `verify` finds; here only that it is
+    // called.
     for number in [0x7fff_ffff, u32::MAX] {
         for offset in lies(&prey) {
             let ran = prey.conquer(&format!("lie {offset}={number}"));
@@ -889,7 +893,8 @@ fn an_index_with_lies_is_not_published() {
     prey.is_unharmed();
 }
 
-/// Numbers that lead somewhere: counts of the header; where a record and its tables are.
+/// Positions of numbers that matter: the counts in the header, the positions of a record and its
+/// tables.
 fn lies(prey: &Prey) -> Vec<usize> {
     let number =
         |at: usize| u32::from_le_bytes(prey.index[at..at + 4].try_into().unwrap()) as usize;
@@ -901,7 +906,7 @@ fn lies(prey: &Prey) -> Vec<usize> {
 }
 
 #[test]
-fn patience_has_an_end() {
+fn a_silent_or_slow_worker_is_ended() {
     if !root_for("a conquered worker that takes its time") {
         return;
     }
@@ -922,7 +927,7 @@ fn patience_has_an_end() {
 }
 
 #[test]
-fn who_has_said_all_is_ended_and_what_was_said_is_published() {
+fn a_worker_that_does_not_end_after_its_last_message_is_killed_and_its_index_published() {
     if !root_for("a conquered worker that stays") {
         return;
     }
@@ -935,7 +940,7 @@ fn who_has_said_all_is_ended_and_what_was_said_is_published() {
 }
 
 #[test]
-fn it_does_not_outlive_its_parent() {
+fn the_worker_ends_with_its_parent() {
     if !root_for("a conquered worker without a parent") {
         return;
     }
@@ -949,7 +954,7 @@ fn it_does_not_outlive_its_parent() {
 }
 
 #[test]
-fn a_package_manager_is_not_hurt() {
+fn a_conquered_worker_does_not_fail_the_package_manager() {
     if !root_for("a conquered worker of a trigger") {
         return;
     }

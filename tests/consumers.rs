@@ -1,4 +1,5 @@
-//! Registered consumers, end to end but for the package manager: views and stamps follow the index, and nothing else.
+//! Registered consumers, end to end but without a package manager: views and stamps follow the
+//! index, and no other files change.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +20,8 @@ use serde_json::Value;
 
 const SITE: &str = "root/usr/lib/python3/dist-packages";
 
-/// A system with two plugins of a group and one distribution of another, and a consumer of the group.
+/// A system with two plugins of a group and one distribution of another, and a consumer of the
+/// group.
 fn system() -> Tree {
     let tree = Tree::new();
     tree.system("root");
@@ -51,7 +53,7 @@ fn beside(name: &str) -> String {
 }
 
 #[test]
-fn views_have_just_the_entry_points_that_were_asked_for() {
+fn views_have_exactly_the_wanted_entry_points() {
     let tree = system();
     let mut shell = tree.program("sh".as_ref());
     shell.args([
@@ -96,7 +98,7 @@ fn views_have_just_the_entry_points_that_were_asked_for() {
 }
 
 #[test]
-fn a_stamp_changes_with_the_entry_points_asked_for_and_with_nothing_else() {
+fn a_stamp_changes_only_with_the_wanted_entry_points() {
     let tree = system();
     refresh(&tree);
     let stamp = || (read(&tree, "changed/app"), inode(&tree, "changed/app"));
@@ -126,7 +128,7 @@ fn inode(tree: &Tree, name: &str) -> u64 {
 }
 
 #[test]
-fn what_is_wanted_vanishes_with_its_registration() {
+fn files_are_removed_with_their_registration() {
     let tree = system();
     tree.file(
         "root/etc/epcache/consumers.d/other.conf",
@@ -134,7 +136,7 @@ fn what_is_wanted_vanishes_with_its_registration() {
     );
     refresh(&tree);
     assert!(tree.path(&beside("changed/other")).exists());
-    // Masked by the administrator.
+    // Replaced by the administrator's empty file.
     tree.file("root/etc/epcache/consumers.d/app.conf", "");
     refresh(&tree);
     assert!(!tree.path(&beside("views")).exists());
@@ -146,7 +148,7 @@ fn what_is_wanted_vanishes_with_its_registration() {
 }
 
 #[test]
-fn a_trigger_that_a_registration_sets_off_writes_its_view() {
+fn installing_a_registration_triggers_its_view() {
     let tree = system();
     refresh(&tree);
     let root = tree.path("root");
@@ -168,7 +170,7 @@ fn a_trigger_that_a_registration_sets_off_writes_its_view() {
 }
 
 #[test]
-fn mistakes_are_told_by_status_and_cost_nobody_else_anything() {
+fn status_reports_mistakes_which_do_not_affect_other_consumers() {
     let tree = system();
     tree.file(
         "root/etc/epcache/consumers.d/bad.conf",
@@ -194,7 +196,7 @@ fn mistakes_are_told_by_status_and_cost_nobody_else_anything() {
 }
 
 #[test]
-fn what_is_made_for_elsewhere_is_no_news_for_consumers() {
+fn an_index_for_another_place_does_not_change_views() {
     let tree = system();
     let root = tree.path("root");
     let output = tree.path("out/index");
@@ -220,7 +222,7 @@ fn what_is_made_for_elsewhere_is_no_news_for_consumers() {
 }
 
 #[test]
-fn who_reads_a_view_sees_the_old_one_or_the_new_one() {
+fn a_reader_of_a_view_sees_the_old_one_or_the_new_one() {
     let tree = system();
     let metadata = tree.path(SITE).join("three-1.dist-info");
     let change = |there: bool| {

@@ -1,4 +1,5 @@
-//! What consumers may rely on in their views and stamps, whatever is installed and wherever the index lies.
+//! What consumers can rely on in their views and stamps, with any packages and any place of the
+//! index.
 
 #![allow(
     clippy::unwrap_used,
@@ -45,7 +46,7 @@ fn beside(tree: &Tree, name: &str) -> Vec<u8> {
     fs::read(tree.path(&format!("root/usr/lib/epcache/{name}"))).unwrap()
 }
 
-/// A reader of lines, whatever counts as a line to it, finds no entry point that does not exist.
+/// A reader of lines finds no false entry point, whatever characters it takes for line ends.
 #[test]
 fn odd_names_stay_on_their_line_and_are_utf_8() {
     let tree = system();
@@ -110,10 +111,10 @@ fn odd_names_stay_on_their_line_and_are_utf_8() {
     assert!(tsv.iter().any(|line| line.ends_with(path)), "{tsv:?}");
 }
 
-/// Of two views, the one in /var/cache is the right one: it is there only while /usr cannot be written.
+/// Of two views, the one in /var/cache is the right one: it exists only while /usr is read-only.
 #[test]
-fn where_usr_is_read_only_consumers_are_told_in_var_and_only_so_long() {
-    let test = "where_usr_is_read_only_consumers_are_told_in_var_and_only_so_long";
+fn views_are_in_var_only_while_usr_is_read_only() {
+    let test = "views_are_in_var_only_while_usr_is_read_only";
     if !root_for(test) {
         return;
     }
@@ -144,9 +145,10 @@ fn where_usr_is_read_only_consumers_are_told_in_var_and_only_so_long() {
     assert!(var("index").exists());
 }
 
-/// Who wants all of a large system, in every form, does not make it impossible for others to be told.
+/// A consumer that wants all of a large system in every form does not keep other consumers from
+/// their files.
 #[test]
-fn what_is_too_much_costs_the_consumer_whose_it_is() {
+fn files_that_are_too_large_affect_only_their_consumer() {
     let tree = system();
     tree.file(
         &format!("{CONSUMERS}/all.conf"),

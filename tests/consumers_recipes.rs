@@ -1,4 +1,5 @@
-//! What docs/consumers.md says, as it is written there: the forms of views, and the recipes, in a container.
+//! The forms of views and the recipes in docs/consumers.md, exactly as written there, in a
+//! container.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +27,7 @@ use support::{repository, run, text, within};
 const PAGE: &str = "docs/consumers.md";
 
 #[test]
-fn views_are_as_they_are_shown() {
+fn views_look_as_documented() {
     let tree = Tree::new();
     tree.system("root");
     let metadata = "root/usr/lib/python3/dist-packages/pytest_timeout-2.1.0.egg-info";
@@ -56,7 +57,7 @@ fn views_are_as_they_are_shown() {
     assert!(tree.path("root/usr/lib/epcache/changed/shown").exists());
 }
 
-/// A container with a plugin of pytest in it, and the sources of the example.
+/// A container with a plugin of pytest, and the sources of the example.
 fn container(test: &str) -> Option<Container> {
     let container = Container::new(test)?;
     let site = "/usr/local/lib/python3.99/site-packages/plugin-1.dist-info";
@@ -85,8 +86,8 @@ const REGISTER: &str = "cp /sources/packaging/examples/consumer/usr/lib/epcache/
                         /usr/lib/epcache/consumers.d/; epcache refresh --system --quiet";
 
 #[test]
-fn the_administrators_recipes_do_what_they_say() {
-    let test = "the_administrators_recipes_do_what_they_say";
+fn the_administrators_recipes_work() {
+    let test = "the_administrators_recipes_work";
     let Some(container) = container(test) else {
         return;
     };
@@ -118,8 +119,8 @@ fn the_administrators_recipes_do_what_they_say() {
 }
 
 #[test]
-fn the_example_can_be_tried_as_it_says() {
-    let test = "the_example_can_be_tried_as_it_says";
+fn the_example_can_be_tried_as_documented() {
+    let test = "the_example_can_be_tried_as_documented";
     let Some(container) = container(test) else {
         return;
     };
@@ -128,7 +129,7 @@ fn the_example_can_be_tried_as_it_says() {
     assert!(output.lines().any(|line| line == "plugin"), "{output}");
 }
 
-/// "Without systemd": nothing of it runs here.
+/// "Without systemd": no part of systemd runs here.
 #[test]
 fn without_systemd_a_comparison_and_a_loop_do_the_same() {
     let test = "without_systemd_a_comparison_and_a_loop_do_the_same";

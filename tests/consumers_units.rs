@@ -1,5 +1,6 @@
-//! Who must run something when entry points change: the template units, with the example that is shipped
-//! (`packaging/examples/consumer`) and with a consumer that has no more than the template, under a real systemd.
+//! Consumers that run a program when entry points change: the template units under a real systemd,
+//! with the example in `packaging/examples/consumer` and with a consumer that only uses the
+//! template.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +18,8 @@ mod support;
 use container::Container;
 use support::{repository, run, text, within};
 
-/// What runs for the consumer that has no more than the template: it notes who and what it is, and what it acted on.
+/// The program of the consumer that only uses the template: it notes who it is and what it acted
+/// on.
 const PLAIN: &str = r#"#!/bin/bash
 cd /var/lib/plain
 echo "$(cat /usr/lib/epcache/changed/plain)" >>acted
@@ -68,7 +70,8 @@ wait_for() { for try in $(seq 300); do [ ! -e "$1" ] || return 0; sleep 0.1; don
 failed() { systemctl --failed --no-legend | grep -c epcache; }
 "#;
 
-/// What docs/consumers.md says below this heading, for the consumer that has no more than the template.
+/// The blocks below this heading of docs/consumers.md, for the consumer that only uses the
+/// template.
 fn said(language: &str) -> Vec<String> {
     let said = recipes::blocks(
         "docs/consumers.md",
@@ -104,7 +107,7 @@ fn furnished(test: &str) -> Option<Container> {
         "enable",
         "epcache-consumer@pytest-plugins.path",
     ]);
-    // As a package brings it along.
+    // As a package installs it.
     let wants = "usr/lib/systemd/system/multi-user.target.wants";
     let wants = container.root().join(wants);
     std::fs::create_dir_all(&wants).unwrap();
@@ -123,8 +126,8 @@ fn has(output: &str, lines: &[&str]) {
 }
 
 #[test]
-fn systemd_finds_no_fault_with_the_templates_and_little_that_is_exposed() {
-    let test = "systemd_finds_no_fault_with_the_templates_and_little_that_is_exposed";
+fn systemd_verifies_the_templates_and_rates_them_as_well_confined() {
+    let test = "systemd_verifies_the_templates_and_rates_them_as_well_confined";
     let Some(container) = furnished(test) else {
         return;
     };
@@ -147,8 +150,8 @@ fn systemd_finds_no_fault_with_the_templates_and_little_that_is_exposed() {
 }
 
 #[test]
-fn a_change_of_the_stamp_runs_the_consumer_confined_and_nothing_else_does() {
-    let test = "a_change_of_the_stamp_runs_the_consumer_confined_and_nothing_else_does";
+fn only_a_change_of_the_stamp_runs_the_confined_consumer() {
+    let test = "only_a_change_of_the_stamp_runs_the_confined_consumer";
     let Some(container) = furnished(test) else {
         return;
     };
@@ -261,10 +264,10 @@ journalctl --no-pager -o short-precise -u 'epcache-consumer*' | tail -n 60
     assert_eq!(confined.count(), 3, "more than it should: {output}");
 }
 
-/// An image comes with an index, and with a stamp, that nobody on this machine has ever acted on.
+/// An image contains an index and a stamp that no program on this machine has acted on.
 #[test]
-fn at_boot_the_consumer_acts_on_a_stamp_that_it_has_not_acted_on_and_on_no_other() {
-    let test = "at_boot_the_consumer_acts_on_a_stamp_that_it_has_not_acted_on_and_on_no_other";
+fn at_boot_the_consumer_acts_only_on_a_new_stamp() {
+    let test = "at_boot_the_consumer_acts_only_on_a_new_stamp";
     let Some(container) = furnished(test) else {
         return;
     };
@@ -286,15 +289,16 @@ fn at_boot_the_consumer_acts_on_a_stamp_that_it_has_not_acted_on_and_on_no_other
     has(&boot(), &["2 runs, current, 2 listed, 0 failed"]);
 }
 
-/// Where `/usr` is read-only, what was refreshed on this machine lies in `/var`, and outlives the image that it is of.
+/// If `/usr` is read-only, the results of this machine's refresh are in `/var`, and outlive the
+/// image that they belong to.
 #[test]
-fn at_boot_what_was_made_of_the_image_before_is_made_anew() {
-    let test = "at_boot_what_was_made_of_the_image_before_is_made_anew";
+fn at_boot_files_of_the_previous_image_are_replaced() {
+    let test = "at_boot_files_of_the_previous_image_are_replaced";
     let Some(container) = furnished(test) else {
         return;
     };
     container.chroot(&["systemctl", "enable", "epcache.path"]);
-    // An image is built elsewhere: nothing there knows of this machine's /var.
+    // An image is built elsewhere, without knowledge of this machine's /var.
     let build = |name: &str| {
         let script = format!(
             "{HELPERS}\nmount -t tmpfs tmpfs /var/cache; put pytest11 {name}\n\
@@ -313,7 +317,7 @@ fn at_boot_what_was_made_of_the_image_before_is_made_anew() {
     };
     let image = "changed consumers.d epcache.conf index index.lock views";
     build("cons1");
-    // An empty /var: the image's own index is all that there is, and nothing is to be done.
+    // An empty /var: the image's own index is the only one, and there is nothing to do.
     let first = boot("systemctl start epcache.service; echo \"started: $?\"");
     has(
         &first,

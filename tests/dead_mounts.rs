@@ -1,5 +1,5 @@
-//! A path on a file system that does not answer: whoever names it, the program ends within its patience, and only the
-//! worker ever looks at it.
+//! Paths on a file system that does not answer: the program ends within its time limit, and only
+//! the worker ever looks at them.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,10 +25,11 @@ use cli::{Ran, Tree, names, run, tool_for};
 use nix::fcntl::{Flock, FlockArg};
 use separation::{Call, StuckMount, calls, can_trace, pause};
 
-/// How long a worker may say nothing: that of a trigger.
+/// How long a worker of a trigger may send nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A tree with a system in `root`, and its own configuration for the running system, which names a directory.
+/// A tree with a system in `root`, and a configuration for the running system that names a
+/// directory.
 fn tree(directory: &str) -> Tree {
     let tree = Tree::new();
     tree.system("root");
@@ -43,10 +44,10 @@ fn tree(directory: &str) -> Tree {
     tree
 }
 
-/// Where nothing is answered.
+/// A mount where nothing is answered.
 const MOUNT: &str = "dead";
 
-/// A line of shell with the tree's configuration as the running system's, whose index is another one as well.
+/// A line of shell with the tree's configuration and an index of its own on the running system.
 fn configured(tree: &Tree, line: &str) -> Command {
     tree.with_mounts(&format!(
         "mount -t tmpfs none layer && mkdir layer/up layer/work
@@ -58,8 +59,8 @@ fn configured(tree: &Tree, line: &str) -> Command {
 
 const STRACE: &str = "exec strace -ff -qq -y -s 4096 -e signal=none -o calls/of";
 
-/// The process of epcache that has made the worker, and the worker, below one that a test has started. A
-/// trigger has one more process, which the others are below.
+/// The process of epcache that started the worker, and the worker, below a process that a test has
+/// started. A trigger has one more process above them.
 fn processes(child: &Child) -> Option<(u32, u32)> {
     let mut process = child.id();
     let mut chain = Vec::new();
@@ -81,7 +82,7 @@ fn processes(child: &Child) -> Option<(u32, u32)> {
     }
 }
 
-/// That only the worker has looked at what lies on the mount, and how far it had got by then.
+/// Checks that only the worker has looked at the mount, and how far it has come.
 fn only_the_worker_looks(tree: &Tree, ran: &Ran, what: &str, as_root: bool) {
     let Some(processes) = calls(what, tree, ran) else {
         return;
@@ -111,7 +112,7 @@ fn only_the_worker_looks(tree: &Tree, ran: &Ran, what: &str, as_root: bool) {
     let dropped = position("setresuid").expect("another user");
     assert_eq!(first < dropped, as_root, "{what}");
     if as_root {
-        // All that it opens as root until then are directories, and what lies there by O_PATH.
+        // Everything that it opens as root until then is a directory, or is opened with O_PATH.
         for call in worker[first..dropped]
             .iter()
             .filter(|call| call.opened().is_some())
@@ -124,7 +125,7 @@ fn only_the_worker_looks(tree: &Tree, ran: &Ran, what: &str, as_root: bool) {
 }
 
 #[test]
-fn what_is_named_is_looked_at_by_the_worker_alone() {
+fn only_the_worker_looks_at_named_directories() {
     let test = "who looks at a dead mount";
     if !can_trace(test) {
         return;
@@ -189,7 +190,7 @@ fn what_is_named_is_looked_at_by_the_worker_alone() {
 }
 
 #[test]
-fn below_a_root_its_directories_are_its_own_and_the_host_is_not_looked_at() {
+fn below_a_root_no_directory_of_the_host_is_looked_at() {
     let test = "a directory that an image names";
     if !can_trace(test) {
         return;
@@ -201,7 +202,7 @@ fn below_a_root_its_directories_are_its_own_and_the_host_is_not_looked_at() {
         let tree = tree("");
         let name = tree.text("dead/site");
         tree.file("root/etc/epcache.conf", format!("directories = {name}\n"));
-        // The same name leads to another directory from the image's root.
+        // From the image's root, the same name leads to another directory.
         tree.dist(&format!("root{name}"), "inner", "[g]\ninner = inner:main\n");
         let Some(_mount) = StuckMount::dead(test, &tree, MOUNT, false) else {
             return;
@@ -222,7 +223,7 @@ fn below_a_root_its_directories_are_its_own_and_the_host_is_not_looked_at() {
     }
 }
 
-/// A command that is to end within a time, and what it says.
+/// A command that must end within a time, and its output.
 struct Case {
     name: &'static str,
     /// Whether SIGKILL ends a wait at the mount.
@@ -238,7 +239,7 @@ const SOON: Duration = Duration::from_secs(15);
 
 /// All at the same time: they wait, and need no processor for that.
 #[test]
-fn whoever_names_it_the_program_ends_within_its_patience() {
+fn the_program_ends_within_its_time_limit() {
     let test = "a dead mount";
     if !cli::root_for(test) || !tool_for(test, "faketime") {
         return;
@@ -273,7 +274,7 @@ fn whoever_names_it_the_program_ends_within_its_patience() {
 }
 
 impl Case {
-    /// It ends soon where nothing is said.
+    /// A case without output ends soon.
     fn new(
         name: &'static str,
         killable: bool,
@@ -296,7 +297,7 @@ impl Case {
         let Some(mount) = StuckMount::dead(test, &tree, MOUNT, self.killable) else {
             return;
         };
-        // In the end it lets everybody go, who may hold the pipes.
+        // In the end it lets all waiting processes go, which may hold the pipes.
         let (ended, end) = mpsc::channel();
         let mount = spawn(move || end.recv_timeout(LATE + SOON).is_ok().then_some(mount));
         let began = Instant::now();
@@ -314,7 +315,7 @@ impl Case {
             }
             pause();
         }
-        // To the end of what it says: a worker that is left behind must not hold the pipes.
+        // Reads all output: a worker that is left behind must not hold the pipes.
         let output = started.wait_with_output().unwrap();
         let took = began.elapsed();
         let _ = ended.send(());
@@ -336,7 +337,7 @@ impl Case {
 }
 
 #[test]
-fn where_the_clock_stands_still_all_waits_end() {
+fn all_waits_end_if_the_clock_stands_still() {
     let test = "a clock that stands still";
     if !cli::root_for(test) || !tool_for(test, "faketime") {
         return;
@@ -369,7 +370,7 @@ fn where_the_clock_stands_still_all_waits_end() {
         assert!(began.elapsed() < Duration::from_secs(10), "{arguments:?}");
     }
     assert_eq!(names(tree.path("out")), ["index", "index.lock"]);
-    // A lock that another writer keeps.
+    // Another writer keeps the lock.
     let lock = File::options()
         .write(true)
         .open(tree.path("root/usr/lib/epcache/index.lock"))

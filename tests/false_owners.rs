@@ -1,5 +1,5 @@
-//! Root becomes the owner of another user's tree. Who that is, the file system says, and a foreign one may name any user
-//! of the host: that user's own files stay out of its reach.
+//! To refresh another user's tree, root becomes its owner. The file system says who that is, and a
+//! foreign one may name any user of the host. That user's own files stay out of its reach.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ use std::path::Path;
 use cli::{Tree, mode, names};
 use foreign::{Case, DROP_INS, HOST_FILE, STICK, TEXT, can_mount, link, mounted, tree};
 
-/// A real user of the host, who is not root.
+/// A real user of the host who is not root.
 const DAEMON: u32 = 1;
 
 fn own(path: &Path) {
@@ -35,9 +35,9 @@ fn own(path: &Path) {
     lchown(path, Some(DAEMON), Some(DAEMON)).unwrap();
 }
 
-/// Root becomes the owner of a tree. Who that is, the file system says, and it may name anybody of the host.
+/// Root becomes the owner of a tree. The file system may name any user of the host.
 #[test]
-fn a_false_owner_s_tree_leads_to_nothing_that_is_really_theirs() {
+fn a_tree_with_a_false_owner_does_not_lead_to_that_users_files() {
     let test = "a false owner";
     if !can_mount(test) {
         return;
@@ -111,7 +111,7 @@ fn a_false_owner_s_tree_leads_to_nothing_that_is_really_theirs() {
             2,
             ".cache/epcache is a link, and links are not followed here",
         ),
-        // The ordinary: what is theirs is refreshed as them.
+        // Ordinary use: a user's own files are refreshed as that user.
         (
             |tree| {
                 tree.venv("fs/venv");
@@ -131,9 +131,9 @@ fn a_false_owner_s_tree_leads_to_nothing_that_is_really_theirs() {
         for options in [STICK, "nodev"] {
             let tree = tree();
             prepare(&tree);
-            // The interpreter that the environment names stays root's.
+            // The interpreter that the environment names still belongs to root.
             own(&tree.path("fs"));
-            // It is all really theirs, and writable by them.
+            // Everything really belongs to that user, who may write to it.
             own(&tree.path("host"));
             let ran = mounted(&tree, options, line);
             let what = format!("case {number}: {options}: {line}: {ran:?}");

@@ -1,8 +1,8 @@
-//! A file system that somebody else made says of its files what its maker wants, "root" above all. Root reads and
-//! writes there without being led onto the host by it.
+//! The maker of a file system decides who owns its files, and may claim that root does. Root reads
+//! and writes there, and nothing on it can lead root to files of the host.
 //!
-//! Each case makes a tree, puts it on an ext4 of its own, mounts that as a stick would be mounted (`nosuid,nodev`), and
-//! has root refresh something on it.
+//! Each case makes a tree and an ext4 image of it. It mounts the image as a USB stick would be
+//! mounted (`nosuid,nodev`), and root refreshes something on it.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use cli::{Tree, set_mode};
 use foreign::{Case, DROP_INS, HOST_FILE, STICK, can_mount, check, link, mounted, tree, untouched};
 
 #[test]
-fn no_link_in_an_environment_on_it_leads_root_onto_the_host() {
+fn no_link_in_an_environment_on_it_leads_root_to_the_host() {
     let test = "an environment on a foreign file system";
     if !can_mount(test) {
         return;
@@ -68,7 +68,7 @@ fn no_link_in_an_environment_on_it_leads_root_onto_the_host() {
             2,
             "index.lock",
         ),
-        // What would be a line of its own to a program that reads the folder.
+        // A name that looks like several lines to a program that reads the folder.
         (
             |tree| {
                 tree.venv("fs/venv");
@@ -83,7 +83,7 @@ fn no_link_in_an_environment_on_it_leads_root_onto_the_host() {
             2,
             LINK,
         ),
-        // The environment itself, named through a link on that file system.
+        // The environment itself is named through a link on that file system.
         (
             |tree| {
                 tree.venv("host-venv");
@@ -93,7 +93,7 @@ fn no_link_in_an_environment_on_it_leads_root_onto_the_host() {
             2,
             "mnt/venv is a link, and its file system is mounted nosuid",
         ),
-        // The ordinary: nothing is a link.
+        // Ordinary use, without links.
         (
             |tree| {
                 tree.venv("fs/venv");
@@ -107,7 +107,7 @@ fn no_link_in_an_environment_on_it_leads_root_onto_the_host() {
 }
 
 #[test]
-fn no_link_in_a_home_on_it_leads_root_onto_the_host() {
+fn no_link_in_a_home_on_it_leads_root_to_the_host() {
     let test = "a home on a foreign file system";
     if !can_mount(test) {
         return;
@@ -164,12 +164,12 @@ fn no_link_in_a_home_on_it_leads_root_onto_the_host() {
 }
 
 #[test]
-fn no_link_below_a_root_on_it_leads_root_onto_the_host() {
+fn no_link_below_a_root_on_it_leads_root_to_the_host() {
     let test = "a system on a foreign file system";
     if !can_mount(test) {
         return;
     }
-    /// A system with somebody who wants to be told.
+    /// A system with a registered consumer.
     fn system(tree: &Tree) {
         tree.system("fs/root");
         tree.file(
@@ -178,7 +178,7 @@ fn no_link_below_a_root_on_it_leads_root_onto_the_host() {
         );
         tree.dir("fs/root/usr/lib/epcache");
     }
-    /// Puts a link in the place of something below the root.
+    /// Puts a link in place of a file below the root.
     fn with(tree: &Tree, target: &str, name: &str) {
         system(tree);
         let name = format!("fs/root/{name}");
@@ -246,7 +246,7 @@ fn no_link_below_a_root_on_it_leads_root_onto_the_host() {
             2,
             "index.lock",
         ),
-        // The views and the stamps are missing then, the index is there.
+        // Then the views and the stamps are missing, but the index exists.
         (
             |tree| with(tree, DROP_INS, "usr/lib/epcache/views"),
             BOTH,
@@ -259,14 +259,14 @@ fn no_link_below_a_root_on_it_leads_root_onto_the_host() {
             1,
             "changed",
         ),
-        // The ordinary.
+        // Ordinary use.
         (system, BOTH, 0, ""),
     ];
     check(&cases, STICK);
 }
 
 #[test]
-fn a_link_on_the_way_counts_if_its_file_system_is_trusted_with_setuid_programs() {
+fn a_link_on_the_way_is_followed_if_its_file_system_may_have_setuid_programs() {
     let test = "a link on a foreign file system";
     if !can_mount(test) {
         return;
@@ -317,7 +317,7 @@ fn a_link_on_the_way_counts_if_its_file_system_is_trusted_with_setuid_programs()
 }
 
 #[test]
-fn a_lock_or_a_state_with_a_second_name_leaves_that_name_as_it_is() {
+fn a_lock_or_state_file_with_a_second_hard_link_is_replaced() {
     let test = "hard links on a foreign file system";
     if !can_mount(test) {
         return;
@@ -338,7 +338,7 @@ fn a_lock_or_a_state_with_a_second_name_leaves_that_name_as_it_is() {
     assert_eq!(ran.stdout, "1 644\n1 600\nother\n");
 }
 
-/// Swaps a link for a directory, as fast as it can, until it is ended.
+/// Replaces a directory by a link and back, as fast as it can, until it is killed.
 const SWAP: &str = r#"
 import ctypes, sys
 libc = ctypes.CDLL(None)
@@ -348,7 +348,7 @@ while True:
 "#;
 
 #[test]
-fn a_link_that_is_swapped_for_the_folder_leads_root_nowhere_either() {
+fn a_link_that_replaces_the_folder_meanwhile_does_not_lead_root_elsewhere() {
     let test = "a swapped folder on a foreign file system";
     if !can_mount(test) {
         return;

@@ -1,5 +1,5 @@
-//! Trees that somebody hostile has made, or changes meanwhile, refreshed by root: what lies outside stays outside,
-//! and each refresh comes to an end.
+//! Trees that an attacker has made, or changes meanwhile, and that root refreshes: nothing outside
+//! of them gets into an index, and each refresh ends.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,10 +36,10 @@ const SITE: &str = "root/usr/lib/python3.11/site-packages";
 const THEIRS: &str = "theirs/python3.11/site-packages";
 const INDEX: &str = "root/usr/lib/epcache/index";
 
-/// Somebody who is neither root nor nobody.
+/// A user who is neither root nor nobody.
 const STRANGER: u32 = 1234;
 
-/// An index that is sound.
+/// Reads an index, which must be valid.
 fn sound(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).unwrap();
     let index = Index::open(bytes.clone()).unwrap();
@@ -48,7 +48,7 @@ fn sound(path: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn root_takes_bad_metadata_as_everybody_does() {
+fn root_treats_bad_metadata_as_other_users_do() {
     if !root_for("bad metadata, by root") {
         return;
     }
@@ -86,7 +86,7 @@ fn root_takes_bad_metadata_as_everybody_does() {
 // ---- trees that only root may enter
 
 #[test]
-fn what_lies_below_a_directory_of_root_s_own_is_refreshed() {
+fn a_tree_below_a_directory_that_only_root_may_enter_is_refreshed() {
     if !root_for("directories that only root may enter") {
         return;
     }
@@ -122,7 +122,7 @@ fn what_lies_below_a_directory_of_root_s_own_is_refreshed() {
     }
 }
 
-/// Refreshes `site` and `good`, and expects `site` to be named as what could not be read, and to have no record.
+/// Refreshes `site` and `good`. Expects that `site` is named as unreadable and has no record.
 fn refused(tree: &Tree, site: &str) {
     tree.dist("good", "good", "[g]\ngood = good:main\n");
     tree.dir("out");
@@ -150,7 +150,7 @@ fn refused(tree: &Tree, site: &str) {
 }
 
 #[test]
-fn a_search_directory_that_the_worker_cannot_enter_is_an_error_and_no_empty_record() {
+fn a_search_directory_that_the_worker_cannot_enter_is_an_error_without_a_record() {
     if !root_for("closed search directories") {
         return;
     }
@@ -160,7 +160,7 @@ fn a_search_directory_that_the_worker_cannot_enter_is_an_error_and_no_empty_reco
         set_mode(tree.path("site"), mode);
         refused(&tree, "site");
     }
-    // The same in a system, where nobody has named it.
+    // The same in a system, where no user has named it.
     let tree = Tree::new();
     tree.system("root");
     set_mode(tree.path(SITE), 0o700);
@@ -174,14 +174,14 @@ fn a_search_directory_that_the_worker_cannot_enter_is_an_error_and_no_empty_reco
 }
 
 #[test]
-fn where_others_could_lead_the_way_the_worker_goes_it_alone() {
+fn root_opens_no_directory_on_a_path_that_others_can_change() {
     if !root_for("others on the way") {
         return;
     }
     let tree = Tree::new();
     tree.dist("closed/site", "a", "[g]\na = stolen:main\n");
     set_mode(tree.path("closed"), 0o700);
-    // What a user might make of a directory of theirs, while root looks.
+    // Changes that a user might make to their directory while root looks.
     tree.dir("theirs");
     tree.link(tree.path("closed/site"), "theirs/link");
     tree.link(tree.path("closed"), "theirs/closed");
@@ -190,12 +190,12 @@ fn where_others_could_lead_the_way_the_worker_goes_it_alone() {
     }
     refused(&tree, "theirs/link");
     refused(&tree, "theirs/closed/site");
-    // A directory of theirs is as closed as its mode says, whatever root may.
+    // A directory of that user is as closed as its mode says, even for root.
     tree.dist("theirs/own/site", "a", "[g]\na = stolen:main\n");
     set_mode(tree.path("theirs/own"), 0o700);
     lchown(tree.path("theirs/own"), Some(STRANGER), None).unwrap();
     refused(&tree, "theirs/own/site");
-    // One that others may write to is as good as theirs.
+    // A directory that other users may write to counts as theirs.
     tree.dir("shared");
     tree.link(tree.path("closed/site"), "shared/link");
     set_mode(tree.path("shared"), 0o777);
@@ -203,7 +203,7 @@ fn where_others_could_lead_the_way_the_worker_goes_it_alone() {
 }
 
 #[test]
-fn somebody_else_s_tree_is_refreshed_as_that_somebody_altogether() {
+fn the_tree_of_another_user_is_refreshed_as_that_user() {
     let test = "somebody else's environment";
     if !can_trace(test) {
         return;
@@ -220,7 +220,7 @@ fn somebody_else_s_tree_is_refreshed_as_that_somebody_altogether() {
             .args([tree.path("venv"), tree.path("home")])
             .status();
         assert!(own.unwrap().success());
-        // What they cannot read themselves is none of theirs, though root asks.
+        // Files that the user cannot read are not read, although root asks.
         let secret = tree.file("secret", "[g]\nsecret = stolen:main\n");
         set_mode(&secret, 0o600);
         for site in [
@@ -231,7 +231,7 @@ fn somebody_else_s_tree_is_refreshed_as_that_somebody_altogether() {
             fs::remove_file(metadata.join("entry_points.txt")).unwrap();
             symlink(&secret, metadata.join("entry_points.txt")).unwrap();
         }
-        // What only they may enter is theirs to enter.
+        // The user may enter directories that only they may enter.
         set_mode(tree.path("home"), 0o700);
         let venv = tree.text("venv");
         let arguments = match scope {
@@ -283,14 +283,14 @@ fn somebody_else_s_tree_is_refreshed_as_that_somebody_altogether() {
 
 // ---- trees that change meanwhile
 
-/// A system in which a stranger may put anything in the place of one distribution; what must not be in an index of it
-/// says `outsider` where everybody could read it, and `secretive` where only root could.
+/// A system in which an attacker may replace one distribution by anything. An index must not
+/// contain `outsider`, which every user could read, or `secretive`, which only root could.
 fn contested() -> Tree {
     let tree = Tree::new();
     tree.system("root");
     tree.dist(SITE, "aaa", "[g]\naaa = aaa:main\n");
     tree.dist(SITE, "zzz", "[g]\nzzz = zzz:main\n");
-    // Another one, in directories of a stranger's.
+    // Another one, in directories of an attacker.
     tree.dist(THEIRS, "aaa", "[g]\naaa = aaa:main\n");
     tree.dist(THEIRS, "zzz", "[g]\nzzz = zzz:main\n");
     for directory in tree.path(THEIRS).ancestors().take(3) {
@@ -307,7 +307,7 @@ fn contested() -> Tree {
     tree
 }
 
-/// What is put in the place of the distribution, by its number; of several kinds, one after the other.
+/// Puts something in place of the distribution: one of several kinds, by number.
 fn put(tree: &Tree, at: &Path, number: usize) {
     let entry_points = at.join("entry_points.txt");
     let directory = || {
@@ -345,10 +345,11 @@ fn remove(at: &Path) {
     }
 }
 
-/// A refresh of that system, or of its search directory by its path; what came of it, and what must not be in it.
+/// A refresh of that system, or of its search directory by path. Returns its result, and the names
+/// that must not be in the index.
 fn refresh(tree: &Tree, below_root: bool) -> (Ran, PathBuf, &'static [&'static str]) {
     let arguments: (&[&str], _, &'static [_]) = if below_root {
-        // Whatever a link says, nothing leads out of a root.
+        // No link leads out of a root.
         (
             &["refresh", "-q", "--root", "root"],
             INDEX,
@@ -366,7 +367,7 @@ fn refresh(tree: &Tree, below_root: bool) -> (Ran, PathBuf, &'static [&'static s
     (ran, tree.path(index), forbidden)
 }
 
-/// What is wrong with it.
+/// What is wrong with the index.
 fn verdict(ran: &Ran, index: &Path, forbidden: &[&str]) -> Result<(), String> {
     if ![0, 1].contains(&ran.code) {
         return Err(format!("{ran:?}"));
@@ -379,7 +380,7 @@ fn verdict(ran: &Ran, index: &Path, forbidden: &[&str]) -> Result<(), String> {
 }
 
 #[test]
-fn whatever_takes_a_distribution_s_place_leads_nowhere() {
+fn a_replaced_distribution_does_not_lead_elsewhere() {
     if !root_for("links out of a tree") {
         return;
     }
@@ -406,7 +407,7 @@ fn whatever_takes_a_distribution_s_place_leads_nowhere() {
     }
 }
 
-/// Puts links in the place of a search directory, and of the directory above it, for a moment each.
+/// Replaces a search directory, and the directory above it, by links for a moment each.
 fn swap_directories(tree: &Tree, site: &Path, done: &AtomicBool) {
     let above = site.parent().unwrap();
     let aside = above.with_file_name("aside");
@@ -434,7 +435,7 @@ fn swap_directories(tree: &Tree, site: &Path, done: &AtomicBool) {
 }
 
 #[test]
-fn whoever_swaps_things_meanwhile_neither_stops_a_refresh_nor_leads_it_out() {
+fn changes_meanwhile_neither_stop_a_refresh_nor_lead_it_outside() {
     if !root_for("races") {
         return;
     }
@@ -446,7 +447,8 @@ fn whoever_swaps_things_meanwhile_neither_stops_a_refresh_nor_leads_it_out() {
     let failure = std::thread::scope(|scope| {
         for site in [SITE, THEIRS].map(|site| tree.path(site)) {
             let (tree, done, swaps) = (&tree, &done, &swaps);
-            // One swaps the distribution, and what lies in it. It is made, and ends, where nothing is swapped.
+            // One thread replaces the distribution and its files. It starts and ends without
+            // replacements.
             let at = site.join("x-1.dist-info");
             let mine = tree.dir(&format!("mine-{}", site.components().count()));
             scope.spawn(move || {
@@ -465,7 +467,7 @@ fn whoever_swaps_things_meanwhile_neither_stops_a_refresh_nor_leads_it_out() {
                     }
                 }
             });
-            // The other one the directories above it, for links that lead out.
+            // The other replaces the directories above it by links that lead out.
             scope.spawn(move || swap_directories(tree, &site, done));
         }
         let started = Instant::now();
@@ -538,7 +540,7 @@ fn a_worker_that_waits_for_a_dead_file_server_is_left_behind() {
         return;
     };
     let dead = tree.path("site/stuck-1.dist-info/METADATA");
-    // A thread of its own: it is confined for good.
+    // In its own thread, which is confined for good.
     let trouble = std::thread::scope(|scope| {
         let body = || {
             let policy = Policy::default();

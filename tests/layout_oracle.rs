@@ -1,10 +1,10 @@
-//! Holds `epcache::layout` against the interpreters of this machine: `sys_path()` must be, string for
-//! string, what `python -I -c 'import sys; print(sys.path)'` prints.
+//! Compares `epcache::layout` with the interpreters of this machine: `sys_path()` must be, string
+//! for string, what `python -I -c 'import sys; print(sys.path)'` prints.
 //!
-//! Asked are every CPython from 3.6 on in /usr/bin, /usr/local/bin and pyenv's directory, by every
-//! name it has and through links, and virtual environments of all kinds made from each, with `.pth`
-//! files of every odd kind in them, a few thousand lines of which come from a fixed seed. Without any
-//! interpreter the test is left out, unless `$EPCACHE_TEST_REQUIRE_ALL` is `1`.
+//! It asks every CPython from 3.6 on in /usr/bin, /usr/local/bin and pyenv's directory, by each of
+//! its names and through links, and virtual environments of all kinds made from each. These have
+//! all kinds of odd `.pth` files, some with a few thousand lines from a fixed seed. Without any
+//! interpreter the test is skipped, unless `$EPCACHE_TEST_REQUIRE_ALL` is `1`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test's helpers are tests too
 
@@ -25,10 +25,10 @@ const PRINT: &str = "import os, sys; \
      sys.stdout.buffer.write(b'\\n'.join(os.fsencode(p).hex().encode() for p in sys.path))";
 const FILES_OF_A_SEED: usize = 60;
 
-/// How many lists were compared, for the last line of each test.
+/// The number of compared lists, for the last line of each test.
 static COMPARED: AtomicUsize = AtomicUsize::new(0);
 
-/// Every interpreter of the machine by one path each, or nothing where the test is left out.
+/// Every interpreter of the machine by one path each. Empty if the test is skipped.
 fn machine() -> Vec<PathBuf> {
     let mut places = vec![PathBuf::from("/usr/bin"), PathBuf::from("/usr/local/bin")];
     let pyenv = std::env::var_os("PYENV_ROOT").map_or_else(
@@ -59,7 +59,7 @@ fn machine() -> Vec<PathBuf> {
     found
 }
 
-/// `python3.X` with build flags behind it, X ≥ 6.
+/// `python3.X` with build flags after it, X ≥ 6.
 fn is_versioned(path: &Path) -> bool {
     let name = path.file_name().unwrap().to_str().unwrap();
     let Some(minor) = name.strip_prefix("python3.") else {
@@ -97,7 +97,7 @@ fn strings(path: SysPath) -> Vec<PathBuf> {
     path.entries.into_iter().map(|entry| entry.path).collect()
 }
 
-/// Compared as strings: `Path` itself would take `/a/` for `/a`.
+/// Compares strings, because `Path` treats `/a/` as `/a`.
 #[track_caller]
 fn assert_same(ours: &[PathBuf], theirs: &[PathBuf], what: &str) {
     let text = |paths: &[PathBuf]| -> Vec<OsString> {
@@ -110,7 +110,7 @@ fn assert_same(ours: &[PathBuf], theirs: &[PathBuf], what: &str) {
     COMPARED.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Holds the isolated list of one executable against its own.
+/// Compares the isolated list of one executable with its own.
 #[track_caller]
 fn compare(executable: &Path) -> Interpreter {
     let root = Root::system();
@@ -124,7 +124,7 @@ fn compare(executable: &Path) -> Interpreter {
     interpreter
 }
 
-/// Runs `test` for every interpreter, each with a directory of its own.
+/// Runs `test` for every interpreter, each with its own directory.
 fn for_each(test: impl Fn(&Path, &Path) + Sync) {
     let machine = machine();
     let next = AtomicUsize::new(0);
@@ -147,7 +147,7 @@ fn for_each(test: impl Fn(&Path, &Path) + Sync) {
     );
 }
 
-/// Makes an environment and returns it with the version directory's name.
+/// Makes an environment, and returns it with the version directory's name.
 fn make_venv(base: &Path, at: &Path, flags: &[&str]) -> PathBuf {
     let output = Command::new(base)
         .args(["-I", "-m", "venv", "--without-pip"])
@@ -182,7 +182,7 @@ fn an_interpreter_by_all_its_names() {
                 }
             }
         }
-        // A link elsewhere, a chain of links, a relative link, a directory by another name.
+        // A link elsewhere, a chain of links, a relative link, a directory with another name.
         fs::create_dir(dir.join("bin")).unwrap();
         symlink(executable, dir.join("bin/absolute")).unwrap();
         symlink("absolute", dir.join("bin/chain")).unwrap();
@@ -202,7 +202,8 @@ fn an_interpreter_by_all_its_names() {
     });
 }
 
-/// As uv and people with a `~/bin` have it: the environment's `home` is a folder of links, with no library above.
+/// As with uv, and people with a `~/bin`: the environment's `home` is a folder of links, without a
+/// library above it.
 #[test]
 fn an_environment_made_by_a_link_elsewhere() {
     for_each(|executable, dir| {
@@ -211,7 +212,8 @@ fn an_environment_made_by_a_link_elsewhere() {
         let link = bin.join(executable.file_name().unwrap());
         symlink(executable, &link).unwrap();
         let kinds = [("linked", "--symlinks"), ("copied", "--copies")];
-        // A copy does not tell that the one in its home is called python3.7m, and nothing else there is.
+        // A copy does not tell that the program in its home is called python3.7m, and nothing else
+        // tells.
         let has_plain_name = !link.as_os_str().as_bytes().ends_with(b"m");
         for (name, flag) in kinds.into_iter().take(1 + usize::from(has_plain_name)) {
             make_venv(&link, &dir.join(name), &[flag]);
@@ -220,7 +222,7 @@ fn an_environment_made_by_a_link_elsewhere() {
     });
 }
 
-/// What the zoo of `.pth` files refers to.
+/// The targets of the odd `.pth` files.
 fn make_targets(site: &Path, outside: &Path) {
     for name in [
         "one", "two", "three", "four", "ü", "a b", "import x", "tail", "x.egg", "deep/er",
@@ -277,15 +279,15 @@ fn write_zoo(site: &Path, outside: &Path) {
     for (name, content) in zoo {
         fs::write(site.join(name), content).unwrap();
     }
-    // Import lines that do nothing, and one that raises nothing either.
+    // Import lines that do nothing and raise nothing.
     fs::write(site.join("importish.pth"), "import sys\nimport\tos\n").unwrap();
-    // From 3.15 on these take the place of import lines, and are code as well.
+    // From 3.15 on these replace import lines, and are code too.
     fs::write(site.join("importish.start"), "os:getcwd\n").unwrap();
     fs::write(site.join(".hidden.start"), "nonsense\n").unwrap();
     fs::create_dir(site.join("directory.pth")).unwrap();
     symlink("a.pth", site.join("linked.pth")).unwrap();
     symlink("nowhere", site.join("broken.pth")).unwrap();
-    // A name that is not UTF-8 sorts among the others by its surrogates.
+    // A name that is not UTF-8 is sorted among the others by its surrogates.
     let name = OsStr::from_bytes(b"\xff.pth");
     fs::write(site.join(name), format!("{outside}/x.egg\n")).unwrap();
     fs::write(site.join("\u{e000}.pth"), format!("{outside}/deep\n")).unwrap();
@@ -354,7 +356,7 @@ fn pth_lines_from_a_seed() {
                     content += pieces[random.below(pieces.len())];
                 }
                 let content = content.replace("OUTSIDE", outside.to_str().unwrap());
-                // Not by accident a line of code with something behind it.
+                // A code line must not have anything after it by accident.
                 let code = |line: &str| line.starts_with("import") && line.len() > 10;
                 if content.split(['\n', '\r']).any(code) {
                     continue;
@@ -372,7 +374,7 @@ fn pth_lines_from_a_seed() {
 }
 
 #[test]
-fn pyvenv_cfg_by_other_hands() {
+fn pyvenv_cfg_written_by_other_tools() {
     for_each(|executable, dir| {
         let home = executable.parent().unwrap().display();
         let cases = [
@@ -396,8 +398,8 @@ fn pyvenv_cfg_by_other_hands() {
             }
             for content in &cases {
                 fs::write(venv.join("pyvenv.cfg"), content).unwrap();
-                // A copy without any `home` finds the prefix that is compiled in, and one whose
-                // `home` is not written as up to 3.10 it has to be may not start.
+                // A copy without any `home` finds the compiled-in prefix. One whose `home` is not
+                // written as versions up to 3.10 require may not start.
                 let lost = || {
                     !content.to_lowercase().contains("home")
                         || !run(&program, &["-I"], Path::new("/")).status.success()
@@ -407,7 +409,7 @@ fn pyvenv_cfg_by_other_hands() {
                 }
             }
         }
-        // The file beside the program rather than above it.
+        // The file is beside the program, not above it.
         let venv = dir.join("beside");
         make_venv(executable, &venv, &["--symlinks"]);
         fs::rename(venv.join("pyvenv.cfg"), venv.join("bin/pyvenv.cfg")).unwrap();
@@ -425,7 +427,7 @@ fn an_installation_moved_elsewhere() {
         fs::create_dir_all(dir.join("opt/lib")).unwrap();
         fs::create_dir_all(dir.join("opt").join(base.platlibdir)).unwrap();
         let program = dir.join("opt/bin").join(name);
-        // Not by this process: a child that another thread forks meanwhile would hold it open for
+        // In a child process: a child that another thread forks meanwhile would hold it open for
         // writing, and it could not be started.
         let copied = Command::new("cp").args([executable, &program]).status();
         assert!(copied.unwrap().success());
@@ -445,7 +447,7 @@ fn an_installation_moved_elsewhere() {
             fs::create_dir_all(dir.join("opt/lib/python3/dist-packages")).unwrap();
         }
         assert_eq!(compare(&program).prefix, dir.join("opt"));
-        // A library further up, with its archive, which is the better landmark from 3.11 on.
+        // A library further up with its archive, which has priority from 3.11 on.
         let above = dir.join(base.platlibdir);
         fs::create_dir(&above).unwrap();
         symlink(&stdlib, above.join(&python)).unwrap();
@@ -505,7 +507,7 @@ fn a_line_with_nul_and_a_file_that_is_not_utf_8() {
         fs::write(site.join("nul.pth"), "one\nnope\0\ntwo\n").unwrap();
         fs::write(site.join("nuls.pth"), "three\n\0\n#\0\nfour\n").unwrap();
         compare(&venv.join("bin/python"));
-        // No version starts with this one, in a locale of UTF-8.
+        // No version starts with this one in a UTF-8 locale.
         fs::write(site.join("latin.pth"), b"three\n# \xe9\n").unwrap();
         let program = venv.join("bin/python");
         let output = run(&program, &["-I"], Path::new("/"));
@@ -524,7 +526,7 @@ fn a_line_with_nul_and_a_file_that_is_not_utf_8() {
 }
 
 #[test]
-fn scripts_on_path_are_passed_over() {
+fn scripts_on_path_are_ignored() {
     for_each(|executable, dir| {
         for name in ["shims", "bin", "empty"] {
             fs::create_dir(dir.join(name)).unwrap();
@@ -547,7 +549,7 @@ fn scripts_on_path_are_passed_over() {
         assert_eq!(find(Wanted::Default), dir.join("bin/python3"));
         assert_eq!(find(Wanted::Version("3".into())), dir.join("bin/python3"));
         let version = versioned.trim_start_matches("python");
-        // `python3.13` may be a free-threaded build, which is not what 3.13 means.
+        // `python3.13` may be a free-threaded build, which 3.13 does not mean.
         let name_says_all = {
             let found = Interpreter::of_executable(&Root::system(), executable).unwrap();
             found.abi_suffix.is_empty() || version.contains('t')
@@ -559,7 +561,7 @@ fn scripts_on_path_are_passed_over() {
     });
 }
 
-/// Every entry of every list is either in the records or left out of them for a reason.
+/// Checks that every entry of every list is in the records, or is left out for a reason.
 #[track_caller]
 fn assert_covered(root: &Root, found: &Found, list: &[PathBuf]) {
     for path in list {
@@ -576,8 +578,8 @@ fn assert_covered(root: &Root, found: &Found, list: &[PathBuf]) {
     }
 }
 
-/// Whole systems to compare below a root of their own: those of `tests/setup`, and those named in
-/// `$EPCACHE_TEST_ROOTS`. They are entered with chroot(1), so it takes root.
+/// Whole systems to compare below a root of their own: those of `tests/setup`, and those in
+/// `$EPCACHE_TEST_ROOTS`. They are entered with chroot(1), so root is needed.
 fn trees() -> Vec<PathBuf> {
     let named = std::env::var_os("EPCACHE_TEST_ROOTS").unwrap_or_default();
     let mut trees: Vec<PathBuf> = std::env::split_paths(&named)
@@ -597,7 +599,7 @@ fn trees() -> Vec<PathBuf> {
 }
 
 #[test]
-fn whole_systems_below_a_root_are_as_they_are_from_within() {
+fn whole_systems_below_a_root_have_the_same_paths_as_from_inside() {
     let system_root = Root::system();
     let found = system(&system_root, &[]);
     for executable in machine().iter().filter(|path| path.starts_with("/usr")) {

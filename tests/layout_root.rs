@@ -1,10 +1,10 @@
-//! `epcache::layout` below a root of its own: layouts of distributions that are not at hand, and
-//! that nothing outside of the root is looked at.
+//! `epcache::layout` below a root of its own: layouts of Linux distributions that are not available
+//! here. It also tests that nothing outside of the root is looked at.
 //!
-//! The Fedora and openSUSE trees are mocks: directories and marker files laid out as those
-//! distributions lay them out, with a `site.py` that carries the lines of their patches (Fedora's
-//! 00251, openSUSE's python-3.3.0b1-localpath). What is expected was worked out from the patches'
-//! text, not observed.
+//! The Fedora and openSUSE trees are mocks: directories and marker files laid out as in those
+//! distributions, and a `site.py` with the lines of their patches (Fedora's 00251, openSUSE's
+//! python-3.3.0b1-localpath). The expected values come from the text of the patches, not from a
+//! real system.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test's helpers are tests too
 
@@ -34,7 +34,7 @@ const OPENSUSE_3_14: &str = "PREFIXES = [sys.prefix, sys.exec_prefix, '/usr/loca
 const DEBIAN: &str = "sitepackages.append(os.path.join(prefix, \"lib\",\n\
      \"python3\",\n\"dist-packages\"))\n";
 
-/// A tree being laid out.
+/// A tree that is being laid out.
 struct Tree {
     _dir: tempfile::TempDir,
     path: PathBuf,
@@ -147,7 +147,7 @@ fn with(mut list: Vec<String>, more: &[&str]) -> Vec<String> {
     list
 }
 
-/// Fedora 43: Python 3.14 the main one, 3.13t and 3.9 beside it, packages in lib and in lib64.
+/// Fedora 43: Python 3.14 is the main one, 3.13t and 3.9 are beside it, packages in lib and lib64.
 fn fedora() -> Tree {
     let tree = Tree::merged();
     for name in ["python3.9", "python3.13t", "python3.14"] {
@@ -167,7 +167,7 @@ fn fedora() -> Tree {
 }
 
 #[test]
-fn fedora_has_its_packages_in_two_directories() {
+fn fedora_has_packages_in_two_directories() {
     let tree = fedora();
     let expected = with(
         library("/usr", "lib64", "python3.14"),
@@ -212,7 +212,7 @@ fn fedora_looks_in_usr_local_first_but_not_when_isolated() {
 }
 
 #[test]
-fn fedora_free_threaded_has_directories_of_its_own() {
+fn fedora_free_threaded_has_its_own_directories() {
     let tree = fedora();
     let expected = with(
         library("/usr", "lib64", "python3.13t"),
@@ -223,7 +223,7 @@ fn fedora_free_threaded_has_directories_of_its_own() {
     );
     assert_eq!(tree.isolated("/usr/bin/python3.13t"), expected);
     assert_eq!(expected[0], "/usr/lib64/python313t.zip");
-    // `make install` installs the program once more without the `t`.
+    // `make install` installs the program again without the `t`.
     tree.program("/usr/bin/python3.13");
     assert_eq!(tree.isolated("/usr/bin/python3.13"), expected);
 }
@@ -275,7 +275,7 @@ fn a_fedora_venv_has_one_directory_by_two_names() {
     let expected = with(library("/usr", "lib64", "python3.14"), &two);
     assert_eq!(tree.isolated("/srv/v/bin/python"), expected);
     assert_eq!(tree.ordinary("/srv/v/bin/python", Some("/none")), expected);
-    // One record, found by either name.
+    // One record, found by both names.
     let found = venv(&tree.root(), Path::new("/srv/v")).unwrap();
     assert_eq!(strings(&found.directories), [two[0]]);
     assert_eq!(aliases(&found, two[0]), [two[1]]);
@@ -326,7 +326,7 @@ fn opensuse_looks_in_usr_local_last() {
             .map(|prefix| format!("{prefix}/{name}/site-packages"))
             .collect()
     };
-    // Up to 3.13 an environment is alone; from 3.14 on what was added to PREFIXES stays there.
+    // Up to 3.13 an environment is alone. From 3.14 on additions to PREFIXES stay there.
     assert_eq!(
         venv_of("python3.12", "/srv/a", "false"),
         sites("python3.12", &["/srv/a/lib"])
@@ -373,7 +373,7 @@ fn debian_records_have_both_spellings_of_a_merged_usr() {
             "/usr/local/lib/python3.13/dist-packages",
             dist,
             "/usr/lib/python3/dist-packages/gtk-2.0",
-            // There is no Python 3.7 any more, but its directory.
+            // Python 3.7 is gone, but its directory is left.
             "/usr/local/lib/python3.7/dist-packages",
         ],
     );
@@ -395,7 +395,7 @@ fn debian_records_have_both_spellings_of_a_merged_usr() {
         "{notes:?}"
     );
     assert_eq!(notes.len(), 2);
-    // On the interpreter's own list all of them are.
+    // All of them are on the interpreter's own list.
     let list = tree.isolated("/usr/bin/python3.13");
     assert_eq!(
         list[5..],
@@ -405,13 +405,13 @@ fn debian_records_have_both_spellings_of_a_merged_usr() {
             "/usr/lib/python3/dist-packages/old.egg"
         ]
     );
-    // Where PREFIX is compiled in and the search from /bin finds nothing.
+    // PREFIX is compiled in, and the search from /bin finds nothing.
     tree.link("python3.13", "/usr/bin/python3");
     assert_eq!(tree.isolated("/bin/python3"), list);
 }
 
 #[test]
-fn a_pth_file_that_names_a_later_site_directory_does_not_make_it_its_own() {
+fn a_pth_file_that_names_a_later_site_directory_does_not_claim_it() {
     let tree = Tree::new();
     let (local, dist) = (
         "/usr/local/lib/python3.13/dist-packages",
@@ -434,7 +434,7 @@ fn a_pth_file_that_names_a_later_site_directory_does_not_make_it_its_own() {
 }
 
 #[test]
-fn a_lib64_that_is_lib_is_not_a_directory_of_its_own() {
+fn a_lib64_that_leads_to_lib_is_not_another_directory() {
     let tree = Tree::new();
     tree.dir("/usr/lib")
         .link("lib", "/usr/lib64")
@@ -457,7 +457,7 @@ fn a_lib64_that_is_lib_is_not_a_directory_of_its_own() {
 }
 
 #[test]
-fn of_two_widths_the_program_says_which() {
+fn with_two_libraries_the_width_of_the_program_decides() {
     let tree = Tree::new();
     tree.python("/usr", "lib64", "python3.12", UPSTREAM).python(
         "/usr",
@@ -510,7 +510,7 @@ fn interpreters_are_found_by_program_and_by_library() {
     // As RHEL's platform-python: a library whose program is not in bin.
     tree.file("/usr/lib64/python3.6/os.py", "")
         .dir("/usr/lib/python3.6/site-packages");
-    // A link from /usr/local/bin to an installation of its own.
+    // A link from /usr/local/bin to another installation.
     tree.python("/opt/py", "lib", "python3.12", UPSTREAM)
         .link("/opt/py/bin/python3.12", "/usr/local/bin/python3.12")
         .file("/usr/bin/python3.11", "#!/bin/sh\n")
@@ -542,7 +542,7 @@ fn interpreters_are_found_by_program_and_by_library() {
 }
 
 #[test]
-fn the_interpreter_that_a_person_means() {
+fn the_interpreter_that_the_user_means_is_found() {
     let tree = fedora();
     let root = tree.root();
     let find = |wanted: Wanted| find_interpreter(&root, &wanted, Some("/opt/py/bin".as_ref()));
@@ -551,7 +551,7 @@ fn the_interpreter_that_a_person_means() {
     assert_eq!(version("3.9").unwrap(), "3.9");
     assert_eq!(version("3.13t").unwrap(), "3.13t");
     assert_eq!(version("3").unwrap(), "3.14");
-    // PATH means nothing below a root.
+    // PATH has no meaning below a root.
     assert!(matches!(
         version("3.12"),
         Err(LayoutError::NoSuchVersion(_))
@@ -633,8 +633,8 @@ fn a_venv_without_its_interpreter_is_an_error_that_names_it() {
 }
 
 #[test]
-fn nothing_outside_of_the_root_is_looked_at() {
-    // What would be found by following the links outside: a whole installation, and lines of .pth.
+fn no_file_outside_of_the_root_is_looked_at() {
+    // What a link to the outside would lead to: a whole installation, and lines of .pth files.
     let tree = Tree::new();
     let elsewhere = tree.path.parent().unwrap().join("elsewhere");
     let outside = elsewhere.to_str().unwrap();
@@ -671,7 +671,7 @@ fn nothing_outside_of_the_root_is_looked_at() {
     let user = user(&root, Path::new("/opt"), Some(Path::new("/opt")));
     assert_eq!(user, Found::default());
 
-    // An interpreter inside, whose .pth files point outside: such lines lead to nothing.
+    // An interpreter inside, whose .pth files point outside. Such lines lead nowhere.
     let inner = Tree::new();
     inner
         .python("/usr", "lib", "python3.13", UPSTREAM)

@@ -1,5 +1,5 @@
-//! Packages are read as somebody else or not at all: what comes of it where the kernel, a container or the
-//! administrator has it otherwise.
+//! Packages are read as another user or not at all: what happens if the kernel, a container or the
+//! administrator's configuration is in the way.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 const SITE: &str = "root/usr/lib/python3.11/site-packages";
 const INDEX: &str = "root/usr/lib/epcache/index";
 
-/// A system, and `etc` to be laid over the running system's /etc.
+/// A system, and `etc` for the running system's /etc.
 fn tree() -> Tree {
     let tree = Tree::new();
     tree.system("root");
@@ -37,7 +37,7 @@ fn tree() -> Tree {
     tree
 }
 
-/// A line of shell that sees `etc` in /etc, with `$EPCACHE`, and `$FILTER` in front of a program.
+/// A line of shell that sees `etc` in /etc, with `$EPCACHE`, and `$FILTER` to start a program with.
 fn with_etc(tree: &Tree, line: &str) -> Command {
     let line = format!("mount -t overlay none -o lowerdir=etc:/etc /etc\n{line}");
     let mut command = tree.with_mounts(&line);
@@ -65,7 +65,7 @@ fn user() -> u32 {
     line.unwrap().split(':').nth(2).unwrap().parse().unwrap()
 }
 
-/// /etc/passwd with another line for this user, or with none.
+/// /etc/passwd with another line for this user, or without one.
 fn passwd(line: &str) -> String {
     let users = fs::read_to_string("/etc/passwd").unwrap();
     let others = users.lines().filter(|line| !line.starts_with("_epcache:"));
@@ -74,8 +74,8 @@ fn passwd(line: &str) -> String {
     text
 }
 
-/// A way to be root and unable to be anybody else: what it is called, what is done to the tree, what is put in front of the program,
-/// and what is said.
+/// A way to be root and unable to become another user: its name, the change to the tree, the
+/// command in front of the program, and the message.
 type Case = (&'static str, fn(&Tree), String, &'static str);
 
 fn cases() -> Vec<Case> {
@@ -235,7 +235,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn who_cannot_give_root_up_reads_nothing() {
+fn if_root_cannot_be_given_up_nothing_is_read() {
     let test = "a root that cannot be given up";
     if !can_trace(test) || !tool_for(test, "setpriv") {
         return;
@@ -268,7 +268,7 @@ fn who_cannot_give_root_up_reads_nothing() {
             let opened: Vec<_> = processes.iter().flatten().filter(opens).collect();
             assert!(opened.is_empty(), "{name}: {opened:?}");
         }
-        // The old index stays, and is suspected.
+        // The old index stays and is marked suspect.
         let mut now = fs::read(tree.path(INDEX)).unwrap();
         assert_eq!(
             std::mem::replace(&mut now[SUSPECT_AT as usize], 0),
@@ -288,7 +288,7 @@ fn who_cannot_give_root_up_reads_nothing() {
 }
 
 #[test]
-fn a_user_namespace_with_nobody_else_in_it_has_no_root_to_give_up() {
+fn a_user_namespace_with_a_single_user_has_no_root_to_give_up() {
     let test = "a user namespace";
     if !root_for(test) {
         return;
@@ -314,7 +314,7 @@ fn a_user_namespace_with_nobody_else_in_it_has_no_root_to_give_up() {
         "stolen"
     ));
 
-    // Nobody to ask whose root this is.
+    // /proc does not tell whose root this is.
     fs::remove_file(tree.path("out/index")).unwrap();
     let line = format!(
         "{become_user} sh -euc {}",
@@ -331,7 +331,7 @@ fn a_user_namespace_with_nobody_else_in_it_has_no_root_to_give_up() {
 }
 
 #[test]
-fn in_a_container_with_users_of_its_own_root_is_given_up_as_everywhere() {
+fn root_is_given_up_in_a_container_with_its_own_users() {
     let test = "a container's users";
     if !root_for(test) {
         return;
@@ -358,7 +358,7 @@ fn in_a_container_with_users_of_its_own_root_is_given_up_as_everywhere() {
 }
 
 #[test]
-fn privileges_are_kept_where_the_administrator_wants_it_but_no_capability() {
+fn privileges_are_kept_if_the_administrator_wants_it_but_capabilities_are_not() {
     let test = "privilege-drop = no";
     if !root_for(test) {
         return;
@@ -376,10 +376,10 @@ fn privileges_are_kept_where_the_administrator_wants_it_but_no_capability() {
     ));
     let expected = json!({"privileges": "kept", "landlock": landlock(), "seccomp": true});
     assert_eq!(sandbox(&ran), expected, "{ran:?}");
-    // Everybody reads the system's index.
+    // All users read the system's index.
     let index = fs::read(tree.path(INDEX)).unwrap();
     assert!(!contains(&index, "roots:main") && !contains(&index, "users:main"));
-    // Only root reads that of a closed tree.
+    // Only root reads the index of a closed tree.
     set_mode(tree.path(SITE), 0o700);
     let line =
         format!("\"$EPCACHE\" refresh --path \"$PWD/{SITE}\" --output \"$PWD/out/index\" --json");
@@ -391,7 +391,7 @@ fn privileges_are_kept_where_the_administrator_wants_it_but_no_capability() {
 }
 
 #[test]
-fn how_packages_are_read_is_not_for_an_image_to_say() {
+fn an_image_cannot_configure_how_packages_are_read() {
     if !root_for("an image's configuration") {
         return;
     }
@@ -407,7 +407,7 @@ fn how_packages_are_read_is_not_for_an_image_to_say() {
 }
 
 #[test]
-fn what_the_kernel_lacks_is_said_once_or_is_fatal() {
+fn missing_kernel_features_are_reported_once_or_are_fatal() {
     let test = "a kernel without sandboxes";
     if !can_trace(test) {
         return;
@@ -474,7 +474,7 @@ fn what_the_kernel_lacks_is_said_once_or_is_fatal() {
 }
 
 #[test]
-fn what_old_container_runtimes_refuse_is_done_without() {
+fn calls_that_old_container_runtimes_refuse_are_not_needed() {
     let test = "container runtimes' filters";
     if !root_for(test) {
         return;
@@ -502,7 +502,7 @@ fn what_old_container_runtimes_refuse_is_done_without() {
             .iter()
             .map(|call| format!("{call}={}", errno as i32))
             .collect();
-        // Each, and all at once.
+        // Each alone, and all together.
         for rules in all.iter().chain([&all.join(",")]) {
             let line = format!(
                 "/usr/bin/python3 \"$FILTER\" {rules} \"$EPCACHE\" refresh --full --root root --json"
@@ -527,7 +527,7 @@ fn neither_proc_nor_devices_are_needed() {
         "mount -t tmpfs none /proc".to_owned(),
         "mount -t tmpfs none /dev".to_owned(),
         "mount -t tmpfs none /proc; mount -t tmpfs none /dev".to_owned(),
-        // A plain file where the null device should be.
+        // A regular file in place of the null device.
         "mount -t tmpfs none /dev; echo >/dev/null".to_owned(),
         format!(
             "mount -t tmpfs none /proc; mount -t tmpfs none /dev; exec {filter} \"$EPCACHE\" refresh --root root --json"
@@ -570,12 +570,12 @@ fn in_a_chroot_its_own_users_count() {
 }
 
 #[test]
-fn how_a_worker_ended_is_known_whatever_was_inherited() {
+fn the_end_of_a_worker_is_known_with_any_inherited_signal_settings() {
     let test = "a worker that is killed";
     if !root_for(test) {
         return;
     }
-    // Only the worker ever asks for a filter of its own. One that nobody waits for would be forgotten.
+    // Only the worker sets a filter. A process that is not waited for would be forgotten.
     let killed = format!(
         "/usr/bin/python3 \"$FILTER\" {}=-1 \"$EPCACHE\" refresh --root root",
         libc::SYS_seccomp

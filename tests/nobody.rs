@@ -1,4 +1,5 @@
-//! A system without a user `_epcache`: packages are read as nobody, in a sandbox. Others run as nobody, too.
+//! A system without a user `_epcache`: packages are read as nobody in a sandbox. Others run as
+//! nobody too.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +22,7 @@ use serde_json::json;
 
 const INDEX: &str = "root/usr/lib/epcache/index";
 
-/// A system, and an /etc/passwd without the user to be laid over the running system's.
+/// A system, and an /etc/passwd without the user for the running system.
 fn tree() -> Tree {
     let tree = Tree::new();
     tree.system("root");
@@ -43,7 +44,7 @@ fn without_user(tree: &Tree, line: &str) -> Command {
 }
 
 #[test]
-fn everything_works_and_status_says_who_it_was() {
+fn without_the_user_refresh_works_and_status_names_nobody() {
     if !root_for("a system without the user") {
         return;
     }
@@ -64,7 +65,7 @@ fn everything_works_and_status_says_who_it_was() {
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
     let said = "packages read as nobody, Landlock, seccomp";
     assert_eq!(ran.stdout.matches(said).count(), 2, "{ran:?}");
-    // Where was looked, for who knows the user from elsewhere (LDAP, extrausers).
+    // Names the files, for administrators whose user comes from elsewhere (LDAP, extrausers).
     let ran = run(&mut without_user(
         &tree,
         "\"$EPCACHE\" refresh -v --root root",
@@ -72,12 +73,12 @@ fn everything_works_and_status_says_who_it_was() {
     let said =
         "there is no user _epcache in /etc/passwd or /usr/lib/passwd: packages are read as nobody";
     assert!(ran.stderr.contains(said), "{ran:?}");
-    // Nor is it asked anybody else: no library is loaded for it, no socket opened.
+    // It does not look elsewhere: no library is loaded and no socket is opened for it.
     if tool_for("who is asked for users", "strace") {
         let line = "strace -f -qq -o calls \"$EPCACHE\" refresh -q --root root; ! grep -E 'nss|socket\\(' calls";
         assert_eq!(run(&mut without_user(&tree, line)).code, 0);
     }
-    // A user of /usr/lib/passwd is one.
+    // A user in /usr/lib/passwd counts.
     let users = "mkdir layer layer/up layer/work 2>/dev/null || true; mount -t tmpfs none layer; mkdir layer/up layer/work
         mount -t overlay none -o lowerdir=/usr/lib,upperdir=layer/up,workdir=layer/work /usr/lib
         echo '_epcache:x:4321:4321::/:/bin/false' >/usr/lib/passwd; \"$EPCACHE\" refresh --root root --json";
@@ -87,9 +88,9 @@ fn everything_works_and_status_says_who_it_was() {
     );
 }
 
-/// As nobody, it may read what is nobody's own. That alone makes no file public.
+/// As nobody, the worker may read nobody's own files. That alone does not make a file public.
 #[test]
-fn what_only_nobody_itself_may_read_stays_out() {
+fn files_that_only_nobody_may_read_are_not_indexed() {
     if !root_for("files of nobody's own") {
         return;
     }
@@ -115,7 +116,7 @@ fn what_only_nobody_itself_may_read_stays_out() {
     }
 }
 
-/// Sends a signal to each process of nobody's that is called epcache, as nobody, until it is ended.
+/// As nobody, sends a signal to each process of nobody named epcache, until it is killed.
 const HUNTER: &str = r#"
 import os, sys
 os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
@@ -132,9 +133,9 @@ while True:
             pass
 "#;
 
-/// The worker's end, or its standing still, costs one refresh, and the patience.
+/// If the worker ends or stops, this costs one refresh and the time limit.
 #[test]
-fn another_process_of_nobody_s_costs_one_refresh_at_most() {
+fn another_process_of_nobody_costs_at_most_one_refresh() {
     if !root_for("another process of nobody's") {
         return;
     }
@@ -165,7 +166,7 @@ fn another_process_of_nobody_s_costs_one_refresh_at_most() {
         ));
         assert_eq!(ran.code, 0, "{ran:?}");
         let before = fs::read(tree.path(INDEX)).unwrap();
-        // So many that there is time to find who reads them.
+        // So many that there is time to find the reader.
         for number in 0..1000 {
             tree.dist(
                 "root/usr/lib/python3.11/site-packages",
@@ -174,7 +175,7 @@ fn another_process_of_nobody_s_costs_one_refresh_at_most() {
             );
         }
         tree.file("hunter.py", HUNTER);
-        // In a PID namespace of its own: nobody else's worker is meant.
+        // In a new PID namespace, so that no other worker is hit.
         let line = format!(
             "chmod 1777 .; exec unshare --pid --fork --mount-proc sh -euc '
              /usr/bin/python3 hunter.py {signal} & hunter=$!
@@ -193,7 +194,7 @@ fn another_process_of_nobody_s_costs_one_refresh_at_most() {
         assert!(took < Duration::from_secs(50), "{took:?}");
         let now = fs::read(tree.path(INDEX)).unwrap();
         assert_eq!(now.len(), before.len(), "the old index is there");
-        // The next one, undisturbed.
+        // The next refresh is undisturbed.
         let ran = run(&mut without_user(
             &tree,
             "\"$EPCACHE\" trigger --strict dpkg --root root",
@@ -203,9 +204,9 @@ fn another_process_of_nobody_s_costs_one_refresh_at_most() {
     }
 }
 
-/// It cannot look into the worker either, nor write through it.
+/// It cannot look into the worker or write through it.
 #[test]
-fn another_process_of_nobody_s_cannot_look_into_the_worker() {
+fn another_process_of_nobody_cannot_look_into_the_worker() {
     if !root_for("looking into a worker of nobody's") {
         return;
     }
@@ -217,7 +218,7 @@ fn another_process_of_nobody_s_cannot_look_into_the_worker() {
             "[g]\nd = d:main\n",
         );
     }
-    // Stopped, it holds still to be looked at; then it goes on.
+    // A stopped worker can be inspected at leisure. Then it goes on.
     let hunter = HUNTER.replace(
         "                if len(sys.argv) == 2: sys.exit()\n",
         r#"

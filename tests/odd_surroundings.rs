@@ -1,7 +1,7 @@
-//! Root's trigger and refresh in odd surroundings: mounts that do not answer, images made to harm, a tree whose
-//! /proc and /dev are not the kernel's, limits and masks that the caller has set.
+//! Root's trigger and refresh in odd surroundings: mounts that do not answer, malicious images, a
+//! tree with a false /proc and /dev, and limits and umasks of the caller.
 //!
-//! Everything happens in mount namespaces; the running system stays as it is.
+//! Everything happens in mount namespaces, so the running system is not changed.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,12 +25,12 @@ use std::time::{Duration, Instant};
 use cli::{Ran, Tree, mode, names, root_for, run, set_mode, tool_for};
 use separation::{StuckMount, calls, can_trace, contains, traced};
 
-/// The user who owns what is not root's.
+/// The user who owns what root does not own.
 const ALICE: u32 = 1000;
 const INDEX: &str = "root/usr/lib/epcache/index";
-/// Where the index says whether it may be wrong.
+/// The position of the suspect byte in an index.
 const SUSPECT_AT: usize = 12;
-/// More than an honest run needs, and less than an attack would take, in KiB.
+/// In KiB: more than an ordinary run needs, and less than an attack would use.
 const LITTLE_MEMORY: u64 = 64 << 10;
 
 fn system() -> Tree {
@@ -41,7 +41,7 @@ fn system() -> Tree {
     tree
 }
 
-/// A line of shell that sees the tree's `etc` laid over /etc, and a /usr/lib that it may write to.
+/// A line of shell that sees the tree's `etc` in /etc, and a writable /usr/lib.
 fn configured(tree: &Tree, line: &str) -> Command {
     tree.with_mounts(&format!(
         "mount -t tmpfs none layer; mkdir layer/up layer/work
@@ -51,7 +51,7 @@ fn configured(tree: &Tree, line: &str) -> Command {
     ))
 }
 
-/// Runs a line of shell, and says how many KiB the largest of its processes has needed.
+/// Runs a line of shell. Returns how many KiB the largest of its processes has needed.
 fn memory_of(tree: &Tree, line: &str) -> (Ran, u64) {
     let script = "import resource, subprocess, sys
 status = subprocess.run(sys.argv[1:]).returncode
@@ -64,12 +64,12 @@ sys.exit(status)";
 }
 
 #[test]
-fn a_trigger_ends_by_itself_whatever_mount_does_not_answer() {
+fn a_trigger_ends_even_if_a_mount_does_not_answer() {
     let test = "mounts that do not answer";
     if !root_for(test) || !tool_for(test, "faketime") {
         return;
     }
-    // The clock goes 50 times as fast, and so does every wait: 310 seconds take 6.
+    // The clock and all waits are 50 times as fast: 310 seconds take 6.
     let fast = "export FAKETIME='+0 x50' LD_PRELOAD=$(faketime now printenv LD_PRELOAD)";
     let cases = [
         (
@@ -113,13 +113,13 @@ fn a_trigger_ends_by_itself_whatever_mount_does_not_answer() {
 }
 
 #[test]
-fn a_trigger_waits_a_few_seconds_for_a_reader_of_what_it_prints() {
+fn a_trigger_waits_a_few_seconds_for_a_reader_of_its_output() {
     if !root_for("a pipe that nobody reads") {
         return;
     }
     let tree = system();
     tree.file("root/etc/epcache.conf", "unknown = 1\n");
-    // Open for reading too, so that to write is to wait and not an error.
+    // Opened for reading too, so that a write waits and does not fail.
     let line = "mkfifo full; exec 4<>full
         dd if=/dev/zero bs=64k count=1 oflag=nonblock 2>/dev/null >&4
         \"$EPCACHE\" trigger --strict dpkg --root root 2>&4";
@@ -132,12 +132,12 @@ fn a_trigger_waits_a_few_seconds_for_a_reader_of_what_it_prints() {
 }
 
 #[test]
-fn an_image_s_many_settings_and_mistakes_cost_little_memory_and_few_lines() {
+fn many_settings_and_mistakes_of_an_image_cost_little_memory_and_few_lines() {
     if !root_for("an image's configuration") {
         return;
     }
     for folder in ["epcache.conf.d", "epcache/consumers.d"] {
-        // Each name is one file, as a maker of images can have them for nothing.
+        // All names are hard links to one file, which costs the maker of an image nothing.
         for content in ["'a=\n".repeat(15_000), "directories=/a\n".repeat(4_000)] {
             let tree = system();
             let first = tree.file(&format!("root/etc/{folder}/first.conf"), content);
@@ -155,7 +155,7 @@ fn an_image_s_many_settings_and_mistakes_cost_little_memory_and_few_lines() {
 }
 
 #[test]
-fn an_image_s_configuration_is_no_file_of_the_kernel_s() {
+fn a_kernel_file_is_not_read_as_an_images_configuration() {
     if !root_for("an image with /proc") {
         return;
     }
@@ -168,13 +168,13 @@ fn an_image_s_configuration_is_no_file_of_the_kernel_s() {
             "mount --bind /proc root/proc; exec \"$EPCACHE\" trigger --strict dpkg --root root";
         let ran = run(&mut tree.with_mounts(line));
         assert_eq!(ran.code, 0, "{target}: {ran:?}");
-        // What was read and not understood is said.
+        // A file that was read and not understood is named.
         assert_eq!(!ran.stderr.is_empty(), said, "{target}: {ran:?}");
     }
 }
 
 #[test]
-fn what_only_seems_to_be_proc_is_neither_waited_for_nor_read_nor_believed() {
+fn a_false_proc_is_not_waited_for_read_or_believed() {
     if !root_for("a tree without the kernel's /proc") {
         return;
     }
@@ -198,7 +198,7 @@ fn what_only_seems_to_be_proc_is_neither_waited_for_nor_read_nor_believed() {
             );
             assert!(used < LITTLE_MEMORY, "{file}, {make}: {used} KiB");
             assert!(tree.path(INDEX).exists(), "{file}, {make}");
-            // Somebody's folder stays theirs, whatever a map of users says.
+            // Another user's folder stays that user's, even if a user map says otherwise.
             chown(tree.path("root/usr/lib/epcache"), Some(cli::NOBODY), None).unwrap();
             let (ran, _) = memory_of(&tree, &line);
             let said = "belongs to user 65534, not to root";
@@ -208,7 +208,7 @@ fn what_only_seems_to_be_proc_is_neither_waited_for_nor_read_nor_believed() {
 }
 
 #[test]
-fn root_does_not_go_into_the_root_of_another_process() {
+fn root_does_not_enter_the_root_of_another_process() {
     if !root_for("--root /proc/PID/root") {
         return;
     }
@@ -222,7 +222,7 @@ fn root_does_not_go_into_the_root_of_another_process() {
 }
 
 #[test]
-fn limits_end_no_transaction_and_mislead_no_reader() {
+fn limits_fail_no_transaction_and_mislead_no_reader() {
     if !root_for("limits") {
         return;
     }
@@ -230,7 +230,7 @@ fn limits_end_no_transaction_and_mislead_no_reader() {
     for (limit, is_failure, is_marked) in [
         ("-f 0", true, true),
         ("-f 1", true, true),
-        // Too few descriptors to get as far as the index.
+        // Too few descriptors to reach the index.
         ("-n 7", true, false),
         ("-t 60", false, false),
     ] {
@@ -243,7 +243,7 @@ fn limits_end_no_transaction_and_mislead_no_reader() {
         let ran = run(&mut tree.with_mounts(&line));
         assert_eq!(ran.code, 0, "{limit}: {ran:?}");
         assert_eq!(!ran.stderr.is_empty(), is_failure, "{limit}: {ran:?}");
-        // An index that is gone misleads nobody either.
+        // A missing index does not mislead readers either.
         let suspect = fs::read(tree.path(INDEX)).map_or(1, |index| index[SUSPECT_AT]);
         assert_eq!(suspect, u8::from(is_marked), "{limit}: {ran:?}");
         let ran = run(&mut tree.epcache(&["query", "g", "--root", "root"]));
@@ -252,7 +252,7 @@ fn limits_end_no_transaction_and_mislead_no_reader() {
 }
 
 #[test]
-fn a_mask_that_closes_everything_leaves_the_folders_open() {
+fn folders_are_readable_by_all_with_any_umask() {
     if !root_for("umask 0777") {
         return;
     }
@@ -277,7 +277,7 @@ fn a_mask_that_closes_everything_leaves_the_folders_open() {
 }
 
 #[test]
-fn root_looks_at_a_user_s_environment_by_names_alone() {
+fn root_follows_no_link_in_the_environment_of_a_user() {
     let test = "a user's environment";
     if !can_trace(test) || !root_for(test) {
         return;
@@ -314,7 +314,7 @@ fn root_looks_at_a_user_s_environment_by_names_alone() {
 }
 
 #[test]
-fn a_directory_of_somebody_else_s_leads_the_worker_nowhere_closed() {
+fn a_directory_of_another_user_does_not_lead_the_worker_to_closed_directories() {
     if !root_for("a directory in a closed one") {
         return;
     }
@@ -345,7 +345,7 @@ fn a_directory_of_somebody_else_s_leads_the_worker_nowhere_closed() {
 }
 
 #[test]
-fn dev_null_of_a_tree_is_not_opened() {
+fn the_dev_null_of_a_tree_is_not_opened() {
     let test = "/dev/null that is something else";
     if !root_for(test) || !can_trace(test) {
         return;

@@ -1,7 +1,7 @@
-//! The setups that administrators have, with their links and mounts: root refreshes there as it always did.
+//! Setups that administrators have, with links and mounts: root can refresh there as usual.
 //!
-//! Each runs in a copy of the running system (an overlay, and so another root file system than usual), in a mount
-//! namespace that ends with the test.
+//! Each runs in a copy of the running system (an overlay, and so another root file system than
+//! usual), in a mount namespace that ends with the test.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,8 +16,8 @@ mod cli;
 
 use cli::{Ran, Tree, left_out, root_for, run, tool_for};
 
-/// A system of its own over this one, at `system`; the tree is to be seen there in /tree, and epcache in /usr/bin.
-/// `mount` are options for the system, `line` is run in it.
+/// A system over this one at `system`. In it the tree is at /tree, and epcache is in /usr/bin.
+/// `mount` are options for the system. `line` runs in it.
 fn in_system(tree: &Tree, mount: &str, line: &str) -> Ran {
     for name in ["layer", "system"] {
         tree.dir(name);
@@ -38,7 +38,7 @@ fn in_system(tree: &Tree, mount: &str, line: &str) -> Ran {
     run(&mut tree.with_mounts(&script))
 }
 
-/// A tree with an environment in `venv` (made for wherever it will be), and a search directory in `site`.
+/// A tree with an environment in `venv` (for any place), and a search directory in `site`.
 fn tree() -> Tree {
     let tree = Tree::new();
     tree.venv("venv");
@@ -46,7 +46,7 @@ fn tree() -> Tree {
     tree
 }
 
-/// Root's file system as it is, and mounted nosuid as containers and services have it.
+/// Root's file system as it is, and mounted nosuid as in containers and services.
 const ROOTS: [&str; 2] = ["", "mount -o remount,bind,nosuid system"];
 
 fn all_work(cases: &[&str]) {
@@ -63,7 +63,7 @@ fn all_work(cases: &[&str]) {
 }
 
 #[test]
-fn links_that_root_has_made_are_followed_to_where_they_lead() {
+fn links_that_root_has_made_are_followed() {
     if !root_for("links of root's") {
         return;
     }
@@ -82,13 +82,13 @@ fn links_that_root_has_made_are_followed_to_where_they_lead() {
          epcache refresh -q --venv /opt/app/current/venv; epcache refresh -q --venv /opt/app/current/venv
          epcache refresh -q --path /opt/app/current/venv/lib/python3.11/site-packages --output /opt/app/current/index
          test -f /opt/app/releases/3/venv/.epcache/index -a -f /opt/app/releases/3/index",
-        // The same, where the environment itself is the link.
+        // The same, but the environment itself is the link.
         "mkdir -p /opt/envs; cp -a venv /opt/envs/3; ln -s 3 /opt/envs/current
          epcache refresh -q --venv /opt/envs/current; test -f /opt/envs/3/.epcache/index",
         "mkdir -p /run/app; test -L /var/run || { rm -rf /var/run; ln -s /run /var/run; }
          epcache refresh -q --path site --output /var/run/app/index; test -f /run/app/index",
         "test -L /lib; epcache refresh -q --path site --output /lib/app/index; test -f /usr/lib/app/index",
-        // What is said from where one stands.
+        // Paths relative to the current directory.
         "mkdir -p /srv/one /srv/two; cd /srv/one
          epcache refresh -q --path /tree/site --output index
          epcache refresh -q --path /tree/site --output ../two/index
@@ -98,13 +98,13 @@ fn links_that_root_has_made_are_followed_to_where_they_lead() {
 }
 
 #[test]
-fn the_system_index_is_written_as_ever() {
+fn the_system_index_is_written_as_usual() {
     if !root_for("the system's own index") {
         return;
     }
     all_work(&[
         "epcache refresh -q --system; epcache trigger --strict dpkg triggered /usr/lib/python3; epcache verify -q /usr/lib/epcache/index",
-        // What is read-only: /var is next, and may be elsewhere.
+        // /usr is read-only: /var is next, and may be elsewhere.
         "mkdir -p /data/cache; rm -rf /var/cache; ln -s /data/cache /var/cache; mount --bind /usr /usr
          mount -o remount,bind,ro /usr; epcache refresh -q --system; epcache trigger --strict rpm </dev/null
          test -f /data/cache/epcache/index -a -f /data/cache/epcache/state",
@@ -113,7 +113,7 @@ fn the_system_index_is_written_as_ever() {
          mount -o remount,bind,ro /usr; epcache refresh -q --system; test -f /data/cache/epcache/index",
         "mount -t tmpfs -o mode=755,nosuid,nodev,noexec none /var; mount --bind /usr /usr; mount -o remount,bind,ro /usr
          epcache refresh -q --system; test -f /var/cache/epcache/index",
-        // As `cargo install` leaves it, and as a container has it.
+        // As `cargo install` leaves it, and as in a container.
         "mkdir /data/empty; mount --bind /data/empty /etc; epcache refresh -q --system; test -f /usr/lib/epcache/index",
     ]);
 }
@@ -143,10 +143,10 @@ fn mounts_make_no_difference() {
          epcache refresh -q --venv /srv/venv; test -f /data/venv/.epcache/index",
         "mkdir -p /srv/out; mount -t tmpfs -o mode=755,nosuid,nodev none /srv/out
          epcache refresh -q --path site --output /srv/out/index; test -f /srv/out/index",
-        // A home of its own, in which nothing is a link.
+        // A home on its own file system without links.
         "mkdir -p /home/ann; mount -t tmpfs -o mode=755,nosuid,nodev none /home; cp -a venv /home/venv
          epcache refresh -q --venv /home/venv; test -f /home/venv/.epcache/index",
-        // A container's own root, a volume in it.
+        // A container's own root, with a volume in it.
         "mkdir -p /srv/root; cp -a python /srv/root/system; mkdir -p /srv/root/system/usr/lib/epcache
          mount -t tmpfs -o mode=755,nosuid none /srv/root/system/usr/lib/epcache
          epcache refresh -q --root /srv/root/system; test -f /srv/root/system/usr/lib/epcache/index",
@@ -154,7 +154,7 @@ fn mounts_make_no_difference() {
 }
 
 #[test]
-fn a_deployment_is_a_root_like_others() {
+fn an_ostree_deployment_is_an_ordinary_root() {
     if !root_for("a deployment") {
         return;
     }
@@ -178,7 +178,7 @@ fn a_deployment_is_a_root_like_others() {
 }
 
 #[test]
-fn a_btrfs_subvolume_is_a_directory_like_others() {
+fn a_btrfs_subvolume_is_an_ordinary_directory() {
     let test = "a btrfs subvolume";
     if !root_for(test) || !tool_for(test, "mkfs.btrfs") {
         return;

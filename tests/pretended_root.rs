@@ -1,5 +1,5 @@
-//! fakeroot, fakechroot and proot show a process what is not there. Nothing is refreshed under them, a message says what
-//! works, and a package manager goes on.
+//! fakeroot, fakechroot and proot show a process a false system. Nothing is refreshed under them, a
+//! message says what works, and a package manager goes on.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ const SAID: &str = "this process is root in appearance only (fakeroot, fakechroo
                     packages are not read. When the tree is complete, run `epcache refresh --root DIR` \
                     on it as root; lookups work without it";
 
-/// epcache behind another program, as root or as a user who owns all of it.
+/// epcache behind another program, as root or as a user who owns all of its files.
 fn behind(tree: &Tree, is_user: bool, program: &str, arguments: &str) -> Ran {
     let epcache = tree.public_program();
     let mut command: Command = tree.program("sh".as_ref());
@@ -53,7 +53,7 @@ fn tree() -> Tree {
 
 const REFRESH: &str = "refresh -q --root root";
 
-/// That nothing was written, and that lookups work.
+/// Checks that nothing was written, and that lookups work.
 fn only_lookups_work(tree: &Tree, is_user: bool, program: &str) {
     for folder in ["root/usr/lib/epcache", "out"] {
         assert_eq!(names(tree.path(folder)), [""; 0], "{program}");
@@ -72,7 +72,7 @@ fn only_lookups_work(tree: &Tree, is_user: bool, program: &str) {
 }
 
 #[test]
-fn what_only_pretends_to_be_root_refreshes_nothing_and_says_why() {
+fn pretended_root_refreshes_nothing_and_says_why() {
     let test = "pretended root";
     if !root_for(test)
         || !["fakeroot", "fakechroot", "proot", "setpriv"]
@@ -105,7 +105,7 @@ fn what_only_pretends_to_be_root_refreshes_nothing_and_says_why() {
             );
         }
         only_lookups_work(&tree, is_user, program);
-        // What the message says.
+        // As the message says.
         let ran = behind(&tree, true, "", "refresh -q --root root");
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{program}");
     }
@@ -135,9 +135,9 @@ fn a_tracer_that_changes_system_calls_is_named() {
     );
 }
 
-/// Root that is root, whatever goes before it.
+/// Root that really is root.
 #[test]
-fn what_really_is_root_refreshes() {
+fn real_root_refreshes() {
     let test = "root behind other programs";
     if !root_for(test) || !tool_for(test, "proot") {
         return;
@@ -152,7 +152,7 @@ fn what_really_is_root_refreshes() {
             "{program}"
         );
     }
-    // An ordinary user is nobody but themselves.
+    // An ordinary user who does not pretend to be root.
     let tree = tree();
     let ran = behind(&tree, true, "", REFRESH);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));

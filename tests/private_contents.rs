@@ -1,6 +1,6 @@
-//! Nothing private becomes public: what an index that others can read says was readable by them before. An index of a
-//! closed tree is its owner's alone and says everything; a package that is less open than its search directory is left
-//! to those who may read it.
+//! Nothing private becomes public: if other users can read an index, they could read everything in
+//! it before. The index of a closed tree is complete, and only its owner may read it. A package
+//! that is less open than its search directory is left to readers who may read it.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ const INDEX: &str = "home/venv/.epcache/index";
 const ENTRY: &str = "home/venv/lib/python3.11/site-packages/env-1.dist-info";
 const SECRET: &str = "HUSHHUSH";
 
-/// A virtual environment in a home, with a package `env`, another one, and something secret beside it.
+/// A virtual environment in a home, with a package `env`, another one, and a secret file beside it.
 fn home() -> Tree {
     let tree = Tree::new();
     tree.venv("home/venv");
@@ -41,7 +41,7 @@ fn home() -> Tree {
     tree
 }
 
-/// The same where the package itself has the secret.
+/// The same, but the secret is in the package itself.
 fn secretive() -> Tree {
     let tree = home();
     tree.file(
@@ -51,7 +51,7 @@ fn secretive() -> Tree {
     tree
 }
 
-/// Gives all of the home to somebody.
+/// Gives the whole home to another user.
 fn give(tree: &Tree) {
     let ran = run(Command::new("chown")
         .args(["-hR", "65534:65534"])
@@ -59,7 +59,7 @@ fn give(tree: &Tree) {
     assert_eq!(ran.code, 0, "{ran:?}");
 }
 
-/// A refresh of the environment, by its owner or by root, under a umask.
+/// A refresh of the environment, by its owner or by root, with a umask.
 fn refresh(tree: &Tree, by_root: bool, umask: &str, options: &[&str]) -> Ran {
     let mut command = tree.program(Path::new("setpriv"));
     if !by_root {
@@ -100,7 +100,7 @@ fn found_by_owner(tree: &Tree) -> Vec<String> {
     names
 }
 
-/// A way to hide the contents of the package `env`: the name, and what is done to the tree.
+/// A way to hide the contents of the package `env`: a name, and what is done to the tree.
 type Hide = (&'static str, fn(&Tree));
 
 fn replace_by_link(tree: &Tree, target: &str, name: &str) {
@@ -162,7 +162,7 @@ const MODES: [Hide; 6] = [
 
 const ACCESS: &str = "system.posix_acl_access";
 
-/// An access control list: the rights of the user 23456, and those of everybody else.
+/// Sets an access control list: the rights of user 23456, and those of all others.
 fn set_list(path: &Path, user: u16, others: u16) {
     let entries = [
         (1u16, 7, u32::MAX),
@@ -196,7 +196,7 @@ const LISTS: [Hide; 2] = [
 ];
 
 #[test]
-fn a_package_that_is_less_open_than_its_directory_is_left_to_those_who_may_read_it() {
+fn a_package_that_is_less_open_than_its_directory_is_left_to_readers_that_may_read_it() {
     if !root_for("private packages") {
         return;
     }
@@ -218,7 +218,7 @@ fn a_package_that_is_less_open_than_its_directory_is_left_to_those_who_may_read_
             if !name.contains("METADATA") {
                 assert!(found_by_owner(&tree).contains(&"key".to_owned()), "{name}");
             }
-            // Again from the older index, and from nothing.
+            // Once from the older index, and once without it.
             for options in [
                 &["--venv", "home/venv"][..],
                 &["--venv", "home/venv", "--full"],
@@ -297,7 +297,7 @@ const CLOSED: [Hide; 5] = [
 ];
 
 #[test]
-fn an_index_of_a_closed_tree_is_its_owner_s_alone_and_has_everything() {
+fn the_index_of_a_closed_tree_is_complete_and_only_its_owner_may_read_it() {
     if !root_for("closed trees") {
         return;
     }
@@ -315,7 +315,7 @@ fn an_index_of_a_closed_tree_is_its_owner_s_alone_and_has_everything() {
                 "{name}"
             );
             assert_eq!(found_by_owner(&tree), ["key", "other"], "{name}");
-            // To others it is as if it was not there.
+            // For other users it is as if it did not exist.
             let mut query = tree.program(Path::new("setpriv"));
             query.args(["--reuid=23456", "--regid=23456", "--clear-groups"]);
             query
@@ -324,7 +324,7 @@ fn an_index_of_a_closed_tree_is_its_owner_s_alone_and_has_everything() {
             let site = tree.path("python/usr/lib/python3.11/site-packages");
             let ran = run(query.arg(site).env("EPCACHE_INDEX", tree.path(INDEX)));
             assert_eq!(ran.stderr, "", "{name}");
-            // The next one starts from it.
+            // The next refresh starts from it.
             let new = tree.dist(SITE, "new", "[g]\nnew = new:main\n");
             run(Command::new("chown").args(["-R", "65534:65534"]).arg(new));
             let summary = refresh(&tree, by_root, umask, &[]).json();
@@ -341,7 +341,7 @@ fn an_index_of_a_closed_tree_is_its_owner_s_alone_and_has_everything() {
 }
 
 #[test]
-fn a_tree_that_is_opened_or_closed_changes_the_mode_and_what_is_in_the_index() {
+fn opening_or_closing_a_tree_changes_the_mode_and_content_of_its_index() {
     if !root_for("a tree that is opened") {
         return;
     }
@@ -362,7 +362,7 @@ fn a_tree_that_is_opened_or_closed_changes_the_mode_and_what_is_in_the_index() {
             "{site:o}"
         );
     }
-    // Where nothing but the mode differs.
+    // If only the mode differs.
     let tree = home();
     give(&tree);
     let lib = tree.path("home/venv/lib");
@@ -374,7 +374,7 @@ fn a_tree_that_is_opened_or_closed_changes_the_mode_and_what_is_in_the_index() {
 }
 
 #[test]
-fn a_user_s_index_is_as_open_as_the_cache_folder() {
+fn the_index_of_a_user_is_as_open_as_the_cache_folder() {
     if !root_for("a user's own index") {
         return;
     }
@@ -394,7 +394,7 @@ fn a_user_s_index_is_as_open_as_the_cache_folder() {
 }
 
 #[test]
-fn root_s_index_of_a_closed_folder_is_root_s_alone() {
+fn only_root_may_read_its_index_of_a_closed_folder() {
     if !root_for("root's index of a closed folder") {
         return;
     }
@@ -412,7 +412,7 @@ fn root_s_index_of_a_closed_folder_is_root_s_alone() {
 }
 
 #[test]
-fn the_system_s_index_is_for_everybody_and_says_nothing_of_what_is_closed() {
+fn all_users_may_read_the_system_index_which_has_no_closed_files() {
     if !root_for("a closed directory of the system's") {
         return;
     }
@@ -462,7 +462,7 @@ fn the_system_s_index_is_for_everybody_and_says_nothing_of_what_is_closed() {
             .args(["--freshness", "trust"]));
         assert!(ran.stdout.contains("sys:main"), "{ran:?}");
     }
-    // What is above the root keeps those out who would read the index, too.
+    // A directory above the root also keeps readers of the index out.
     tree.dir("outer");
     fs::rename(tree.path("root"), tree.path("outer/root")).unwrap();
     set_mode(tree.path("outer"), 0o700);
@@ -474,7 +474,7 @@ fn the_system_s_index_is_for_everybody_and_says_nothing_of_what_is_closed() {
     let ran = run(&mut tree.epcache(&arguments));
     assert!(ran.stdout.contains("sys:main"), "{ran:?}");
     assert!(!holds_secret(&tree, index));
-    // But not those who read it elsewhere.
+    // But not those who read it at another path.
     let ran = run(&mut tree.epcache(&[
         "refresh",
         "-q",
@@ -488,7 +488,7 @@ fn the_system_s_index_is_for_everybody_and_says_nothing_of_what_is_closed() {
 }
 
 #[test]
-fn a_directory_of_the_system_s_that_is_closed_later_leaves_its_index() {
+fn a_system_directory_that_is_closed_later_leaves_the_index() {
     if !root_for("a directory that is closed later") {
         return;
     }

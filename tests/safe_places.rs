@@ -1,5 +1,5 @@
-//! Where an index is written: only where it was said, through no link that others than the writer could
-//! have made. And whose index is believed.
+//! Where an index is written: only to the named place, through no link that users other than the
+//! writer could have made. And which indexes readers trust.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,10 +20,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cli::{NOBODY, Ran, Tree, left_out, names, root_for, run, set_mode, tool_for};
 
-/// Somebody who is neither root nor [`NOBODY`].
+/// A user who is neither root nor [`NOBODY`].
 const STRANGER: u32 = 1;
 
-/// A place for an index at `way/folder`, its parents open to all others' reading.
+/// A place for an index at `way/folder`. All users may read its parents.
 fn tree() -> Tree {
     let tree = Tree::new();
     tree.dist("site", "a", "[g]\na = a:main\n");
@@ -45,7 +45,7 @@ fn own(tree: &Tree, name: &str, owner: u32) {
     lchown(tree.path(name), Some(owner), None).unwrap();
 }
 
-/// A link in place of `way/folder`, and what it leads to in `elsewhere`.
+/// Puts a link in place of `way/folder`, and its target in `elsewhere`.
 fn link_to_elsewhere(tree: &Tree, owner: u32) {
     fs::remove_dir(tree.path("way/folder")).unwrap();
     tree.dir("elsewhere");
@@ -53,7 +53,7 @@ fn link_to_elsewhere(tree: &Tree, owner: u32) {
     own(tree, "way/folder", owner);
 }
 
-/// That nothing was written, for this reason, which names `what` was to be written or opened.
+/// Checks that nothing was written, for this reason. `what` is the path in the message.
 fn refused(tree: &Tree, ran: &Ran, what: &str, reason: &str) {
     assert_eq!(ran.code, 2, "{reason}: {ran:?}");
     let expected = format!("cannot write {what}: ");
@@ -72,7 +72,7 @@ fn written(tree: &Tree, ran: &Ran) {
     assert_eq!(names(tree.path("way/folder")), ["index", "index.lock"]);
 }
 
-/// What is done to a [`tree`], and why nothing is written then; None where it is.
+/// What is done to a [`tree`], and the reason why nothing is written then. `None` if it is written.
 type Case<'a> = (&'a dyn Fn(&Tree), Option<&'a str>);
 
 fn check(cases: &[Case<'_>], command: impl Fn(&Tree) -> Command, what: impl Fn(&Tree) -> String) {
@@ -88,7 +88,7 @@ fn check(cases: &[Case<'_>], command: impl Fn(&Tree) -> Command, what: impl Fn(&
 }
 
 #[test]
-fn root_writes_only_into_a_folder_that_is_root_s_alone() {
+fn root_writes_only_to_a_folder_that_only_root_can_change() {
     if !root_for("the folder that root writes to") {
         return;
     }
@@ -102,7 +102,7 @@ fn root_writes_only_into_a_folder_that_is_root_s_alone() {
         (&|tree| set_mode(tree.path("way/folder"), 0o775), writable),
         (&|tree| set_mode(tree.path("way/folder"), 0o757), writable),
         (&|tree| set_mode(tree.path("way/folder"), 0o1777), writable),
-        // The folder that a link of root's leads to is held against the same rule.
+        // The same rule applies to a folder that root's link leads to.
         (
             &|tree| {
                 link_to_elsewhere(tree, 0);
@@ -111,7 +111,7 @@ fn root_writes_only_into_a_folder_that_is_root_s_alone() {
             Some("way/folder belongs to user 1, not to root"),
         ),
         (&|_| (), None),
-        // Directories on the way lead nowhere else, whoever they belong to.
+        // Directories on the way lead nowhere else, so any user may own them.
         (&|tree| own(tree, "way", STRANGER), None),
         (&|tree| set_mode(tree.path("way"), 0o777), None),
     ];
@@ -123,18 +123,18 @@ fn root_writes_only_into_a_folder_that_is_root_s_alone() {
 }
 
 #[test]
-fn root_follows_a_link_only_if_nobody_else_could_have_made_it() {
+fn root_follows_a_link_only_if_no_other_user_could_have_made_it() {
     if !root_for("links on the way to where root writes") {
         return;
     }
     let changeable = Some("is a link, and other users can change its directory: give the");
     let above = Some("is a link, and other users can change a directory above it: give the");
-    /// The folder with the link in it one directory further down, below `way/top`.
+    /// The folder with the link in it is one directory further down, below `way/top`.
     fn deep(tree: &Tree) {
         link_to_elsewhere(tree, 0);
         tree.dir("top");
         fs::rename(tree.path("way"), tree.path("top/way")).unwrap();
-        // Root's as well, and nobody else can change what it says.
+        // This link is root's too, and no other user can change it.
         tree.link("top/way", "way");
     }
     let cases: [Case<'_>; 10] = [
@@ -149,7 +149,7 @@ fn root_follows_a_link_only_if_nobody_else_could_have_made_it() {
             },
             changeable,
         ),
-        // Others could have made a second name there for one of root's links.
+        // Other users could have made a hard link to one of root's links there.
         (
             &|tree| {
                 link_to_elsewhere(tree, 0);
@@ -178,7 +178,7 @@ fn root_follows_a_link_only_if_nobody_else_could_have_made_it() {
             },
             above,
         ),
-        // Root's directory stays where it is in a sticky one.
+        // In a sticky directory, root's directory cannot be moved.
         (
             &|tree| {
                 deep(tree);
@@ -204,7 +204,7 @@ fn root_follows_a_link_only_if_nobody_else_could_have_made_it() {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_not_what_root_makes_a_folder_for() {
+fn root_creates_no_folder_behind_a_link_that_leads_nowhere() {
     if !root_for("a link that leads nowhere") {
         return;
     }
@@ -215,13 +215,13 @@ fn a_link_that_leads_nowhere_is_not_what_root_makes_a_folder_for() {
     let reason = format!("{} is a link that leads nowhere", tree.text("way/folder"));
     refused(&tree, &ran, "way/folder", &reason);
     assert!(!tree.path("nowhere").exists());
-    // What is missing, and no link's, is made.
+    // A missing directory that no link names is created.
     fs::remove_file(tree.path("way/folder")).unwrap();
     written(&tree, &run(&mut tree.epcache(&REFRESH)));
 }
 
 #[test]
-fn where_root_stands_is_a_folder_that_was_named() {
+fn the_current_directory_of_root_counts_as_named() {
     if !root_for("the current directory of root") {
         return;
     }
@@ -249,7 +249,7 @@ fn where_root_stands_is_a_folder_that_was_named() {
 }
 
 #[test]
-fn who_is_not_root_goes_where_the_kernel_leads() {
+fn other_users_follow_links_as_the_kernel_does() {
     if !root_for("folders of several users") {
         return;
     }
@@ -261,7 +261,7 @@ fn who_is_not_root_goes_where_the_kernel_leads() {
             },
             None,
         ),
-        // Who shares what is theirs with a group, or writes to /tmp, has chosen so.
+        // These users have chosen to share with a group, or to write to /tmp.
         (
             &|tree| {
                 tree.give("way");
@@ -289,7 +289,7 @@ fn who_is_not_root_goes_where_the_kernel_leads() {
     ];
     check(&cases, |tree| tree.as_user(&REFRESH), |_| String::new());
 
-    // A home that is a link, a cache that is one: both are theirs.
+    // The home or the cache is a link. Both belong to the user.
     let tree = Tree::new();
     tree.system("python");
     tree.dist(&Tree::user_site("data/home"), "a", "[g]\na = a:main\n");
@@ -310,7 +310,7 @@ fn who_is_not_root_goes_where_the_kernel_leads() {
 }
 
 #[test]
-fn an_environment_s_owner_leads_root_nowhere() {
+fn the_owner_of_an_environment_cannot_lead_root_elsewhere() {
     if !root_for("a swapped folder") {
         return;
     }
@@ -332,7 +332,7 @@ fn an_environment_s_owner_leads_root_nowhere() {
                 let _ = swap("venv/link", "venv/.epcache");
                 std::thread::yield_now();
                 let _ = swap("venv/.epcache", "venv/link");
-                // In between, it may have been made anew.
+                // Meanwhile it may have been created again.
                 while swap("venv/aside", "venv/.epcache").is_err() {
                     let _ = fs::remove_dir_all(tree.path("venv/.epcache"));
                 }
@@ -357,7 +357,7 @@ fn an_environment_s_owner_leads_root_nowhere() {
 }
 
 #[test]
-fn a_lock_that_somebody_else_may_hold_is_none() {
+fn a_lock_file_of_another_user_is_refused() {
     if !root_for("somebody else's lock") {
         return;
     }
@@ -372,7 +372,7 @@ fn a_lock_that_somebody_else_may_hold_is_none() {
 }
 
 #[test]
-fn for_root_the_rule_begins_at_the_root_that_it_is_given() {
+fn below_a_given_root_the_rule_starts_at_that_root() {
     if !root_for("a root in somebody's home") {
         return;
     }
@@ -384,7 +384,7 @@ fn for_root_the_rule_begins_at_the_root_that_it_is_given() {
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     assert!(tree.path("home/image/usr/lib/epcache/state").is_file());
 
-    // A trigger of that system is told the same.
+    // A trigger of that system gets the same answer.
     for (name, reason) in [
         ("home/image", "home/image belongs to user 1, not to root"),
         ("home/image/usr/lib", "home/image/usr/lib belongs to user 1"),
@@ -406,11 +406,11 @@ fn for_root_the_rule_begins_at_the_root_that_it_is_given() {
 }
 
 #[test]
-fn what_is_left_without_a_lock_is_not_left_elsewhere() {
+fn files_written_without_a_lock_follow_the_same_rule() {
     if !root_for("somebody else's folder") {
         return;
     }
-    // Switched off, a trigger leaves its word all the same; busy, it marks the old index.
+    // If switched off, a trigger still writes its state. If busy, it marks the old index.
     let tree = Tree::new();
     tree.system("root");
     tree.file("root/etc/epcache.conf", "[epcache]\nauto-update = no\n");
@@ -428,7 +428,7 @@ fn what_is_left_without_a_lock_is_not_left_elsewhere() {
     );
 }
 
-/// A command as [`NOBODY`] in a user namespace of its own.
+/// A command as [`NOBODY`] in a new user namespace.
 fn in_namespace(tree: &Tree, options: &[&str], arguments: &[&str]) -> Command {
     let mut command = tree.program("setpriv".as_ref());
     let user = NOBODY.to_string();
@@ -448,7 +448,7 @@ fn in_namespace(tree: &Tree, options: &[&str], arguments: &[&str]) -> Command {
     command
 }
 
-/// Whether user namespaces are to be had. Says so where not.
+/// Whether user namespaces can be created. Prints why not.
 fn namespaces_for(name: &str) -> bool {
     if !root_for(name) || !tool_for(name, "setpriv") || !tool_for(name, "unshare") {
         return false;
@@ -461,7 +461,7 @@ fn namespaces_for(name: &str) -> bool {
 }
 
 #[test]
-fn who_has_no_number_in_a_namespace_is_taken_for_root() {
+fn a_user_without_a_number_in_a_namespace_counts_as_root() {
     if !namespaces_for("writing in a user namespace") {
         return;
     }
@@ -472,7 +472,7 @@ fn who_has_no_number_in_a_namespace_is_taken_for_root() {
 }
 
 #[test]
-fn an_index_of_whoever_has_no_number_is_as_absent() {
+fn an_index_of_a_user_without_a_number_is_ignored() {
     if !namespaces_for("reading in a user namespace") {
         return;
     }
@@ -484,7 +484,7 @@ fn an_index_of_whoever_has_no_number_is_as_absent() {
         for name in ["venv", "venv/index", "venv/site"] {
             chown(tree.path(name), Some(owner), None).unwrap();
         }
-        // Everybody is the same there: the reader, the index's owner, the directory's.
+        // All users are the same there: the reader, the index's owner, and the directory's owner.
         for options in [&[][..], &["--map-root-user"]] {
             let query = [
                 "query",
@@ -504,7 +504,7 @@ fn an_index_of_whoever_has_no_number_is_as_absent() {
 }
 
 #[test]
-fn an_index_is_the_one_in_the_folder_that_was_checked() {
+fn the_index_is_read_from_the_folder_that_was_checked() {
     let tree = Tree::new();
     tree.dist("site", "a", "[g]\na = a:main\n");
     tree.refresh(&["site"], "good/index");
@@ -519,7 +519,7 @@ fn an_index_is_the_one_in_the_folder_that_was_checked() {
     set_mode(tree.path("bad"), 0o777);
     tree.link(Path::new("../good/index"), "bad/index");
     fs::hard_link(tree.path("good/index"), tree.path("bad/hard")).unwrap();
-    // A link leads to the index, and it is the index's own folder that counts.
+    // A link leads to the index. What counts is the folder of the index itself.
     for (index, believed) in [
         ("good/index", true),
         ("link/index", true),

@@ -1,5 +1,6 @@
-//! An index with a second name belongs to somebody else as well: to a snapshot (`cp -al`), to an object store
-//! (`ostree checkout -H`). A trigger marks and replaces what its own tree has, and nothing else.
+//! An index with a second hard link belongs to another tree too: to a snapshot (`cp -al`), or to an
+//! object store (`ostree checkout -H`). A trigger marks and replaces only the index of its own
+//! tree.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +26,7 @@ const FOLDER: &str = "root/usr/lib/epcache";
 const INDEX: &str = "root/usr/lib/epcache/index";
 const TRIGGER: [&str; 4] = ["trigger", "dpkg", "--root", "root"];
 
-/// A system with an index of before its last package, and its snapshot.
+/// A system whose index lacks the last package, and a snapshot of it.
 fn with_snapshot() -> Tree {
     let tree = Tree::new();
     tree.system("root");
@@ -52,7 +53,7 @@ fn failing(tree: &Tree, before: &[&str]) -> Command {
     command
 }
 
-/// Whether the index is suspect; all else must be as it was.
+/// Whether the index is suspect. Everything else must be unchanged.
 fn is_marked(tree: &Tree, before: &[u8]) -> bool {
     let mut now = fs::read(tree.path(INDEX)).unwrap();
     let mark = std::mem::replace(&mut now[SUSPECT_AT as usize], 0);
@@ -70,7 +71,7 @@ fn failed(ran: &Ran) {
 }
 
 #[test]
-fn a_snapshot_keeps_its_index_and_the_tree_s_is_marked() {
+fn a_snapshot_keeps_its_index_and_that_of_the_tree_is_marked() {
     let test = "an index with a second name";
     if !root_for(test) || !tool_for(test, "setpriv") {
         return;
@@ -93,7 +94,7 @@ fn a_snapshot_keeps_its_index_and_the_tree_s_is_marked() {
         );
         assert!(fs::read(tree.path("snapshot/index")).unwrap() == before);
         assert_eq!(names(tree.path(FOLDER)), ["index", "index.lock", "state"]);
-        // It is mended in the tree alone.
+        // It is repaired only in the tree.
         let ran = run(&mut tree.epcache(&TRIGGER));
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
         assert!(fs::read(tree.path(INDEX)).unwrap() != before);
@@ -102,7 +103,7 @@ fn a_snapshot_keeps_its_index_and_the_tree_s_is_marked() {
 }
 
 #[test]
-fn an_index_with_one_name_is_marked_in_place() {
+fn an_index_with_a_single_hard_link_is_marked_in_place() {
     let test = "an index with one name";
     if !root_for(test) || !tool_for(test, "setpriv") {
         return;
@@ -134,7 +135,7 @@ fn without_the_lock_nothing_is_replaced() {
     );
     assert!(!is_marked(&tree, &before));
     assert_eq!(fs::metadata(tree.path(INDEX)).unwrap().ino(), old.ino());
-    // With one name it is marked.
+    // With a single hard link it is marked.
     fs::remove_dir_all(tree.path("snapshot")).unwrap();
     let ran = run(&mut tree.epcache(&TRIGGER));
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -143,7 +144,7 @@ fn without_the_lock_nothing_is_replaced() {
 }
 
 #[test]
-fn where_no_copy_fits_on_the_disk_the_name_goes_and_the_other_stays() {
+fn if_no_copy_fits_on_the_disk_the_name_is_removed_and_the_other_stays() {
     let test = "an index with a second name on a full disk";
     if !root_for(test) {
         return;
@@ -162,7 +163,7 @@ fn where_no_copy_fits_on_the_disk_the_name_goes_and_the_other_stays() {
 }
 
 #[test]
-fn killed_at_any_call_it_leaves_a_whole_index() {
+fn a_trigger_killed_at_any_call_leaves_a_whole_index() {
     let test = "a trigger that is killed while it copies";
     if !root_for(test) || !tool_for(test, "strace") || !tool_for(test, "setpriv") {
         return;
@@ -184,7 +185,7 @@ fn killed_at_any_call_it_leaves_a_whole_index() {
     };
     failed(&run(&mut traced(&tree, "trace=all")));
     let log = fs::read_to_string(tree.path("calls")).unwrap();
-    // Of the process that copies: the first one only waits for it, and the worker comes later.
+    // The process that copies: the first one only waits for it, and the worker comes later.
     let is_copy = |line: &&str| line.contains(".index.") && line.contains("O_EXCL");
     let copies = log.lines().find(is_copy).expect("a copy");
     let (process, _) = copies.split_once(' ').unwrap();
@@ -198,7 +199,7 @@ fn killed_at_any_call_it_leaves_a_whole_index() {
     let temporary = position(&|line| line.contains(".index.") && line.contains("O_EXCL"));
     let renamed = position(&|line| line.starts_with("rename") && line.contains("\"index\""));
     assert!(temporary < renamed, "{log}");
-    // From before the temporary file to after it has its name.
+    // From before the temporary file exists until it has its final name.
     let mut tried = 0;
     for at in temporary.saturating_sub(4)..=renamed + 2 {
         let tree = with_snapshot();
@@ -234,7 +235,7 @@ fn killed_at_any_call_it_leaves_a_whole_index() {
 }
 
 #[test]
-fn a_lock_with_a_second_name_and_a_wrong_mode_is_made_anew() {
+fn a_lock_with_a_second_hard_link_and_a_wrong_mode_is_replaced() {
     if !root_for("a lock with a second name") {
         return;
     }
@@ -251,7 +252,7 @@ fn a_lock_with_a_second_name_and_a_wrong_mode_is_made_anew() {
         assert_eq!(mode(&kept), permissions);
         assert_eq!(fs::metadata(&kept).unwrap().ino(), old.ino());
     }
-    // With one name its mode is put right.
+    // With a single hard link only its mode is corrected.
     let tree = with_snapshot();
     fs::remove_dir_all(tree.path("snapshot")).unwrap();
     let lock = tree.path(&format!("{INDEX}.lock"));
@@ -265,7 +266,7 @@ fn a_lock_with_a_second_name_and_a_wrong_mode_is_made_anew() {
 }
 
 #[test]
-fn an_object_of_a_real_repository_stays_as_it_is() {
+fn an_object_of_a_real_repository_is_not_changed() {
     let test = "ostree checkout -H";
     if !root_for(test) || !tool_for(test, "ostree") || !tool_for(test, "setpriv") {
         return;

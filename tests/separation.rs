@@ -1,5 +1,5 @@
-//! Who reads packages may do nothing but read them: nothing is executed, nothing is read as root, and the process
-//! that reads has given up everything else.
+//! The process that reads packages can do nothing else: no package code is executed, nothing is
+//! read as root, and the process has given up all other rights.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,12 +32,13 @@ use separation::{Call, StuckMount, calls, can_trace, contains, traced, unread};
 
 const SITE: &str = "root/usr/lib/python3.11/site-packages";
 
-/// Somebody who is neither root nor [`NOBODY`].
+/// A user who is neither root nor [`NOBODY`].
 const STRANGER: u32 = 1234;
 
-// ---- nothing is executed
+// ---- no package code is executed
 
-/// A system in which everything that Python would execute leaves a trace, and a `bin` with a `python3` that does.
+/// A system in which all code that Python would run leaves a trace, and a `bin` with a `python3`
+/// that does.
 fn trapped() -> Tree {
     let tree = Tree::new();
     tree.system("root");
@@ -63,7 +64,7 @@ fn trapped() -> Tree {
         "evil",
         "[g]\nevil = evil:main\n[console_scripts]\nevil = evil:main\n",
     );
-    // Who wants to be told is told by files, and by nothing else.
+    // A registered consumer gets files, and nothing else.
     tree.file(
         "root/usr/lib/epcache/consumers.d/evil.conf",
         "groups = *\nview = json tsv\nstamp = yes\n",
@@ -80,7 +81,7 @@ fn trapped() -> Tree {
     tree
 }
 
-/// What changes files other than by opening them.
+/// System calls that change files without opening them.
 const CHANGES: [&str; 22] = [
     "rename",
     "renameat",
@@ -107,7 +108,7 @@ const CHANGES: [&str; 22] = [
 ];
 
 #[test]
-fn nothing_of_a_package_is_executed_and_nothing_else_is_written() {
+fn no_package_code_is_executed_and_only_the_index_is_written() {
     if !can_trace("execution") {
         return;
     }
@@ -126,7 +127,7 @@ fn nothing_of_a_package_is_executed_and_nothing_else_is_written() {
     ] {
         let tree = trapped();
         tree.dir("out");
-        // The first one finds no index, the second one does.
+        // The first run finds no index, the second one does.
         for round in 0..2 {
             let mut command = traced(
                 &tree,
@@ -149,7 +150,7 @@ fn nothing_of_a_package_is_executed_and_nothing_else_is_written() {
             let processes = calls
                 .iter()
                 .filter(|call| call.name == "fork" || is_fork(call));
-            // A trigger has one more, which the first only waits for.
+            // A trigger has one more, for which the first process only waits.
             let expected = 1 + usize::from(arguments[0] == "trigger");
             assert_eq!(processes.count(), expected, "{arguments:?}: the worker");
             let network = [
@@ -175,7 +176,7 @@ fn nothing_of_a_package_is_executed_and_nothing_else_is_written() {
                 let at = path.parent().unwrap();
                 let expected = at == folder
                     && (name.starts_with("index.") || name == "index" || name == "state")
-                    // What is replaced is never written in place: views and stamps above all.
+                    // A file is replaced, never written in place: views and stamps above all.
                     || ["", "views", "changed"].map(|below| folder.join(below)).contains(&at.into())
                         && name.starts_with('.');
                 assert!(expected || path == Path::new("/dev/null"), "{call:?}");
@@ -196,10 +197,10 @@ fn nothing_of_a_package_is_executed_and_nothing_else_is_written() {
     }
 }
 
-/// A process of its own, not a thread.
-/// What libc falls back from may be more than it seems: `realpath` without `readlink` has no path to give.
+/// A separate process, not a thread. A fallback of libc may do less than it seems: `realpath`
+/// without `readlink` returns no path.
 #[test]
-fn the_worker_asks_for_nothing_that_the_filter_does_not_know() {
+fn the_worker_makes_only_system_calls_that_the_filter_knows() {
     if !can_trace("unknown system calls") {
         return;
     }
@@ -242,7 +243,8 @@ fn a_failed_trigger_tells_the_journal_when_its_worker_is_gone() {
     if !can_trace(test) {
         return;
     }
-    // The running system's own index: in a view of the system where it, and the configuration, are others.
+    // The running system's own index, in a view of the system with another /usr/lib and
+    // configuration.
     let tree = Tree::new();
     tree.file("etc/epcache.conf", "require-sandbox = yes\n");
     tree.dir("layer");
@@ -264,7 +266,7 @@ fn a_failed_trigger_tells_the_journal_when_its_worker_is_gone() {
             .contains("this kernel has no seccomp filters"),
         "{ran:?}"
     );
-    // The first process only waits, and passes on what is printed.
+    // The first process only waits, and passes on output.
     let [first, parent, workers @ ..] = processes.as_slice() else {
         panic!("{ran:?}")
     };
@@ -280,7 +282,7 @@ fn a_failed_trigger_tells_the_journal_when_its_worker_is_gone() {
 
 // ---- nothing is read as root
 
-/// A search directory `site` of which some may only be read by root, by all the ways there are to make it so.
+/// A search directory `site` with files that only root may read, for each reason that there is.
 fn partly_private() -> Tree {
     let tree = Tree::new();
     tree.dist("site", "open", "[g]\nopen = open:main\n");
@@ -294,7 +296,7 @@ fn partly_private() -> Tree {
         set_mode(&secret, 0o600);
         (metadata.join("entry_points.txt"), secret)
     };
-    // What root installs with `umask 077`.
+    // Files that root installs with `umask 077`.
     tree.dist("site", "umask", "[g]\numask = stolen:umask\n");
     for file in ["METADATA", "entry_points.txt"] {
         set_mode(tree.path(&format!("site/umask-1.dist-info/{file}")), 0o600);
@@ -312,7 +314,7 @@ fn partly_private() -> Tree {
         tree.path("closed/linked-1.dist-info"),
         "site/linked-1.dist-info",
     );
-    // What the unread ones shadow.
+    // Files that the unread ones shadow.
     for name in ["umask", "hard", "soft", "linked"] {
         tree.dist("later", name, &format!("[g]\n{name} = later:{name}\n"));
     }
@@ -322,7 +324,7 @@ fn partly_private() -> Tree {
 const UNREAD: [&str; 5] = ["hard", "linked", "shadow", "soft", "umask"];
 
 #[test]
-fn what_only_root_may_read_is_in_no_index_and_shadows_all_the_same() {
+fn files_that_only_root_may_read_are_in_no_index_but_still_shadow() {
     if !root_for("files of root's own") {
         return;
     }
@@ -386,14 +388,14 @@ fn what_only_root_may_read_is_in_no_index_and_shadows_all_the_same() {
 }
 
 #[test]
-fn root_opens_nothing_in_a_search_directory() {
+fn root_opens_no_file_in_a_search_directory() {
     if !can_trace("opens") {
         return;
     }
     let tree = partly_private();
     tree.system("root");
     tree.dir("out");
-    // A tree that only root may enter, too: the directory itself is held, by O_PATH.
+    // Also in a tree that only root may enter: the directory itself is held with O_PATH.
     tree.dist("private/site", "inner", "[g]\ninner = inner:main\n");
     set_mode(tree.path("private"), 0o700);
     for (site, arguments) in [
@@ -449,9 +451,9 @@ fn root_opens_nothing_in_a_search_directory() {
     }
 }
 
-// ---- what is left to the worker
+// ---- the rights that the worker keeps
 
-/// What `/proc` says of a process.
+/// What `/proc` shows of a process.
 struct Seen {
     status: BTreeMap<String, String>,
     limits: String,
@@ -493,7 +495,7 @@ impl Seen {
     }
 }
 
-/// A worker that waits for a file server that is gone, and the parent that waits for it.
+/// A worker that waits for a dead file server, and the parent that waits for it.
 struct Waiting {
     parent: Child,
     worker: u32,
@@ -501,7 +503,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// `prefix` is what starts epcache, in a shell.
+    /// `prefix` starts epcache, in a shell.
     fn new(test: &str, tree: &Tree, prefix: &str, user: Option<u32>) -> Option<Self> {
         tree.dist("source", "stuck", "[g]\nstuck = stuck:main\n");
         for name in ["source", "source/stuck-1.dist-info"] {
@@ -545,8 +547,8 @@ impl Drop for Waiting {
     }
 }
 
-/// What holds for every worker, whoever it is.
-fn has_given_everything_up(seen: &Seen, kept: usize) {
+/// What holds for every worker, as any user.
+fn has_given_up_all_rights(seen: &Seen, kept: usize) {
     for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
         assert_eq!(seen.status(set), "0000000000000000", "{set}");
     }
@@ -565,7 +567,7 @@ fn has_given_everything_up(seen: &Seen, kept: usize) {
         .values()
         .map(|path| path.to_str().unwrap())
         .collect();
-    // Ends of pipes whose other ends are closed, three times, and the pipe to the parent.
+    // Three ends of pipes whose other ends are closed, and the pipe to the parent.
     let dead = [0, 1, 2].map(|number| seen.descriptors[&number].to_str().unwrap());
     assert!(dead.iter().all(|end| end.starts_with("pipe:")), "{names:?}");
     names.retain(|name| !dead.contains(name) && !name.contains("/site"));
@@ -573,7 +575,7 @@ fn has_given_everything_up(seen: &Seen, kept: usize) {
         names.len() == 1 && names[0].starts_with("pipe:"),
         "{names:?}"
     );
-    // The file that it waits for, its directory, what is held open; and dead pipes three times.
+    // The file that it waits for, its directory, descriptors that are held, and three dead pipes.
     assert!(
         seen.descriptors.len() <= 3 + 1 + 2 + kept,
         "{:?}",
@@ -595,7 +597,7 @@ fn has_given_everything_up(seen: &Seen, kept: usize) {
             .find(|line| line.starts_with(limit))
             .unwrap();
         let mut values = line[limit.len()..].split_whitespace();
-        // One second more until it is killed, for the signal that says why.
+        // One second more until it is killed, so that a signal names the reason first.
         let most = if limit == "Max cpu time" { "61" } else { value };
         let is_limited = values.next() == Some(value) && values.next() == Some(most);
         assert!(
@@ -603,7 +605,7 @@ fn has_given_everything_up(seen: &Seen, kept: usize) {
             "{line}"
         );
     }
-    // Who may not be looked into belongs to root.
+    // A process that cannot be traced belongs to root in /proc.
     assert_eq!(seen.owner, 0);
 }
 
@@ -611,7 +613,7 @@ fn has_given_everything_up(seen: &Seen, kept: usize) {
 const LEAKS: &str = "exec 9</etc/shadow 900</etc/shadow; ulimit -Sn 256; exec";
 
 #[test]
-fn a_worker_of_root_s_is_nobody_in_particular_and_holds_nothing() {
+fn a_worker_of_root_is_another_user_and_holds_no_files() {
     let tree = Tree::new();
     let test = "a live worker of root's";
     let Some(waiting) = Waiting::new(test, &tree, LEAKS, None) else {
@@ -619,7 +621,7 @@ fn a_worker_of_root_s_is_nobody_in_particular_and_holds_nothing() {
     };
     let worker = Seen::of(&waiting.worker.to_string());
     let parent = Seen::of(&waiting.parent.id().to_string());
-    has_given_everything_up(&worker, 1);
+    has_given_up_all_rights(&worker, 1);
     let ids = fs::read_to_string("/etc/passwd").unwrap();
     let ids = ids
         .lines()
@@ -631,7 +633,7 @@ fn a_worker_of_root_s_is_nobody_in_particular_and_holds_nothing() {
     assert_eq!(worker.status("Groups"), "");
     assert_eq!(worker.status("CapBnd"), "0000000000000000");
     assert_eq!(worker.session, waiting.worker, "a session of its own");
-    // Its helpers are as it is.
+    // Its helper threads have the same rights.
     for entry in fs::read_dir(format!("/proc/{}/task", waiting.worker)).unwrap() {
         let thread = entry.unwrap().file_name().into_string().unwrap();
         let thread = Seen::of(&format!("{0}/task/{thread}", waiting.worker));
@@ -639,7 +641,7 @@ fn a_worker_of_root_s_is_nobody_in_particular_and_holds_nothing() {
             assert_eq!(thread.status(name), worker.status(name), "{name}");
         }
     }
-    // Who waits for it needs one capability of root's, to end it.
+    // The process that waits for it keeps one capability of root's, to end it.
     for (set, kept) in [
         ("CapPrm", "20"),
         ("CapEff", "20"),
@@ -656,7 +658,7 @@ fn a_worker_of_root_s_is_nobody_in_particular_and_holds_nothing() {
 }
 
 #[test]
-fn descriptors_are_closed_where_close_range_is_not_to_be_had() {
+fn descriptors_are_closed_without_close_range() {
     for errno in [Errno::ENOSYS, Errno::EPERM] {
         let tree = Tree::new();
         let filter = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/separation/filtered.py");
@@ -665,12 +667,12 @@ fn descriptors_are_closed_where_close_range_is_not_to_be_had() {
         let Some(waiting) = Waiting::new("leaked descriptors", &tree, &prefix, None) else {
             return;
         };
-        has_given_everything_up(&Seen::of(&waiting.worker.to_string()), 1);
+        has_given_up_all_rights(&Seen::of(&waiting.worker.to_string()), 1);
     }
 }
 
 #[test]
-fn a_worker_of_somebody_else_s_has_given_up_the_same() {
+fn a_worker_of_another_user_has_given_up_the_same() {
     let tree = Tree::new();
     tree.dir("out");
     if root_for("a live worker of a user's") {
@@ -681,7 +683,7 @@ fn a_worker_of_somebody_else_s_has_given_up_the_same() {
         return;
     };
     let worker = Seen::of(&waiting.worker.to_string());
-    has_given_everything_up(&worker, 1);
+    has_given_up_all_rights(&worker, 1);
     assert_eq!(
         worker.status("Uid"),
         [STRANGER.to_string().as_str(); 4].join("\t")
@@ -695,14 +697,14 @@ fn a_worker_of_somebody_else_s_has_given_up_the_same() {
 }
 
 #[test]
-fn a_worker_goes_when_its_parent_is_killed() {
+fn a_worker_ends_when_its_parent_is_killed() {
     let tree = Tree::new();
     let Some(mut waiting) = Waiting::new("an orphan", &tree, "exec", None) else {
         return;
     };
     waiting.parent.kill().unwrap();
     waiting.parent.wait().unwrap();
-    // It cannot answer a signal while it waits for the dead server: the signal has come.
+    // It cannot handle a signal while it waits for the dead server, but the signal has arrived.
     let pending =
         fs::read_to_string(format!("/proc/{}/status", waiting.worker)).unwrap_or_default();
     let kill = 1u64 << 8;
@@ -718,9 +720,9 @@ fn a_worker_goes_when_its_parent_is_killed() {
     );
 }
 
-// ---- what is left to the parent
+// ---- the rights that the parent keeps
 
-/// A job that does nothing, under usual terms but for where the parent writes.
+/// A job that does nothing, with the usual terms except for where the parent writes.
 fn run_a_job(writable: &Path) -> Privileges {
     let policy = Policy {
         drop_privileges: cli::is_root(),
@@ -752,7 +754,7 @@ fn run_a_job(writable: &Path) -> Privileges {
 }
 
 #[test]
-fn the_parent_writes_where_it_is_to_write_and_executes_nothing() {
+fn the_parent_writes_only_where_it_should_and_executes_nothing() {
     if !root_for("what the parent may") {
         return;
     }
@@ -760,7 +762,7 @@ fn the_parent_writes_where_it_is_to_write_and_executes_nothing() {
     tree.dir("in");
     tree.dir("out");
     tree.file("out/there", "");
-    // A thread is confined for itself.
+    // A thread is confined alone.
     let confined = std::thread::scope(|scope| {
         let body = || {
             assert!(matches!(

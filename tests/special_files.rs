@@ -1,7 +1,7 @@
-//! FIFOs, devices and sockets in place of files: none is ever opened, whoever reads, and whatever for.
+//! FIFOs, devices and sockets in place of files: no command opens any of them.
 //!
-//! To open a device can set it off (a tape, a watchdog), and to open a FIFO wakes its writer. So each test
-//! looks at the system calls, and a writer waits at each FIFO until the end.
+//! Opening a device can start it (a tape, a watchdog), and opening a FIFO wakes its writer. So each
+//! test looks at the system calls, and a writer waits at each FIFO until the end.
 
 #![allow(
     clippy::unwrap_used,
@@ -48,16 +48,17 @@ const KINDS: [Kind; 5] = [
     Kind::Socket,
 ];
 
-/// Something that is not a file, in a file's place.
+/// A special file in place of a regular one.
 struct Special {
-    /// What must not be opened.
+    /// The path that must not be opened.
     path: PathBuf,
-    /// Of a FIFO: held (O_PATH) for when another file has taken its place, and who waits for a reader.
+    /// Of a FIFO: a descriptor (O_PATH) for when another file has replaced it, and the waiting
+    /// writer.
     writer: Option<(File, JoinHandle<()>)>,
 }
 
 impl Special {
-    /// None where this file system or this user can have no such device.
+    /// `None` if this file system or this user cannot have such a device.
     fn new(kind: Kind, place: &Path) -> Option<Self> {
         let _ = fs::remove_file(place);
         fs::create_dir_all(place.parent().unwrap()).unwrap();
@@ -95,7 +96,7 @@ impl Special {
         Some(Self { path, writer })
     }
 
-    /// Whether nothing has opened it, as far as its writer can tell.
+    /// Checks that nothing has opened it, as far as its writer can tell.
     fn check(&self, what: &str) {
         let waits = self.writer.as_ref().is_none_or(|(_, it)| !it.is_finished());
         assert!(waits, "{what}: the FIFO was opened");
@@ -107,7 +108,7 @@ impl Drop for Special {
         let Some((held, writer)) = self.writer.take() else {
             return;
         };
-        // Open until the writer is through: it may only be about to wait.
+        // Keep the FIFO open until the writer has finished: it may not wait yet.
         let reader = File::options()
             .read(true)
             .custom_flags(O_NONBLOCK)
@@ -117,7 +118,7 @@ impl Drop for Special {
     }
 }
 
-/// A system with one good distribution and one that is made bad, with each file that epcache reads.
+/// A system with a good distribution and one to damage, with each file that epcache reads.
 fn system() -> Tree {
     let tree = Tree::new();
     tree.system("root");
@@ -129,7 +130,7 @@ fn system() -> Tree {
     tree
 }
 
-/// What opened the thing by its own name or by that of the link to it, other than to look at it.
+/// The calls that opened the file by its own name or by that of the link, except to look at it.
 fn opened(tree: &Tree, special: &Special, place: &Path, ran: &Ran, what: &str) -> Vec<String> {
     let processes = calls(what, tree, ran).unwrap_or_default();
     let all = processes.iter().flatten();
@@ -140,8 +141,8 @@ fn opened(tree: &Tree, special: &Special, place: &Path, ran: &Ran, what: &str) -
         .collect()
 }
 
-/// Runs epcache with each kind of special thing in each of these places.
-fn none_is_opened(
+/// Runs epcache with each kind of special file in each of these places.
+fn assert_none_is_opened(
     test: &str,
     make: fn() -> Tree,
     places: &[&str],
@@ -174,8 +175,8 @@ fn none_is_opened(
 }
 
 #[test]
-fn a_refresh_opens_none_in_place_of_a_package_file() {
-    none_is_opened(
+fn a_refresh_opens_no_special_file_in_place_of_a_package_file() {
+    assert_none_is_opened(
         "package files",
         system,
         &[
@@ -192,8 +193,8 @@ fn a_refresh_opens_none_in_place_of_a_package_file() {
 }
 
 #[test]
-fn a_refresh_opens_none_in_place_of_a_system_file() {
-    none_is_opened(
+fn a_refresh_opens_no_special_file_in_place_of_a_system_file() {
+    assert_none_is_opened(
         "system files",
         system,
         &[
@@ -209,14 +210,14 @@ fn a_refresh_opens_none_in_place_of_a_system_file() {
         ],
         &["refresh", "-q", "--root", "root"],
         None,
-        // Without an interpreter or without a lock there is nothing to publish.
+        // Without an interpreter or a lock there is nothing to publish.
         &[0, 1, 2],
     );
 }
 
 #[test]
-fn a_live_query_opens_none_in_place_of_a_package_file() {
-    none_is_opened(
+fn a_live_query_opens_no_special_file_in_place_of_a_package_file() {
+    assert_none_is_opened(
         "package files, read live",
         system,
         &[
@@ -232,31 +233,31 @@ fn a_live_query_opens_none_in_place_of_a_package_file() {
 }
 
 #[test]
-fn a_query_opens_none_in_place_of_an_index() {
+fn a_query_opens_no_special_file_in_place_of_an_index() {
     let make = || {
         let tree = system();
         tree.dir("to");
         tree
     };
     let by_path = ["query", "g", "--path", SITE, "--index", "to/index"];
-    none_is_opened("--index", make, &["to/index"], &by_path, None, &[0]);
+    assert_none_is_opened("--index", make, &["to/index"], &by_path, None, &[0]);
     let live = ["query", "g", "--path", SITE];
     let variable = Some("EPCACHE_INDEX");
-    none_is_opened("EPCACHE_INDEX", make, &["to/index"], &live, variable, &[0]);
+    assert_none_is_opened("EPCACHE_INDEX", make, &["to/index"], &live, variable, &[0]);
     let verify = ["verify", "to/index"];
-    none_is_opened("verify", make, &["to/index"], &verify, None, &[1, 2]);
+    assert_none_is_opened("verify", make, &["to/index"], &verify, None, &[1, 2]);
     let export = ["export", "--index", "to/index"];
-    none_is_opened("export", make, &["to/index"], &export, None, &[1, 2]);
+    assert_none_is_opened("export", make, &["to/index"], &export, None, &[1, 2]);
 }
 
 #[test]
-fn a_query_of_an_environment_opens_none_of_its_files() {
+fn a_query_of_an_environment_opens_no_special_file_in_it() {
     let make = || {
         let tree = Tree::new();
         tree.venv("env");
         tree
     };
-    none_is_opened(
+    assert_none_is_opened(
         "an environment",
         make,
         &["env/pyvenv.cfg", "env/bin/python3.11", "env/bin/python"],
@@ -267,7 +268,7 @@ fn a_query_of_an_environment_opens_none_of_its_files() {
 }
 
 #[test]
-fn files_that_links_lead_to_are_read() {
+fn regular_files_behind_links_are_read() {
     for arguments in [
         &["query", "g", "--path", SITE][..],
         &["query", "g", "--root", "root"],
@@ -281,7 +282,7 @@ fn files_that_links_lead_to_are_read() {
             fs::rename(&inside, tree.path(&format!("{store}/{file}"))).unwrap();
             symlink(format!("../../../store/{file}"), &inside).unwrap();
         }
-        // A metadata directory that is a link itself, as stow and Nix have them.
+        // A metadata directory that is itself a link, as with stow and Nix.
         let other = tree.dist("root/usr/lib/store", "other", "[g]\nother = other:main\n");
         assert!(other.is_dir());
         symlink(

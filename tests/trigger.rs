@@ -1,5 +1,6 @@
-//! `epcache trigger`: what rpm and dpkg say leads to a refresh or to none, and whatever goes wrong, the package manager
-//! goes on, the old index stays and is suspected, and one line says what happened.
+//! `epcache trigger`: the reports of rpm and dpkg lead to a refresh or not. After any failure the
+//! package manager goes on, the old index stays and is marked suspect, and one line says what
+//! happened.
 
 #![allow(
     clippy::unwrap_used,
@@ -31,7 +32,7 @@ const RPM: [&str; 4] = ["trigger", "rpm", "--root", "root"];
 const DPKG: [&str; 4] = ["trigger", "dpkg", "--root", "root"];
 const SUSPECT_AT: usize = epcache::index::format::SUSPECT_AT as usize;
 
-/// A system with an index that is out of date by one distribution, `new`.
+/// A system with an index that lacks one distribution, `new`.
 fn outdated() -> Tree {
     let tree = Tree::new();
     tree.system("root");
@@ -41,7 +42,7 @@ fn outdated() -> Tree {
     tree
 }
 
-/// Runs a command with this on standard input, and does not mind if it is not read.
+/// Runs a command with this on standard input. The command need not read it.
 fn fed(command: &mut Command, input: &[u8]) -> Ran {
     command.stdin(Stdio::piped());
     let mut child = command
@@ -64,12 +65,12 @@ fn fed(command: &mut Command, input: &[u8]) -> Ran {
     }
 }
 
-/// What the published index says without looking at the directories.
+/// The content of the published index, without a look at the directories.
 fn indexed(tree: &Tree) -> Vec<String> {
     names_found(tree, "trust")
 }
 
-/// What a lookup says.
+/// The answer of a lookup.
 fn looked_up(tree: &Tree) -> Vec<String> {
     names_found(tree, "auto")
 }
@@ -130,7 +131,7 @@ fn rpm_refreshes_when_the_list_has_metadata_a_pth_file_or_a_search_directory() {
 }
 
 #[test]
-fn rpm_returns_at_once_where_nothing_relevant_was_touched() {
+fn rpm_returns_at_once_if_nothing_relevant_was_touched() {
     let tree = outdated();
     let before = fs::read(tree.path(INDEX)).unwrap();
     let before_names = names(tree.path("root/usr/lib/epcache"));
@@ -139,7 +140,7 @@ fn rpm_returns_at_once_where_nothing_relevant_was_touched() {
     assert_eq!(fs::read(tree.path(INDEX)).unwrap(), before);
     assert_eq!(names(tree.path("root/usr/lib/epcache")), before_names);
     assert_eq!(indexed(&tree), ["sys"]);
-    // Not even looked at: there is no such root.
+    // Nothing was looked at: there is no such root.
     let ran = fed(
         &mut tree.epcache(&["trigger", "rpm", "--root", "gone"]),
         list.as_bytes(),
@@ -179,7 +180,7 @@ fn without_a_list_everything_is_read() {
 }
 
 #[test]
-fn a_list_that_is_slow_to_come_is_waited_for_whatever_standard_input_is_set_to() {
+fn a_slow_list_is_waited_for_with_any_mode_of_standard_input() {
     let tree = outdated();
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
@@ -199,7 +200,7 @@ fn a_list_that_is_slow_to_come_is_waited_for_whatever_standard_input_is_set_to()
 }
 
 #[test]
-fn lines_that_are_no_text_have_no_end_or_have_no_measure_are_lines_like_others() {
+fn lines_without_text_or_end_or_of_any_length_are_accepted() {
     for list in [
         [SITE.as_bytes(), b"/\xff\xfe-1.dist-info/\0"].concat(),
         b"x".repeat(5 << 20),
@@ -217,7 +218,7 @@ fn lines_that_are_no_text_have_no_end_or_have_no_measure_are_lines_like_others()
 }
 
 #[test]
-fn the_arguments_of_rpm_s_triggers_mean_nothing() {
+fn the_arguments_of_rpm_triggers_are_ignored() {
     for arguments in [&["0"][..], &["1", "nonsense"], &["triggered", ""]] {
         let tree = outdated();
         let irrelevant = format!("{SITE}/a.py\n");
@@ -286,7 +287,7 @@ fn the_longest_list_ever_seen_costs_neither_memory_nor_a_broken_pipe() {
 // ---- dpkg
 
 #[test]
-fn dpkg_s_arguments_lead_to_a_refresh() {
+fn the_arguments_of_dpkg_lead_to_a_refresh() {
     for arguments in [
         &[
             "triggered",
@@ -309,7 +310,7 @@ fn dpkg_s_arguments_lead_to_a_refresh() {
 }
 
 #[test]
-fn options_count_wherever_they_stand_and_are_never_words_of_the_package_manager() {
+fn options_count_at_any_place_and_are_never_words_of_the_package_manager() {
     for arguments in [
         &["dpkg", "configure", "1", "--root", "root"][..],
         &["dpkg", "configure", "1", "--root=root"],
@@ -331,7 +332,7 @@ fn options_count_wherever_they_stand_and_are_never_words_of_the_package_manager(
 }
 
 #[test]
-fn an_unknown_option_or_one_that_is_out_of_place_refreshes_nothing() {
+fn an_unknown_or_misplaced_option_refreshes_nothing() {
     let tree = outdated();
     for (arguments, said) in [
         (&["--roots", "gone"][..], "unexpected argument '--roots'"),
@@ -341,7 +342,7 @@ fn an_unknown_option_or_one_that_is_out_of_place_refreshes_nothing() {
         (&["--", "configure", "--strict"], "options stand before"),
         (&["configure", "--root", ""], "a value is required for"),
     ] {
-        // Where it would work if it took what it does not know for words.
+        // Where it would work if it treated unknown options as words.
         let mut command = tree.epcache(&["trigger", "dpkg"]);
         command.args(arguments);
         let ran = run(command.env("DPKG_ROOT", tree.path("root")));
@@ -356,14 +357,14 @@ fn an_unknown_option_or_one_that_is_out_of_place_refreshes_nothing() {
 }
 
 #[test]
-fn dpkg_s_root_is_the_root() {
+fn the_root_of_dpkg_is_used() {
     let tree = outdated();
     let ran = run(tree
         .epcache(&["trigger", "dpkg", "configure", ""])
         .env("DPKG_ROOT", tree.path("root")));
     silent(&ran);
     assert_eq!(indexed(&tree), ["new", "sys"]);
-    // The command line has the last word.
+    // The command line has priority.
     let tree = outdated();
     let ran = run(tree.epcache(&DPKG).env("DPKG_ROOT", tree.path("gone")));
     silent(&ran);
@@ -390,7 +391,7 @@ fn the_first_trigger_makes_the_first_index() {
 // ---- the switch
 
 #[test]
-fn switched_off_it_reads_the_list_does_nothing_and_says_so_in_one_line() {
+fn a_trigger_that_is_switched_off_reads_the_list_and_reports_in_one_line() {
     let list = format!("{SITE}/a-1.dist-info/METADATA\n").repeat(20_000);
     let check = |tree: &Tree, ran: &Ran, why: &str| {
         assert_eq!(ran.code, 0);
@@ -453,7 +454,7 @@ fn silent_or(ran: &Ran, text: &str) {
 }
 
 #[test]
-fn a_switch_that_is_not_understood_is_named_and_left_on() {
+fn an_invalid_switch_is_named_and_counts_as_on() {
     let tree = outdated();
     tree.file(
         "root/etc/epcache.conf",
@@ -469,9 +470,10 @@ fn a_switch_that_is_not_understood_is_named_and_left_on() {
     assert_eq!(indexed(&tree), ["new", "sys"]);
 }
 
-// ---- what goes wrong
+// ---- failures
 
-/// The trigger has failed and done no harm: status 0, one line, the old index suspected, the new answer given.
+/// Checks that the trigger has failed without harm: status 0, one line, the old index is suspect,
+/// and lookups give the new answer.
 fn failed_without_harm(tree: &Tree, ran: &Ran, why: &str) {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.complaint().contains(why), "{ran:?}");
@@ -485,8 +487,8 @@ fn failed_without_harm(tree: &Tree, ran: &Ran, why: &str) {
     assert_eq!(run(&mut tree.epcache(&["verify", "-q", INDEX])).code, 0);
 }
 
-/// And the next one mends it.
-fn mended_by_the_next(tree: &Tree) {
+/// The next trigger repairs it.
+fn repaired_by_the_next(tree: &Tree) {
     silent(&run(&mut tree.epcache(&DPKG)));
     assert_eq!(indexed(tree), ["new", "sys"]);
     assert!(!is_suspect(tree));
@@ -497,7 +499,7 @@ fn mended_by_the_next(tree: &Tree) {
 }
 
 #[test]
-fn whoever_holds_the_lock_is_not_waited_for_long() {
+fn a_trigger_does_not_wait_long_for_the_lock() {
     let tree = outdated();
     let lock = File::options()
         .write(true)
@@ -525,11 +527,11 @@ fn whoever_holds_the_lock_is_not_waited_for_long() {
     assert_eq!(ran.code, 2, "{ran:?}");
     ran.complaint();
     drop(held);
-    mended_by_the_next(&tree);
+    repaired_by_the_next(&tree);
 }
 
 #[test]
-fn a_lock_that_is_let_go_in_time_is_waited_for() {
+fn a_lock_that_is_released_in_time_is_waited_for() {
     let tree = outdated();
     let lock = File::options()
         .write(true)
@@ -546,7 +548,7 @@ fn a_lock_that_is_let_go_in_time_is_waited_for() {
 }
 
 #[test]
-fn killed_at_any_step_it_leaves_the_old_index_suspected() {
+fn a_trigger_killed_at_any_step_leaves_the_old_index_suspect() {
     let name = "a killed trigger";
     if !tool_for(name, "strace") {
         return;
@@ -564,12 +566,12 @@ fn killed_at_any_step_it_leaves_the_old_index_suspected() {
         assert_eq!(indexed(&tree), ["sys"], "{step}");
         assert!(is_suspect(&tree), "{step}");
         assert_eq!(looked_up(&tree), ["new", "sys"], "{step}");
-        mended_by_the_next(&tree);
+        repaired_by_the_next(&tree);
     }
 }
 
 #[test]
-fn a_suspect_index_that_would_come_out_the_same_is_written_anew() {
+fn a_suspect_index_is_written_again_even_if_nothing_changed() {
     let tree = outdated();
     silent(&run(&mut tree.epcache(&DPKG)));
     let fresh = fs::read(tree.path(INDEX)).unwrap();
@@ -583,13 +585,13 @@ fn a_suspect_index_that_would_come_out_the_same_is_written_anew() {
 }
 
 #[test]
-fn on_a_full_disk_the_old_index_stays_and_is_suspected() {
+fn on_a_full_disk_the_old_index_stays_and_is_suspect() {
     let name = "a trigger on a full disk";
     if !root_for(name) || !tool_for(name, "unshare") {
         return;
     }
     let tree = outdated();
-    // Not even the state can be written: one line is all there is.
+    // Not even the state can be written: the line is all there is.
     let line = "mkdir -m 755 small; mount -t tmpfs -o size=64k,mode=755 none small; \
                 cp -a root/usr/lib/epcache/. small/; mount --bind small root/usr/lib/epcache; \
                 dd if=/dev/zero of=small/fill bs=4k 2>/dev/null || true; \
@@ -640,7 +642,7 @@ fn on_a_read_only_file_system_the_old_index_stays() {
     assert_eq!(ran.stdout, "status 0\nnew sys ", "{ran:?}");
     assert!(ran.complaint().contains("Read-only file system"), "{ran:?}");
     assert_eq!(fs::read(tree.path(INDEX)).unwrap(), before);
-    // With /var to write to, there is an index and a state.
+    // With a writable /var, there is an index and a state.
     let ran = run(&mut tree.with_mounts(&format!("{}{trigger}", remount("root/usr"))));
     assert_eq!(
         (ran.stdout.as_str(), ran.stderr.as_str()),
@@ -654,7 +656,7 @@ fn on_a_read_only_file_system_the_old_index_stays() {
 }
 
 #[test]
-fn where_it_may_not_write_it_says_so_and_goes_on() {
+fn without_write_permission_it_says_so_and_goes_on() {
     let tree = outdated();
     let ran = run(&mut tree.as_user(&DPKG));
     if !cli::is_root() {
@@ -670,7 +672,7 @@ fn where_it_may_not_write_it_says_so_and_goes_on() {
 }
 
 #[test]
-fn a_search_directory_that_cannot_be_read_is_a_failure_of_its_own() {
+fn an_unreadable_search_directory_is_a_separate_failure() {
     let tree = outdated();
     tree.link("loop", "root/opt/loop");
     tree.file("root/etc/epcache.conf", "directories = /opt/loop\n");
@@ -686,7 +688,7 @@ fn a_search_directory_that_cannot_be_read_is_a_failure_of_its_own() {
 }
 
 #[test]
-fn others_bad_packages_are_not_the_package_manager_s_news() {
+fn bad_packages_are_not_reported_to_the_package_manager() {
     let tree = outdated();
     tree.dist(&format!("root{SITE}"), "bad", "[g]\nno equals sign\n");
     silent(&run(&mut tree.epcache(&DPKG)));
@@ -694,7 +696,7 @@ fn others_bad_packages_are_not_the_package_manager_s_news() {
 }
 
 #[test]
-fn a_mistake_in_a_script_s_call_stops_no_transaction() {
+fn a_wrong_call_in_a_script_stops_no_transaction() {
     let tree = outdated();
     for (arguments, code) in [
         (&["trigger"][..], 0),
@@ -714,7 +716,7 @@ fn a_mistake_in_a_script_s_call_stops_no_transaction() {
 // ---- state, status, journal
 
 #[test]
-fn status_tells_when_triggers_ran_last_and_what_came_of_it() {
+fn status_shows_the_last_runs_of_triggers_and_their_results() {
     let tree = outdated();
     assert_eq!(triggers(&tree)["last_runs"]["refresh"]["result"], "ok");
     silent(&run(&mut tree.epcache(&DPKG)));
@@ -737,7 +739,7 @@ fn status_tells_when_triggers_ran_last_and_what_came_of_it() {
         .find(|line| line.starts_with("  ok         dpkg  "))
         .unwrap();
     assert!(line.contains(" ago, in "), "{line}");
-    // What somebody else has written there reaches no terminal as it is.
+    // Text that another program has written there does not reach a terminal unchanged.
     fs::write(
         &state,
         "[rpm]\ntime = 1\nresult = failed\nmessage = a\x1b[2Jb\n",
@@ -748,7 +750,7 @@ fn status_tells_when_triggers_ran_last_and_what_came_of_it() {
 }
 
 #[test]
-fn a_refresh_of_something_else_leaves_no_state() {
+fn a_refresh_of_another_scope_writes_no_state() {
     let tree = outdated();
     let state = tree.path("root/usr/lib/epcache/state");
     fs::remove_file(&state).unwrap();
@@ -766,7 +768,7 @@ fn a_refresh_of_something_else_leaves_no_state() {
 }
 
 #[test]
-fn with_a_source_date_the_state_says_the_same_whenever_it_is_written() {
+fn with_a_source_date_the_state_is_the_same_at_any_time() {
     let tree = outdated();
     silent(&run(tree.epcache(&DPKG).env("SOURCE_DATE_EPOCH", "77")));
     let state = fs::read_to_string(tree.path("root/usr/lib/epcache/state")).unwrap();
@@ -777,7 +779,7 @@ fn with_a_source_date_the_state_says_the_same_whenever_it_is_written() {
 }
 
 #[test]
-fn status_tells_who_has_the_triggers() {
+fn status_shows_which_triggers_are_installed() {
     let tree = outdated();
     assert_eq!(triggers(&tree)["installed"], Value::Array(vec![]));
     tree.file(
@@ -816,8 +818,8 @@ fn a_failure_reaches_the_journal_or_syslog_but_not_from_a_chroot() {
         let length = socket.recv(&mut buffer).ok()?;
         Some(String::from_utf8(buffer[..length].to_vec()).unwrap())
     };
-    // The system itself is read here, but its places for indexes cannot be written to. A PID namespace of its own,
-    // because not everybody may see where the first process has its root.
+    // The system itself is read here, but its places for indexes cannot be written to. In a new PID
+    // namespace, because not every user may see the root of the first process.
     let places = "mount --bind run /run; mount --bind dev /dev; \
                   for place in /usr /var; do mount --bind $place $place; mount -o remount,ro,bind $place; done; ";
     let namespace = |line: &str| {
@@ -837,7 +839,7 @@ fn a_failure_reaches_the_journal_or_syslog_but_not_from_a_chroot() {
     assert_eq!(message.lines().count(), 3, "{message}");
     assert!(message.contains("Read-only file system"), "{message}");
 
-    // In a chroot, the same sockets are somebody else's.
+    // In a chroot, the same sockets belong to another system.
     let chrooted = "mkdir slash; mount -t tmpfs none slash; cp \"$EPCACHE\" slash/epcache; \
                     for name in usr lib lib64 bin var proc run dev; do \
                     if [ -h /$name ]; then cp -P /$name slash/; \

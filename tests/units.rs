@@ -1,5 +1,5 @@
-//! The units that see what no package manager does, under a real systemd: booted in a container whose root is a
-//! layer over this machine's own.
+//! The units for changes that no package manager reports, under a real systemd, in a container
+//! whose root is a layer over this machine's own.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,7 +28,7 @@ const UNITS: [&str; 5] = [
     "epcache-boot.timer",
 ];
 
-/// What the scripts have in common.
+/// Shared by the scripts.
 const HELPERS: &str = r#"
 # make NAME: a distribution, in no search directory yet
 make() {
@@ -55,8 +55,8 @@ known() { epcache query test.units "$@" --index /usr/lib/epcache/index --freshne
 "#;
 
 #[test]
-fn systemd_finds_no_fault_with_the_units() {
-    let test = "systemd_finds_no_fault_with_the_units";
+fn systemd_verifies_the_units() {
+    let test = "systemd_verifies_the_units";
     let Some(container) = Container::new(test) else {
         return;
     };
@@ -79,8 +79,8 @@ fn systemd_finds_no_fault_with_the_units() {
 }
 
 #[test]
-fn what_no_package_manager_sees_gets_into_the_index() {
-    let test = "what_no_package_manager_sees_gets_into_the_index";
+fn changes_without_a_package_manager_get_into_the_index() {
+    let test = "changes_without_a_package_manager_get_into_the_index";
     let Some(container) = Container::new(test) else {
         return;
     };
@@ -121,7 +121,7 @@ mv /var/staging/* "$site"
 settled
 echo "burst: $(known) known after $(($(runs) - before)) refreshes, $(healthy)"
 
-# From here on bursts are over at once: to save time, and to have more starts than systemd's limits allow.
+# From here on bursts end at once, to save time and to exceed systemd's limit of starts.
 mkdir -p /run/systemd/system/epcache.service.d /run/systemd/system/epcache-settle.service.d
 printf '[Service]\nExecStart=\nExecStart=/usr/bin/sleep 0.2\n' >/run/systemd/system/epcache-settle.service.d/quick.conf
 systemctl daemon-reload
@@ -213,14 +213,14 @@ journalctl --no-pager -o cat -u epcache.service -u epcache.path -u epcache-settl
     );
 }
 
-/// docs/administration.md, "Without systemd": nothing of systemd runs here.
+/// docs/administration.md, "Without systemd": no part of systemd runs here.
 #[test]
 fn without_systemd_a_loop_and_cron_do_the_same() {
     let test = "without_systemd_a_loop_and_cron_do_the_same";
     let Some(container) = Container::new(test) else {
         return;
     };
-    // Nothing may be started in it but what is tried.
+    // Only the tested programs may run in it.
     let _ = fs::remove_dir_all(container.root().join("run/systemd/system"));
     let watch = recipes::blocks("docs/administration.md", "Without systemd", "sh").concat();
     container.write("/watch", &watch);
@@ -263,7 +263,8 @@ umount /proc
     }
 }
 
-/// The places where pip installs for the whole system, for the Pythons of the package's list of triggers.
+/// The places where pip installs for the whole system, for each Python in the package's trigger
+/// list.
 #[test]
 fn the_path_unit_watches_where_pip_installs_for_each_python_of_the_trigger_list() {
     let triggers = fs::read_to_string(repository().join("debian/epcache.triggers")).unwrap();
@@ -280,7 +281,7 @@ fn the_path_unit_watches_where_pip_installs_for_each_python_of_the_trigger_list(
             expected.insert(format!("/usr/local/{lib}/python{python}/site-packages"));
         }
     }
-    // Debian's directories of other people's packages: both lists have the same.
+    // Debian's directories of other packages: both lists have the same.
     let debian: BTreeSet<_> = pythons.iter().filter(|name| !name.ends_with('t')).collect();
     let debian = debian.iter().map(|name| format!("{name}/dist-packages"));
     let debian: BTreeSet<_> = debian.collect();
@@ -299,13 +300,13 @@ fn the_path_unit_watches_where_pip_installs_for_each_python_of_the_trigger_list(
         .lines()
         .filter_map(|it| it.strip_prefix("PathChanged="));
     let watched: Vec<_> = lines.map(str::to_owned).collect();
-    // Each is an inotify instance of process 1, which has 128 for all of the machine's units.
+    // Each is an inotify instance of process 1, which has 128 for all units of the machine.
     assert!(watched.len() <= 40, "{}", watched.len());
     assert_eq!(watched.len(), expected.len(), "a path is there twice");
     assert_eq!(watched.into_iter().collect::<BTreeSet<_>>(), expected);
 }
 
-/// What `systemd-analyze verify` says of a boot in which one directory is a mount on the network.
+/// The output of `systemd-analyze verify` for a boot where one directory is a network mount.
 fn boot_with_network_mount(directory: &str, change: impl Fn(&str) -> String) -> String {
     let tree = support::public_directory();
     let root = tree.path();
@@ -321,7 +322,8 @@ fn boot_with_network_mount(directory: &str, change: impl Fn(&str) -> String) -> 
         let text = fs::read_to_string(unit.path()).unwrap();
         fs::write(system.join(unit.file_name()), change(&text)).unwrap();
     }
-    // As fstab's generator writes it for `server:/tool DIRECTORY nfs _netdev`, and a service for the network.
+    // As fstab's generator writes it for `server:/tool DIRECTORY nfs _netdev`, and a service for
+    // the network.
     let name = directory.trim_start_matches('/').replace('/', "-");
     let network = "After=network-online.target\nWants=network-online.target\n";
     fs::write(
@@ -375,7 +377,7 @@ fn a_network_mount_makes_no_ordering_cycle_at_boot() {
         let said = boot_with_network_mount(directory, str::to_owned);
         assert_eq!(said, "", "{directory}");
     }
-    // The check sees what it is here for: path units with default dependencies.
+    // The check detects what it is for: path units with default dependencies.
     let usual = |text: &str| {
         text.replace("DefaultDependencies=no\n", "")
             .replace("WantedBy=multi-user.target", "WantedBy=paths.target")

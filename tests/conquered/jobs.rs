@@ -1,8 +1,8 @@
-//! Hostile jobs: what somebody does who has taken the worker over.
+//! Hostile jobs: what an attacker does after taking the worker over.
 //!
-//! A job of attempts tries one system call after the other, and reports as the worker's last words what the
-//! kernel said to each: the parent shows them like any other reason for which there is no index. Other jobs die,
-//! or lie. What is right about any of it is for the tests to say.
+//! Most jobs try one system call after the other. They report the kernel's answers as the reason
+//! why there is no index, which the parent prints like any other reason. Other jobs die or lie. The
+//! tests decide what is right.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -19,7 +19,7 @@ use nix::errno::Errno;
 use nix::libc::{self, c_long};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 
-// Where there are two, the older one takes a structure.
+// If there are two, the older one takes a structure.
 #[cfg(not(target_pointer_width = "32"))]
 use libc::SYS_mmap as SYS_MMAP;
 #[cfg(target_pointer_width = "32")]
@@ -29,7 +29,7 @@ use super::index_checks::repair;
 use super::index_support;
 use super::program::{INHERITED, LEFT_BEHIND, SETTING, Setting};
 
-/// What the kernel said to a call.
+/// The kernel's answer to a call.
 type Said = Result<usize, Errno>;
 
 pub(crate) const PROGRESS: u8 = kind::FIRST_OF_JOB;
@@ -42,16 +42,16 @@ const DONE: u8 = PROGRESS + 8;
 const FILE: u8 = PROGRESS + 9;
 const FORMS: u64 = Form::ALL.len() as u64;
 
-/// What nobody may ever see: it is written wherever it can be.
+/// A secret that must not appear anywhere: jobs write it wherever they can.
 pub(crate) const CANARY: &str = "a-dead-canary";
 
-/// A system call, whatever libc thinks of it.
+/// A system call that bypasses libc.
 fn call<const N: usize>(number: c_long, arguments: [usize; N]) -> Said {
     let mut all = [0; 6];
     all[..N].copy_from_slice(&arguments);
     let [a, b, c, d, e, f] = all;
-    // SAFETY: whoever calls this sees to it that pointers among the arguments are good for the call. What it
-    // does to this process is what is tried here.
+    // SAFETY: the caller makes sure that pointers among the arguments are valid for the call. Its
+    // effect on this process is what the tests try.
     match unsafe { libc::syscall(number, a, b, c, d, e, f) } {
         -1 => Err(Errno::last()),
         result => Ok(result as usize),
@@ -73,7 +73,7 @@ fn open(path: &str, flags: i32) -> Said {
     call(libc::SYS_openat, [HERE, at(&path), flags as usize, 0o666])
 }
 
-/// The pipe to the parent: what is open for nothing but writing, before anything is tried.
+/// The pipe to the parent: the descriptor that is open only for writing, before any attempt.
 static PIPE: OnceLock<usize> = OnceLock::new();
 
 fn pipe() -> usize {
@@ -82,10 +82,10 @@ fn pipe() -> usize {
     *PIPE.get_or_init(|| find().expect("a pipe"))
 }
 
-/// What is tried, by name.
+/// Attempts with their names.
 type Attempts = Vec<(&'static str, Said)>;
 
-/// Everything that changes a file, or the folder that it is in.
+/// All calls that change a file or its folder.
 fn writing(folder: &str) -> Attempts {
     let victim = format!("{folder}/victim");
     let (path, new) = (c(&*victim), c(format!("{folder}/new")));
@@ -207,7 +207,7 @@ fn unix(name: &[u8]) -> Vec<u8> {
     [&(libc::AF_UNIX as u16).to_ne_bytes()[..], name].concat()
 }
 
-/// Everybody whom one could talk to.
+/// All ways to talk to another process.
 fn talking(setting: &Setting) -> Attempts {
     let port = setting.fact("port").parse().expect("a port");
     let abstract_name = format!("\0{}", setting.fact("abstract"));
@@ -256,7 +256,7 @@ fn talking(setting: &Setting) -> Attempts {
     ]
 }
 
-/// The parent, from whom there is much to gain.
+/// Attacks on the parent, from which there is much to gain.
 fn the_parent(setting: &Setting) -> Attempts {
     let parent = setting.parent as usize;
     let of_parent = |name: &str, flags| open(&format!("/proc/{parent}/{name}"), flags);
@@ -306,7 +306,7 @@ fn the_parent(setting: &Setting) -> Attempts {
     ]
 }
 
-/// The same by calls that end who makes them where they are filtered.
+/// The same, with calls that end the caller if they are filtered.
 fn tracing(setting: &Setting) -> Attempts {
     let parent = setting.parent as usize;
     let mut byte = 0u8;
@@ -332,7 +332,7 @@ fn tracing(setting: &Setting) -> Attempts {
     ]
 }
 
-/// Being somebody again.
+/// Ways to become another user again.
 fn rising() -> Attempts {
     let mut groups = [0u32; 1];
     let header = [0x2008_0522u32, 0];
@@ -394,7 +394,7 @@ fn terminal() -> Attempts {
     attempts
 }
 
-/// More of oneself.
+/// Ways to start more processes and threads.
 fn multiplying() -> Attempts {
     let child = |said: Said| {
         if said == Ok(0) {
@@ -403,7 +403,7 @@ fn multiplying() -> Attempts {
         said
     };
     let signal = libc::SIGCHLD as usize;
-    // `struct clone_args`: a child that says when it ends.
+    // `struct clone_args`: a child that signals its end.
     let arguments = [0, 0, 0, 0, signal as u64, 0, 0, 0];
     let size = size_of_val(&arguments);
     let mut attempts = vec![
@@ -422,7 +422,7 @@ fn multiplying() -> Attempts {
     ];
     #[cfg(target_arch = "x86_64")]
     attempts.push(("fork", child(call(libc::SYS_fork, []))));
-    // And what a bomb is: many.
+    // A fork bomb: many of them.
     let bomb = (0..1000).map(|_| child(call(libc::SYS_clone, [signal, 0, 0, 0, 0])));
     attempts.push(("bomb", bomb.reduce(Result::or).expect("many")));
     attempts
@@ -439,7 +439,7 @@ fn memory() -> Attempts {
     let none = usize::MAX;
     let map = |size: usize, rights: usize, flags| call(SYS_MMAP, [0, size, rights, flags, none, 0]);
     let writable = map(page, 3, private).expect("a page");
-    // Code that somebody has put where it can be read.
+    // Code that lies in readable memory.
     let program =
         open("/proc/self/exe", libc::O_RDONLY).or_else(|_| open("/bin/true", libc::O_RDONLY));
     let program = program.expect("a program") as usize;
@@ -475,7 +475,7 @@ fn memory() -> Attempts {
     ]
 }
 
-/// What is open: nothing of the parent's, which wrote this with all that it has open.
+/// Open descriptors: none of the parent's, which has written this to all of its own.
 fn descriptors() -> Attempts {
     let text = CANARY.as_ptr() as usize;
     let pipe = pipe();
@@ -487,7 +487,7 @@ fn descriptors() -> Attempts {
     let open = |fd: &usize| call(libc::SYS_fcntl, [*fd, libc::F_GETFD as usize]).is_ok();
     let mut standard = 0;
     for fd in 0..3 {
-        // SAFETY: a structure of numbers, filled in by the kernel.
+        // SAFETY: a structure of numbers that the kernel fills in.
         let mut stat: libc::stat = unsafe { std::mem::zeroed() };
         let said = call(libc::SYS_fstat, [fd, &raw mut stat as usize]);
         standard += usize::from(said.is_ok() && stat.st_mode & libc::S_IFMT == libc::S_IFIFO);
@@ -504,7 +504,7 @@ fn descriptors() -> Attempts {
     ]
 }
 
-/// A call that nobody makes who reads metadata.
+/// A call that no program makes to read metadata.
 fn forbidden(name: &str) {
     let (sh, root, text) = (c"/bin/sh", c"/", c"epcache");
     let none = [0usize; 1];
@@ -556,7 +556,7 @@ fn forbidden(name: &str) {
         #[cfg(target_arch = "x86_64")]
         "i386" => {
             let mut result = 20usize; // getpid
-            // SAFETY: takes nothing, and clobbers what is said here.
+            // SAFETY: takes nothing, and only changes the registers that are declared here.
             unsafe {
                 std::arch::asm!("int 0x80", inlateout("rax") result, out("r8") _, out("r9") _,
                     out("r10") _, out("r11") _);
@@ -568,7 +568,7 @@ fn forbidden(name: &str) {
     say_last(&[("survived", said)]);
 }
 
-/// An honest index, for somebody to lie in.
+/// A valid index, to put false numbers in.
 fn honest(root: &Root, request: &Request) -> Vec<u8> {
     worker::run(root, request, &mut |_| ())
         .expect("an index")
@@ -590,8 +590,8 @@ fn numbers(one: u64, two: u64) -> Vec<u8> {
     [one.to_le_bytes(), two.to_le_bytes()].concat()
 }
 
-/// A sound index of about so many bytes, which takes long to verify: it has many short rows, half of them twins, and
-/// text that is not ASCII.
+/// A valid index of about so many bytes that takes long to verify: it has many short rows, half of
+/// them equal, and text that is not ASCII.
 fn large(size: usize) -> Vec<u8> {
     let distribution = |number: usize| {
         let entries = (0..20).map(|n| format!("g{n}: {number} = \u{e9}"));
@@ -606,7 +606,7 @@ fn large(size: usize) -> Vec<u8> {
     index_support::write(&[index_support::directory("/large", distributions)], false)
 }
 
-/// Nobody may be listening any more.
+/// Ignores errors: the parent may not read any more.
 fn send(sender: &mut Sender<File>, kind: u8, payload: &[u8]) {
     let _ = sender.send(kind, payload);
 }
@@ -625,7 +625,7 @@ fn for_ever() -> ! {
     }
 }
 
-/// The worker's last words, by way of the pipe.
+/// Sends the last message through the pipe.
 fn say_last(attempts: &[(&str, Said)]) {
     let words = attempts.iter().map(|(name, said)| match said {
         Ok(result) => format!(" {name}=+{result}"),
@@ -636,7 +636,7 @@ fn say_last(attempts: &[(&str, Said)]) {
     write_raw(&[&[FAILED][..], &length, text.as_bytes()].concat());
 }
 
-/// In place of the worker's job.
+/// Runs in place of the worker's job.
 pub(crate) const HOSTILE: Work = |root, request, sender| {
     let setting = SETTING.get().expect("set before the fork");
     pipe();
@@ -663,7 +663,7 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
         "descriptors" => say_last(&descriptors()),
         "forbidden" => forbidden(argument),
         "limits" => {
-            let limits = std::fs::read("/proc/self/limits").expect("one's own limits");
+            let limits = std::fs::read("/proc/self/limits").expect("the process's limits");
             send(sender, FAILED, &limits);
         }
         "lie" => {
@@ -728,7 +728,8 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
             }
             send(sender, DONE, b"");
         }
-        // As much of everything as there may be, as costly to show as it can be, and an index of so many bytes.
+        // The largest values of everything, as costly to show as possible, and an index of so many
+        // bytes.
         "everything" => {
             let index = large(argument.parse().expect("a size"));
             announce(sender, index.len());
@@ -771,7 +772,7 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
             );
             send(sender, DONE, b"");
         }
-        // Which says that all may read it.
+        // This says that all users may read it.
         "public" => send_index(sender, &honest(root, request)),
         "garbage" => write_raw(&[0xa5; 4096]),
         "long-frame" => write_raw(&[&[PROGRESS][..], &u32::MAX.to_le_bytes(), &[0; 64]].concat()),
@@ -829,7 +830,8 @@ pub(crate) const HOSTILE: Work = |root, request, sender| {
     }
 };
 
-/// Jobs that are done as the library does them, with bounds that a test can wait for. Returns the exit status.
+/// Jobs that run through the library, with limits that a test can wait for. Returns the exit
+/// status.
 pub(crate) fn within_bounds(setting: &Setting) -> Option<i32> {
     let (silence, time, size) = match setting.job.split_once(' ').map_or("", |(_, bound)| bound) {
         "silence" => (300, 60_000, u64::MAX),
@@ -860,7 +862,7 @@ pub(crate) fn within_bounds(setting: &Setting) -> Option<i32> {
         work: Box::new(|sender| HOSTILE(&root, &request, sender)),
     };
     let done = privsep::run(terms, job, &mut |_| Ok(false)).map(drop);
-    // This process goes on, as a daemon would: the worker must not.
+    // This process goes on, as a daemon would. The worker must not.
     if waitpid(None, Some(WaitPidFlag::WNOHANG)) != Err(Errno::ECHILD) {
         return Some(LEFT_BEHIND.into());
     }

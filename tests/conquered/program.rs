@@ -1,7 +1,10 @@
-//! This test program, started once more as if it were epcache, with a hostile job in place of the worker's.
+//! Runs this test program once more as if it were epcache, with a hostile job in place of the
+//! worker's.
 //!
-//! In comes a [`Run`]; out goes what the program did. Nothing here says what a hostile job may do. A guard can
-//! be taken away from the program by a filter of system calls that it starts under: what it then asks the
+//! The input is a [`Run`], the output is what the program did. What a hostile job may do is not
+//! known here. A guard can be taken away from the program by a system-call filter that it starts
+//! under: the filter refuses a call as an older kernel would, or lets it do nothing and report
+//! success.
 //! kernel for is refused as an older kernel would, or is granted and does nothing.
 
 use std::collections::BTreeMap;
@@ -24,7 +27,7 @@ use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, setgroups, setresgid, setresu
 
 use crate::jobs;
 
-/// What the program says when somebody outlives it.
+/// Printed by the program if a process outlives it.
 pub(crate) const LEFT_BEHIND: u8 = 99;
 /// An index that is open for writing in the program, as in a careless package manager.
 pub(crate) const INHERITED: i32 = 77;
@@ -32,15 +35,15 @@ pub(crate) const INHERITED: i32 = 77;
 /// How the program is started.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Run {
-    /// The name of what runs in place of the worker's job.
+    /// The name of the job that runs in place of the worker's.
     pub(crate) job: String,
-    /// Guards that are taken away: `seccomp`, `landlock`, `limits`.
+    /// Guards to take away: `seccomp`, `landlock`, `limits`.
     pub(crate) without: &'static [&'static str],
     /// Another user to be from the start.
     pub(crate) user: Option<u32>,
-    /// A limit on processor time that is there from the start, in seconds.
+    /// A limit on processor time that exists from the start, in seconds.
     pub(crate) processor: Option<u64>,
-    /// Whatever the job needs to know.
+    /// Anything that the job needs to know.
     pub(crate) facts: BTreeMap<&'static str, String>,
 }
 
@@ -58,7 +61,7 @@ impl Setting {
     }
 }
 
-/// Known before the fork: the job itself has no environment.
+/// Known before the fork, because the job has no environment.
 pub(crate) static SETTING: OnceLock<Setting> = OnceLock::new();
 
 const PREFIX: &str = "EPCACHE_TEST_CONQUERED_";
@@ -76,7 +79,7 @@ impl Run {
         self
     }
 
-    /// Makes this command, which starts this test program, do it.
+    /// Makes this command, which starts this test program, run it.
     pub(crate) fn command<'c>(
         &self,
         command: &'c mut Command,
@@ -86,7 +89,7 @@ impl Run {
         self.environment(command, arguments)
     }
 
-    /// The same, for a command that starts it in some other way.
+    /// The same, for a command that starts it in another way.
     pub(crate) fn environment<'c>(
         &self,
         command: &'c mut Command,
@@ -113,20 +116,20 @@ impl Run {
     }
 }
 
-/// Is the program, if this process was started to be that.
+/// Becomes the program if this process was started for that.
 pub(crate) fn live() {
     let Ok(job) = env::var(format!("{PREFIX}JOB")) else {
         return;
     };
     prctl::set_child_subreaper(true).expect("to see who is left");
-    // SAFETY: the harness waits in this thread, and has no other one.
+    // SAFETY: the harness waits in this thread, and has no other.
     match unsafe { fork() }.expect("fork") {
         ForkResult::Child => be_epcache(job),
         ForkResult::Parent { child } => supervise(child),
     }
 }
 
-/// Waits for the program, and then for nobody: who is still there then has been left behind.
+/// Waits for the program, then for any other process: if one exists then, it was left behind.
 fn supervise(child: Pid) -> ! {
     let status = match waitpid(child, None) {
         Ok(WaitStatus::Exited(_, status)) => status,
@@ -172,7 +175,7 @@ fn be_epcache(job: String) -> ! {
             .write(true)
             .open(index)
             .expect("open");
-        // SAFETY: the number is nobody's.
+        // SAFETY: no other code owns the number.
         assert_eq!(
             unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&index), INHERITED) },
             INHERITED
@@ -188,7 +191,7 @@ fn be_epcache(job: String) -> ! {
         let (user, group) = (Uid::from_raw(user), Gid::from_raw(user));
         setresgid(group, group, group).expect("setresgid");
         setresuid(user, user, user).expect("setresuid");
-        // As a program that this user has started.
+        // As in a program that this user has started.
         prctl::set_dumpable(true).expect("dumpable");
     }
     let setting = SETTING.get().expect("set");
@@ -198,7 +201,7 @@ fn be_epcache(job: String) -> ! {
             kill(nix::unistd::getpid(), Signal::SIGKILL)
         });
     }
-    // Opened now: later on, this process can open nothing for writing.
+    // Opened now, because later this process can open nothing for writing.
     let peak = setting.facts.get("peak").map(File::create);
     if let Some(status) = jobs::within_bounds(setting) {
         std::process::exit(status);
@@ -218,7 +221,7 @@ fn be_epcache(job: String) -> ! {
         let mut file = file.expect("a file");
         file.write_all(peak.as_bytes()).expect("written");
     }
-    // Not by returning to the harness, which would have its say.
+    // Not by returning to the harness, which would print its own result.
     std::process::exit(status.into())
 }
 
@@ -235,7 +238,7 @@ fn take_away<'g>(guards: impl Iterator<Item = &'g str>) {
                 let call = libc::SYS_landlock_create_ruleset as u32;
                 program.extend([is(call, 0, 1), end(libc::ENOSYS)]);
             }
-            // To ask is allowed; to set works, and does nothing.
+            // Queries are allowed. A call that sets a limit succeeds, but does nothing.
             "limits" => program.extend([
                 is(libc::SYS_prlimit64 as u32, 0, 4),
                 statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 16 + 2 * 8),
@@ -281,7 +284,7 @@ fn statement(code: u32, k: u32) -> sock_filter {
     }
 }
 
-/// This very program.
+/// The path of this program.
 pub(crate) fn own_path() -> PathBuf {
     env::current_exe().expect("a program")
 }

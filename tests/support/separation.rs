@@ -1,5 +1,5 @@
-//! What the tests of the separation of privileges share: what epcache asks the kernel for, process by process; file
-//! servers that die; filters of system calls such as containers have; and what an index says, byte by byte.
+//! Shared by the tests of privilege separation: the system calls of each epcache process, file
+//! servers that die, system-call filters as containers have them, and the content of an index.
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
@@ -16,11 +16,11 @@ use super::cli::{Ran, Tree, left_out, root_for, tool_for};
 
 // ---- system calls
 
-/// A system call of epcache's.
+/// A system call of epcache.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) process: u32,
-    /// The effective user of the process, then.
+    /// The effective user of the process at that time.
     pub(crate) user: u32,
     pub(crate) name: String,
     pub(crate) arguments: String,
@@ -42,7 +42,7 @@ impl Call {
         Some(Path::new(directory).join(path))
     }
 
-    /// Whether it opens something for more than reading.
+    /// Whether it opens a file for more than reading.
     pub(crate) fn opens_for_writing(&self) -> bool {
         let flags = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND"];
         self.name == "creat"
@@ -55,7 +55,7 @@ fn within(text: &str, open: char, close: char) -> Option<&str> {
     rest.rsplit_once(close).map(|(inside, _)| inside)
 }
 
-/// epcache under strace, as root; `options` are strace's.
+/// epcache under strace, as root. `options` are for strace.
 pub(crate) fn traced(tree: &Tree, options: &[&str], arguments: &[&str]) -> Command {
     let _ = fs::remove_dir_all(tree.path("calls"));
     tree.dir("calls");
@@ -66,8 +66,8 @@ pub(crate) fn traced(tree: &Tree, options: &[&str], arguments: &[&str]) -> Comma
     strace
 }
 
-/// What a [`traced`] epcache asked for: the calls of each process (thread) in their order, the first process first.
-/// None, and says so, where nothing can be traced.
+/// The system calls of a [`traced`] epcache: those of each process (thread) in order, the first
+/// process first. `None` if tracing is not possible, which is printed.
 pub(crate) fn calls(test: &str, tree: &Tree, ran: &Ran) -> Option<Vec<Vec<Call>>> {
     if ran.stderr.contains("strace:") {
         left_out(test, "strace may not trace here");
@@ -80,7 +80,7 @@ pub(crate) fn calls(test: &str, tree: &Tree, ran: &Ran) -> Option<Vec<Vec<Call>>
         let log = fs::read(&path).expect("read");
         logs.insert(process, String::from_utf8_lossy(&log).into_owned());
     }
-    // Whoever forks has the lower number, unless numbers have begun anew: sorted by who makes whom.
+    // Sorted by parent and child: numbers alone do not tell, because they may start again.
     let made: Vec<u32> = logs
         .values()
         .flat_map(|log| log.lines())
@@ -127,7 +127,7 @@ pub(crate) fn calls(test: &str, tree: &Tree, ran: &Ran) -> Option<Vec<Vec<Call>>
     Some(all)
 }
 
-/// The process or thread that a line of strace's makes.
+/// The process or thread that a line of strace creates.
 fn child(line: &str) -> Option<u32> {
     let makes = ["clone(", "clone3(", "fork(", "vfork("];
     makes.iter().find(|name| line.starts_with(**name))?;
@@ -136,7 +136,7 @@ fn child(line: &str) -> Option<u32> {
 
 // ---- file servers
 
-/// A directory whose file server dies while it is asked for one file's content.
+/// A directory whose file server dies while it is asked for the content of one file.
 pub(crate) struct StuckMount {
     mount: PathBuf,
     reached: PathBuf,
@@ -144,7 +144,7 @@ pub(crate) struct StuckMount {
 }
 
 impl StuckMount {
-    /// Shows `source` at `mount`; reads of `file` in it never end.
+    /// Shows `source` at `mount`. Reads of `file` in it never end.
     pub(crate) fn new(
         test: &str,
         tree: &Tree,
@@ -158,7 +158,7 @@ impl StuckMount {
         })
     }
 
-    /// At `mount`, nothing at all is answered. `killable` is whether SIGKILL ends the wait.
+    /// Nothing at `mount` is answered. `killable` says whether SIGKILL ends the wait.
     pub(crate) fn dead(test: &str, tree: &Tree, mount: &str, killable: bool) -> Option<Self> {
         Self::serve(test, tree, "dead_fs.py", mount, |mount, reached| {
             let killable = killable.then(|| "killable".into());
@@ -178,7 +178,7 @@ impl StuckMount {
         }
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/separation");
         let (mount, reached) = (tree.dir(mount), tree.path("reached"));
-        // Debian's own Python has the module of Debian's own package.
+        // Debian's own Python has the module of Debian's package.
         let server = Command::new("/usr/bin/python3")
             .arg(folder.join(script))
             .args(arguments(mount.clone(), reached.clone()))
@@ -205,7 +205,7 @@ impl StuckMount {
         None
     }
 
-    /// Waits until somebody waits for the file, for as long as `reader` is there.
+    /// Waits until a process waits for the file, as long as `reader` exists.
     pub(crate) fn wait_for_reader(&self, reader: &mut Child) {
         while !self.reached.exists() {
             let ended = reader.try_wait().expect("a child");
@@ -220,7 +220,7 @@ impl StuckMount {
 
 impl Drop for StuckMount {
     fn drop(&mut self) {
-        // What waits for an answer is let go when nobody is left to give one.
+        // Without a server, the kernel ends all waits.
         let _ = self.server.kill();
         let _ = self.server.wait();
         let _ = Command::new("umount")
@@ -236,7 +236,7 @@ pub(crate) fn pause() {
 
 // ---- filters
 
-/// epcache with a filter around it: these calls end with these errnos, 0 for a success that did nothing.
+/// epcache with a filter: these calls fail with these errnos. 0 means success without any effect.
 pub(crate) fn filtered(tree: &Tree, rules: &[(i64, i32)], program: &[&str]) -> Command {
     let rules: Vec<_> = rules
         .iter()
@@ -250,7 +250,8 @@ pub(crate) fn filtered(tree: &Tree, rules: &[(i64, i32)], program: &[&str]) -> C
 
 // ---- indexes
 
-/// The names of the metadata directories in an index that were left unread, sorted; the index must be sound.
+/// The names of the metadata directories that an index calls unread, sorted. The index must be
+/// valid.
 pub(crate) fn unread(bytes: &[u8]) -> Vec<String> {
     let index = Index::open(bytes.to_vec()).expect("an index");
     index::verify(&index).expect("a sound index");
@@ -274,7 +275,7 @@ pub(crate) fn contains(bytes: &[u8], text: &str) -> bool {
         .any(|window| window == text.as_bytes())
 }
 
-/// Root, and strace: what most of these tests need.
+/// Root and strace, which most of these tests need.
 pub(crate) fn can_trace(test: &str) -> bool {
     root_for(test) && tool_for(test, "strace")
 }
