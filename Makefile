@@ -10,7 +10,7 @@ CARGOFLAGS ?= --locked
 
 target = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: build try test check install install-python install-python-auto deb rpm clean
+.PHONY: build try quick test check install install-python install-python-auto deb rpm clean
 
 build:
 	$(CARGO) build --release $(CARGOFLAGS)
@@ -22,6 +22,17 @@ try: build
 # What can be tested without installing anything. What is left out says so by name.
 test:
 	$(CARGO) test $(CARGOFLAGS)
+
+# Some two minutes, once everything is compiled: the units, and all test programs but these.
+SLOW = budget budget_pth concurrency conquered consumers_recipes consumers_units dead_mounts \
+	dependencies differential faults foreign_file_systems hook hostile_trees images index_hostile \
+	index_roundtrip namespaces nobody odd_surroundings packaging_dpkg packaging_rpm python \
+	python_cpython python_differential python_mutations python_programs reproducible separation \
+	shared_tree special_files units
+
+quick:
+	$(CARGO) test $(CARGOFLAGS) --lib --bins \
+		$(patsubst %,--test %,$(filter-out $(SLOW),$(basename $(notdir $(wildcard tests/*.rs)))))
 
 # Installs what the tests need (as root, on Debian), and runs every test.
 check:
