@@ -1,5 +1,5 @@
-//! Whatever a metadata directory contains, `epcache refresh` finishes, keeps everybody else's entries, and names the
-//! culprit; and `epcache query`, which reads live, likewise.
+//! With any content of a metadata directory, `epcache refresh` finishes, keeps the entries of all
+//! other packages, and names the bad file. So does `epcache query`, which reads live.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bad_trees::{BAD, CASES, ODD, tree_with};
 use cli::{Ran, Tree, run, set_mode};
 
-/// As somebody who may not read everything: root may.
+/// As a user who may not read everything, which root may.
 fn refresh(tree: &Tree) -> Ran {
     run(&mut tree.as_user(&[
         "refresh",
@@ -38,7 +38,7 @@ fn both_neighbours(ran: &Ran) -> bool {
         .all(|name| ran.stdout.contains(&format!("g\t{name}\t{name}:main\n")))
 }
 
-/// What is wrong with how epcache took it.
+/// What is wrong with the result. `None` if nothing is.
 fn verdict(tree: &Tree, culprit: Option<(&str, &str)>) -> Option<String> {
     let complains = |ran: &Ran| match culprit {
         None => ran.stderr.is_empty(),
@@ -71,7 +71,7 @@ fn shortened(text: String) -> String {
 }
 
 #[test]
-fn bad_metadata_is_named_and_costs_nobody_else() {
+fn bad_metadata_is_named_and_does_not_affect_other_packages() {
     let mut failures = vec![];
     for &(name, make, path, why) in CASES {
         let tree = tree_with(make);
@@ -86,7 +86,7 @@ fn bad_metadata_is_named_and_costs_nobody_else() {
 }
 
 #[test]
-fn odd_metadata_is_no_reason_to_complain() {
+fn odd_metadata_is_accepted_without_complaint() {
     let mut failures = vec![];
     for &(name, make) in ODD {
         let tree = tree_with(make);
@@ -96,7 +96,7 @@ fn odd_metadata_is_no_reason_to_complain() {
 }
 
 #[test]
-fn a_search_directory_that_cannot_be_read_costs_itself_alone() {
+fn an_unreadable_search_directory_does_not_affect_others() {
     let tree = Tree::new();
     tree.dist("good", "good", "[g]\ngood = good:main\n");
     tree.dist("closed", "closed", "[g]\nclosed = closed:main\n");
@@ -134,7 +134,7 @@ fn a_search_directory_that_cannot_be_read_costs_itself_alone() {
 }
 
 #[test]
-fn paths_that_come_and_go_during_the_scan_disturb_nobody() {
+fn files_that_change_during_the_scan_do_not_affect_other_packages() {
     let tree = tree_with(|_| ());
     let done = AtomicBool::new(false);
     let site = tree.path("site");

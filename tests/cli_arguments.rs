@@ -20,7 +20,11 @@ use cli::{Tree, run};
 
 /// Arguments, what is wrong, what would be right.
 const MISTAKES: &[(&str, &str, &str)] = &[
-    ("", "a command is missing", "refresh, query, list, check, status, verify"),
+    (
+        "",
+        "a command is missing",
+        "refresh, query, list, check, status, verify",
+    ),
     ("-q", "a command is missing", "see epcache --help"),
     (
         "bogus",

@@ -1,10 +1,10 @@
-//! Many at once: refreshers of one index, readers of it, and somebody who installs and removes distributions all
-//! the while. No reader sees an error, or half of anything; everybody gets their turn; and in the end the index
-//! is right.
+//! Many at once: processes that refresh one index, processes that read it, and one that installs
+//! and removes distributions all the time. No reader sees an error or a part of a file, each gets
+//! its turns, and in the end the index is correct.
 //!
-//! It takes 60 s where `EPCACHE_TEST_REQUIRE_ALL` is set (as `tests/run` does), 5 s otherwise, and
-//! `EPCACHE_TEST_CONCURRENCY_SECONDS` seconds where that is set; and longer where somebody has not had enough
-//! turns by then. How fast anything is, is not looked at.
+//! It takes 60 s if `EPCACHE_TEST_REQUIRE_ALL` is set (as in `tests/run`),
+//! `EPCACHE_TEST_CONCURRENCY_SECONDS` seconds if that is set, and 5 s otherwise. It takes longer if
+//! one of them has not had enough turns by then. Speed is not tested.
 
 #![allow(
     clippy::expect_used,
@@ -31,10 +31,10 @@ use epcache::index::{Index, verify};
 const REFRESHERS: usize = 32;
 const ASKING: usize = 32;
 const READING: usize = 32;
-/// So often everybody gets their turn, at least.
+/// The least number of turns for each.
 const TURNS: usize = 3;
 
-/// Distributions that stay, that come and go, and how many entry points each has.
+/// Distributions that stay, that are installed and removed, and how many entry points each has.
 const STAYING: usize = 8;
 const CHANGING: usize = 4;
 const ENTRIES: usize = 20;
@@ -49,7 +49,7 @@ fn seconds() -> Duration {
     Duration::from_secs(given.unwrap_or(if all { 60 } else { 5 }))
 }
 
-/// A distribution as files, each entry point of which tells its version.
+/// Writes a distribution whose entry points contain its version.
 fn make(tree: &Tree, folder: &str, name: &str, version: usize) {
     let metadata = format!("{folder}/{name}-{version}.dist-info");
     let headers = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
@@ -59,7 +59,7 @@ fn make(tree: &Tree, folder: &str, name: &str, version: usize) {
     tree.file(&format!("{metadata}/entry_points.txt"), content);
 }
 
-/// Removes and installs, one after the other, as who renames: what is in place is whole. Returns how often.
+/// Removes and installs in turn, by renaming, so that each is whole. Returns how often.
 fn install(tree: &Tree, until: &AtomicBool) -> usize {
     let mut version = 1;
     while !until.load(Ordering::Relaxed) {
@@ -81,8 +81,8 @@ fn install(tree: &Tree, until: &AtomicBool) -> usize {
     version
 }
 
-/// That these entry points (distribution, version, value) are all of some distributions, of one version each, and
-/// that none of those which stay is missing.
+/// Checks that these entry points (distribution, version, value) are complete for each
+/// distribution, of one version, and that no distribution that stays is missing.
 fn check(found: impl Iterator<Item = (String, String, String)>) {
     let mut distributions: BTreeMap<(String, String), usize> = BTreeMap::new();
     for (name, version, value) in found {
@@ -135,7 +135,7 @@ fn ask(tree: &Tree, turn: usize) {
     }));
 }
 
-/// Reads the index itself, every byte of it.
+/// Reads every byte of the index itself.
 fn read(tree: &Tree) {
     let index = Index::open(File::open(tree.path("index/index")).unwrap()).unwrap();
     verify(&index).unwrap();
@@ -158,7 +158,7 @@ fn read(tree: &Tree) {
     check(found);
 }
 
-/// Takes turns until told to stop, and at least so many; then one more.
+/// Takes turns until told to stop, at least so many, then one more.
 fn take_turns(until: &AtomicBool, turns: &AtomicUsize, mut turn: impl FnMut(usize)) {
     let mut taken = 0;
     while taken < TURNS || !until.load(Ordering::Relaxed) {
@@ -170,7 +170,7 @@ fn take_turns(until: &AtomicBool, turns: &AtomicUsize, mut turn: impl FnMut(usiz
 }
 
 #[test]
-fn readers_and_writers_and_installers_do_not_get_in_each_other_s_way() {
+fn readers_writers_and_installers_do_not_disturb_each_other() {
     let tree = Tree::new();
     for (kind, count) in [("staying", STAYING), ("changing", CHANGING)] {
         (0..count).for_each(|number| make(&tree, "site", &format!("{kind}{number}"), 1));
@@ -204,13 +204,13 @@ fn readers_and_writers_and_installers_do_not_get_in_each_other_s_way() {
             scope.spawn(|| {
                 take_turns(&read_out, &looked, |_| {
                     read(&tree);
-                    // They would have the processors to themselves.
+                    // Without this they would have the processors to themselves.
                     sleep(Duration::from_millis(20));
                 });
             });
         }
         let stop = |flag: &AtomicBool| flag.store(true, Ordering::Relaxed);
-        // Whoever fails ends it for all.
+        // A failed thread ends it for all.
         while began.elapsed() < seconds() && !refreshing.iter().any(|thread| thread.is_finished()) {
             sleep(Duration::from_millis(20));
         }

@@ -1,5 +1,5 @@
-//! No control character gets into an index, or into any other file that epcache writes: what has one is left out
-//! and named, and costs nobody else anything.
+//! No control character gets into an index, or into any other file that epcache writes. Anything
+//! that contains one is left out and named. All other packages are not affected.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ use std::path::Path;
 use cli::{Ran, Tree, run};
 use epcache::index::{self, DistributionDraft, EncodedRecord, EntryDraft, Index, Stamp, write};
 
-/// Each of these has a control character: a line's end, an escape sequence, a tab, DEL, C1, U+2028.
+/// Each of these has a control character: a line end, an escape sequence, a tab, DEL, C1, U+2028.
 const BAD: [&[u8]; 7] = [
     b"bad\n[g]\nx = y\n",
     b"bad\x1b[2J",
@@ -31,7 +31,8 @@ const BAD: [&[u8]; 7] = [
     b"bad\xe9\n",
 ];
 
-/// And none of these: spaces, letters of all kinds, text turned around, bytes that are not UTF-8.
+/// None of these has one: spaces, letters of all kinds, right-to-left marks, bytes that are not
+/// UTF-8.
 const ODD: [&[u8]; 4] = [
     b"odd one",
     "odd\u{e9}\u{a0}\u{1f600}".as_bytes(),
@@ -100,14 +101,14 @@ fn directories_with_one_are_left_out_and_named_once_and_the_record_stays_fresh()
     assert!(ran.stdout.contains("index): fresh"), "{ran:?}");
     assert!(ran.stdout.contains("fresh      /"), "{ran:?}");
 
-    // Again, from the index that there is: named again, and nothing else to say.
+    // Again from the existing index: the same names and no other message.
     let ran = run(&mut tree.epcache(&refresh));
     assert_eq!((ran.code, warned(&ran, named)), (0, 1), "{ran:?}");
     assert_eq!(fs::read(tree.path("index")).unwrap(), bytes);
 }
 
 #[test]
-fn a_name_version_or_entry_point_with_one_costs_just_that() {
+fn only_the_name_version_or_entry_point_with_one_is_lost() {
     let tree = Tree::new();
     tree.dist(
         "site",
@@ -144,7 +145,7 @@ fn a_name_version_or_entry_point_with_one_costs_just_that() {
 }
 
 #[test]
-fn a_search_directory_with_one_has_no_record_and_the_others_have() {
+fn only_a_search_directory_with_one_has_no_record() {
     let tree = Tree::new();
     tree.dist("site", "good", "[g]\ngood = good:main\n");
     tree.dist("si\nte", "bad", "[g]\nbad = bad:main\n");
@@ -162,7 +163,7 @@ fn a_search_directory_with_one_has_no_record_and_the_others_have() {
     let query = ["query", "g", "--path", "si\nte", "--index", "index"];
     assert!(stdout(&tree, &query).contains("bad:main"));
 
-    // By another name, without one, it can be had; the name with one is no other spelling of it.
+    // It has a record by another name without one. The name with one does not become an alias.
     std::os::unix::fs::symlink("si\nte", tree.path("link")).unwrap();
     let ran = run(&mut tree.epcache(&["refresh", "--path", "link", "--output", "index"]));
     assert_eq!((ran.code, warned(&ran, text)), (1, 1), "{ran:?}");
@@ -232,7 +233,7 @@ fn no_file_beside_the_index_has_one() {
 }
 
 #[test]
-fn an_index_that_has_one_is_refused_wherever_it_stands() {
+fn an_index_with_one_at_any_place_is_refused() {
     let made = |bad: usize, text: &[u8]| {
         let mut strings: [&[u8]; 7] = [b"a-1.dist-info", b"a", b"a", b"1", b"g", b"n", b"/site"];
         let with = match bad {

@@ -1,8 +1,9 @@
-//! A refresh in which something fails: one system call after the other, in the writer and in its worker, fails
-//! in each way that it can, or is the last one that is made.
+//! A refresh with a fault: each system call of the writer and of its worker in turn fails, in each
+//! way that it can, or is the last one of its process.
 //!
-//! After each, the index is the old one or the new one, byte for byte, or it says what was left out; the next
-//! refresh mends everything; and nobody is left. To be interrupted by a signal changes nothing.
+//! After each fault, the index is the old one or the new one, byte for byte, or names what it
+//! lacks. The next refresh repairs everything, and no process is left. A signal that interrupts a
+//! call changes nothing.
 
 #![allow(
     clippy::expect_used,
@@ -30,7 +31,7 @@ use nix::errno::Errno::{self, *};
 use nix::libc::{self, c_long};
 use tracer::{Call, Effect, Fault, Role, Traced};
 
-/// Calls that newer architectures no longer have; faults can be injected on this one alone (`KNOWN`).
+/// Calls that newer architectures lack. Faults can be injected only on this one (`KNOWN`).
 #[cfg(target_arch = "x86_64")]
 const POLL: c_long = libc::SYS_poll;
 #[cfg(target_arch = "x86_64")]
@@ -44,7 +45,7 @@ const DUP2: c_long = -1;
 #[cfg(not(target_arch = "x86_64"))]
 const RENAMEAT: c_long = -1;
 
-/// How a call can fail. Those that are not here cannot, or nothing depends on them.
+/// How a call can fail. Other calls cannot fail, or nothing depends on them.
 const FAILURES: &[(c_long, &[Errno])] = &[
     (libc::SYS_openat, &[EIO, EMFILE, ENOMEM, ENOSPC, EROFS]),
     (libc::SYS_read, &[EIO]),
@@ -95,7 +96,7 @@ const FAILURES: &[(c_long, &[Errno])] = &[
     (libc::SYS_seccomp, &[ENOSYS, EINVAL, ENOMEM]),
 ];
 
-/// What a signal can interrupt.
+/// Calls that a signal can interrupt.
 const INTERRUPTIBLE: &[c_long] = &[
     libc::SYS_openat,
     libc::SYS_read,
@@ -112,7 +113,7 @@ const INTERRUPTIBLE: &[c_long] = &[
     libc::SYS_close,
 ];
 
-/// Something to refresh, an index of what was there before, and the one that is right now.
+/// Files to refresh, an index from before the last change, and the correct one.
 struct Stage {
     tree: Tree,
     old: Vec<u8>,
@@ -128,7 +129,7 @@ impl Stage {
         tree.dir("index");
         tree.refresh(&["site"], "index/index");
         let old = fs::read(tree.path("index/index")).unwrap();
-        // As a package manager does it: another directory, not another content in one.
+        // As a package manager does it: another directory, not new content in the same one.
         fs::remove_dir_all(tree.path("site/a-1.dist-info")).unwrap();
         tree.file("site/a-2.dist-info/METADATA", "Name: a\nVersion: 2\n");
         tree.file(
@@ -151,7 +152,7 @@ impl Stage {
         stage
     }
 
-    /// The old index is in place.
+    /// Puts the old index in place.
     fn set(&self) {
         fs::write(self.tree.path("index/index"), &self.old).unwrap();
         set_mode(self.tree.path("index/index"), 0o644);
@@ -168,7 +169,7 @@ impl Stage {
         command
     }
 
-    /// Whether all is as promised after a refresh with a fault in it; else why not.
+    /// Checks the promises after a refresh with a fault. The error says which one is broken.
     fn judge(&self, ran: &Traced, fault: Fault) -> Result<(), String> {
         let index = self.index();
         let sound = Index::open(index.clone()).and_then(|index| verify(&index));
@@ -177,7 +178,7 @@ impl Stage {
         let complaints = complaints(&ran.stderr);
         match ran.code {
             Some(0) if is_new => {}
-            // What is not in it is named: a file, or the search directory.
+            // Everything that the index lacks is named: a file, or the search directory.
             Some(0 | 1) if !is_old && complaints.contains("/site") => {}
             Some(1 | 2) | None if is_old || is_new => {}
             _ => {
@@ -194,7 +195,7 @@ impl Stage {
         Err(format!("interrupted: {complaints:?}"))
     }
 
-    /// Whether the next refresh mends everything.
+    /// Checks that the next refresh repairs everything.
     fn mended(&self) -> Result<(), String> {
         let output = self.command().output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
@@ -211,7 +212,7 @@ impl Stage {
     }
 }
 
-/// Warnings and errors, without the last line about what was done.
+/// Warnings and errors, without the last line with the summary.
 fn complaints(stderr: &str) -> String {
     let is_complaint = |line: &&str| !line.contains(" 1 search directory: ");
     stderr
@@ -221,10 +222,10 @@ fn complaints(stderr: &str) -> String {
         .join("\n")
 }
 
-/// Everything that can be tried at these calls.
+/// All faults that are possible at these calls.
 fn faults(calls: &[Call]) -> Vec<Fault> {
     let mut all = Vec::new();
-    // How often the writer looks for the end of its worker is a matter of luck.
+    // How often the writer looks for the end of its worker depends on timing.
     let waits = [libc::SYS_wait4, libc::SYS_clock_nanosleep];
     let is_again = |call: &&Call| !(waits.contains(&call.number) && call.before > 2);
     for &call in calls.iter().filter(is_again) {
@@ -242,7 +243,7 @@ fn faults(calls: &[Call]) -> Vec<Fault> {
 }
 
 #[test]
-fn whatever_fails_the_index_is_the_old_one_or_the_new_one() {
+fn after_any_fault_the_index_is_the_old_one_or_the_new_one() {
     let what = "a refresh with faults";
     if !root_for(what) {
         return;
@@ -258,8 +259,8 @@ fn whatever_fails_the_index_is_the_old_one_or_the_new_one() {
         (clean.code, complaints(&clean.stderr)),
         (Some(0), String::new())
     );
-    // What the loader and the runtime do before the program begins is thinned out: its first poll(2) is the
-    // runtime's check of the standard descriptors.
+    // Only some of the calls of the loader and of the runtime before the program starts are tried.
+    // The runtime's check of the standard descriptors is the first poll(2).
     let begin = clean.calls.iter().position(|call| call.number == POLL);
     let faults = faults(&clean.calls[begin.unwrap()..]);
     let (next, reached, wrong) = (

@@ -1,5 +1,6 @@
-//! What `epcache hook` prints, pasted where it belongs and run by the tool that it is for. conda itself is in no
-//! registry that tests use: its scripts are run as conda runs them, by a shell with `CONDA_PREFIX`, in a prefix like its own.
+//! The output of `epcache hook`, used as it is meant to be, and run by the tool that it is for.
+//! conda is not in the registries that tests use. Its scripts run as conda runs them: by a shell
+//! with `CONDA_PREFIX`, in a prefix like conda's.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use cli::{Tree, left_out, root_for, run, tool_for};
 
-/// What `tests/setup` has made.
+/// A directory that `tests/setup` has made.
 fn prepared(name: &str) -> Option<PathBuf> {
     let cache = std::env::var_os("EPCACHE_TEST_CACHE")
         .map(PathBuf::from)
@@ -36,8 +37,8 @@ fn prepared(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// A project: the tools on `PATH`, pip without a network, and a distribution to install (mccabe, which has one
-/// entry point in flake8.extension).
+/// A project: the tools on `PATH`, pip without a network, and a distribution to install (mccabe,
+/// which has one entry point in flake8.extension).
 fn project() -> Option<(Tree, String)> {
     let venv = prepared("venv")?;
     let wheels = venv.parent().unwrap().join("wheels");
@@ -100,7 +101,7 @@ fn uv_refreshes_the_active_environment_and_that_of_the_project() {
 }
 
 #[test]
-fn make_makes_the_index_again_when_the_requirements_change_and_only_then() {
+fn make_renews_the_index_only_when_the_requirements_change() {
     works(
         "epcache hook make >Makefile\n\
          make >&2; known .venv\n\
@@ -110,7 +111,7 @@ fn make_makes_the_index_again_when_the_requirements_change_and_only_then() {
 }
 
 #[test]
-fn direnv_refreshes_the_environment_that_it_makes_active() {
+fn direnv_refreshes_the_environment_that_it_activates() {
     if !tool_for("the lines for .envrc", "direnv") {
         return;
     }
@@ -134,7 +135,7 @@ fn tox_makes_the_index_before_the_commands() {
 }
 
 #[test]
-fn an_activation_script_of_conda_refreshes_what_is_below_its_prefix() {
+fn an_activation_script_of_conda_refreshes_its_prefix() {
     works(
         "python3 -m venv prefix; prefix/bin/pip install -q mccabe; rm prefix/pyvenv.cfg\n\
          ln -s $(basename prefix/lib/python3*) prefix/lib/python3.1\n\
@@ -150,7 +151,7 @@ fn an_activation_script_of_conda_refreshes_what_is_below_its_prefix() {
     );
 }
 
-/// By buildah, from nothing but what the program needs, and the metadata of a Debian.
+/// By buildah, from the files that the program needs and the metadata of a Debian.
 #[test]
 fn a_line_in_a_containerfile_makes_the_index_of_the_image() {
     let name = "the line for a Containerfile";
@@ -220,7 +221,7 @@ fn without_a_tool_the_list_is_printed() {
     );
 }
 
-/// Environments hold their own absolute paths, and so does their index.
+/// Environments contain their own absolute paths, and so does their index.
 #[test]
 fn an_environment_that_was_moved_says_so_until_it_is_refreshed() {
     let tree = Tree::new();

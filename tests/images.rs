@@ -1,5 +1,5 @@
-//! The recipes of docs/images.md, run as they are written, on Debian's own packages: with tar, mksquashfs, mkfs.erofs
-//! and ostree, in a mount namespace that ends with the test.
+//! The recipes of docs/images.md, exactly as written, on Debian's own packages: with tar,
+//! mksquashfs, mkfs.erofs and ostree, in a mount namespace that ends with the test.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ use cli::{Ran, Tree, left_out, root_for, run, tool_for};
 
 const PAGE: &str = "docs/images.md";
 
-/// The directory that becomes the image: the metadata of a Debian system, and what tells that there is a Python.
+/// The directory for the image: the metadata of a Debian system, and the files that show a Python.
 fn image(test: &str) -> Option<Tree> {
     if !root_for(test) {
         return None;
@@ -53,7 +53,7 @@ fn image(test: &str) -> Option<Tree> {
     Some(tree)
 }
 
-/// Runs scripts, one after the other, in a mount namespace of their own.
+/// Runs scripts in order, in a new mount namespace.
 fn shell(tree: &Tree, scripts: &[String]) -> Ran {
     let plain = recipes::shell(&scripts.concat(), &tree.path(""));
     let mut command = Command::new("unshare");
@@ -70,7 +70,7 @@ fn of(heading: &str) -> String {
     recipes::blocks(PAGE, heading, "sh").concat()
 }
 
-/// Where the index answers, no package's own file is opened (O_PATH looks at its times).
+/// If the index answers, no file of a package is opened (O_PATH looks at its times).
 const FEW: &str = "! grep -v O_PATH calls | grep -E 'entry_points.txt|METADATA|PKG-INFO' >&2\n";
 
 fn counted(root: &str) -> String {
@@ -79,7 +79,7 @@ fn counted(root: &str) -> String {
     )
 }
 
-/// The answer for the image, and nothing else, so many times.
+/// Checks that the output is the image's answer, so many times, and nothing else.
 fn answers(ran: &Ran, times: usize) {
     let lines = 8;
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
@@ -102,7 +102,7 @@ fn answers(ran: &Ran, times: usize) {
 }
 
 #[test]
-fn an_image_index_is_the_same_wherever_it_is_made() {
+fn an_image_index_is_the_same_on_every_machine() {
     let Some(tree) = image("the bytes of an image's index") else {
         return;
     };
@@ -162,7 +162,7 @@ fn read_only_images_without_times_are_answered_from_their_index() {
 }
 
 #[test]
-fn an_ostree_commit_brings_its_index_along_and_a_change_is_seen() {
+fn an_ostree_commit_contains_its_index_and_a_change_is_seen() {
     let test = "ostree";
     let Some(tree) = image(test) else {
         return;
@@ -199,10 +199,10 @@ fn an_ostree_commit_brings_its_index_along_and_a_change_is_seen() {
     assert!(ran.stderr.contains("differs from the index"), "{ran:?}");
 }
 
-/// Two images that differ in the content of one file alone, of the same size and the same times, and an index of the
-/// first that lies elsewhere.
+/// Two images that differ only in the content of one file, with the same size and times, and an
+/// index of the first one that lies elsewhere.
 #[test]
-fn an_index_outside_is_not_believed_of_an_image_that_says_something_else() {
+fn an_index_outside_an_image_is_not_trusted_for_another_image() {
     let test = "two images without times";
     let Some(tree) = image(test) else {
         return;

@@ -1,24 +1,24 @@
-//! A refresh that starts from the old index gives, byte for byte, what one that reads everything gives,
-//! whatever has happened in between; and where nothing has, nothing is written.
+//! A refresh that starts from the old index returns, byte for byte, the same index as one that
+//! reads everything, after any changes. If nothing has changed, nothing is written.
 //!
-//! The exceptions, which no time and no name tells of, are here with what becomes of them.
+//! The exceptions, which no time and no name shows, are tested here too.
 //!
-//! What keeps it from taking over what does not hold, and which test fails without it (`history` is
-//! `any_history_ends_in_the_index_that_reading_everything_gives`):
+//! The table names what such a refresh must not reuse, and the test that fails without the check
+//! (`history` is `any_history_ends_in_the_index_that_reading_everything_gives`):
 //!
-//! | what is not taken over | test |
+//! | not reused | test |
 //! |---|---|
-//! | what was unread, a problem or warned of | `what_could_not_be_used_is_read_again…`, `permissions_that_were_granted…`, `history` |
+//! | what was unread, a problem or warned about | `unusable_distributions_are_read…`, `permissions_that_were_granted…`, `history` |
 //! | what has other times, or none | `a_distribution_whose_recorded_times_tell_nothing…`, `history` |
 //! | what has times that may repeat | `a_distribution_whose_recorded_times_tell_nothing…` |
-//! | what rpm's list names, by whatever name of its directory | `from_a_list_only…`, `a_directory_by_another_name…` |
-//! | anything unseen, where the list leads nobody knows where | `a_list_that_leads_nobody_knows_where…` |
-//! | a link unseen | `what_a_link_leads_to_is_looked_at…` |
-//! | the order, where the directory lists in another one | `history` |
+//! | what rpm's list names, by any name of its directory | `only_the_distributions_named_in_a_list…`, `a_directory_by_another_name…` |
+//! | anything unseen, if the list leads to an unknown place | `with_a_list_that_leads_to_an_unknown_place…` |
+//! | a link unseen | `the_target_of_a_link_is_looked_at…` |
+//! | the order, if the directory lists in another one | `history` |
 //! | the order and the choice among twins | `history` |
-//! | a record of which times tell nothing, or with other flags | `a_record_of_which_times_tell_nothing…` |
-//! | a damaged index, of other rules, of an image | `an_index_that_is_damaged_or_foreign…`, `an_index_made_by_hand…` |
-//! | an index that is suspect, or has another mode or owner | `an_index_that_somebody_suspects…`, `an_index_that_others_may_write…` |
+//! | a record whose times tell nothing, or with other flags | `a_record_whose_times_tell_nothing…` |
+//! | a damaged index, of other rules, of an image | `an_index_that_is_damaged_or_foreign…`, `an_index_made_to_mislead…` |
+//! | an index that is suspect, or has another mode or owner | `a_suspect_index_is_not_reused`, `an_index_that_others_may_write…` |
 //! | any index, for an image | `the_summary_says…` |
 //! | names listed before a change, or of another directory | `freshness::names` |
 
@@ -58,7 +58,7 @@ fn full(paths: &[PathBuf]) -> Product {
     worker::run(&Root::system(), &request, &mut |_| ()).unwrap()
 }
 
-/// What comes of starting from these bytes.
+/// The result of starting from these bytes.
 fn incremental(paths: &[PathBuf], old: &[u8], named: Option<Named>) -> Product {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(old).unwrap();
@@ -101,7 +101,7 @@ fn first_difference(a: &[u8], b: &[u8]) -> String {
     format!("{} and {} bytes, apart from {at:?} on", a.len(), b.len())
 }
 
-/// How long the histories are: EPCACHE_TEST_HISTORIES gives their number.
+/// How many histories there are. EPCACHE_TEST_HISTORIES can change it.
 fn histories() -> u64 {
     let wanted = std::env::var("EPCACHE_TEST_HISTORIES").ok();
     wanted.and_then(|wanted| wanted.parse().ok()).unwrap_or(40)
@@ -139,7 +139,7 @@ fn any_history_ends_in_the_index_that_reading_everything_gives() {
     assert!(unchanged > 0);
 }
 
-/// A site of three distributions, and the index of it.
+/// A site of three distributions, and its index.
 fn three() -> (Tree, Vec<PathBuf>, Vec<u8>) {
     let tree = Tree::new();
     for name in ["a", "b", "c"] {
@@ -151,7 +151,7 @@ fn three() -> (Tree, Vec<PathBuf>, Vec<u8>) {
 }
 
 #[test]
-fn an_index_that_is_damaged_or_foreign_is_no_beginning() {
+fn an_index_that_is_damaged_or_foreign_is_not_reused() {
     let (_tree, paths, good) = three();
     let wanted = full(&paths);
     let read_all = |old: &[u8], what: &str| {
@@ -184,7 +184,7 @@ fn an_index_that_is_damaged_or_foreign_is_no_beginning() {
     assert_eq!(incremental(&paths, &good, None).reused, 3, "as it is");
 }
 
-/// An index whose body was altered, with checksums to match.
+/// An index whose body was changed, with checksums to match.
 fn altered(index: &[u8], alter: impl FnOnce(&mut [u8])) -> Vec<u8> {
     let blocks = u32::from_le_bytes(index[24..28].try_into().unwrap());
     let body = HEADER + 4 * usize::try_from(blocks).unwrap();
@@ -211,7 +211,7 @@ const MTIME: usize = 16;
 const CTIME: usize = 24;
 
 #[test]
-fn a_distribution_whose_recorded_times_tell_nothing_is_read_whatever_the_list_says() {
+fn a_distribution_whose_recorded_times_tell_nothing_is_read_with_any_list() {
     let (tree, paths, good) = three();
     let wanted = full(&paths);
     let now = fs::metadata(tree.path("site")).unwrap().ctime();
@@ -232,7 +232,7 @@ fn a_distribution_whose_recorded_times_tell_nothing_is_read_whatever_the_list_sa
 }
 
 #[test]
-fn a_record_of_which_times_tell_nothing_is_no_beginning() {
+fn a_record_whose_times_tell_nothing_is_not_reused() {
     let (_tree, paths, good) = three();
     let wanted = full(&paths);
     let with_flags = |flags: u32| {
@@ -252,7 +252,7 @@ fn a_record_of_which_times_tell_nothing_is_no_beginning() {
 }
 
 #[test]
-fn what_a_link_leads_to_is_looked_at_whatever_the_list_says() {
+fn the_target_of_a_link_is_looked_at_with_any_list() {
     let tree = Tree::new();
     tree.dist("site", "a", "[g]\na = a:main\n");
     let inside = tree.dist("elsewhere", "b", "[g]\nb = b:main\n");
@@ -267,7 +267,7 @@ fn what_a_link_leads_to_is_looked_at_whatever_the_list_says() {
 }
 
 #[test]
-fn a_list_that_leads_nobody_knows_where_names_anything() {
+fn with_a_list_that_leads_to_an_unknown_place_everything_is_looked_at() {
     let (tree, paths, old) = three();
     let inside = tree.path("site/a-1.dist-info");
     fs::write(inside.join("new"), "[g]\nnew = new:main\n").unwrap();
@@ -280,7 +280,7 @@ fn a_list_that_leads_nobody_knows_where_names_anything() {
 }
 
 #[test]
-fn what_was_warned_of_is_noticed_where_no_time_tells() {
+fn warnings_are_repeated_if_no_time_has_changed() {
     let tree = Tree::new();
     tree.dist("site", "a", "[g]\na = a:main\n");
     let bare = tree.dir("site/bare-1.dist-info").join("entry_points.txt");
@@ -297,7 +297,7 @@ fn what_was_warned_of_is_noticed_where_no_time_tells() {
 }
 
 #[test]
-fn what_is_no_file_is_no_beginning() {
+fn a_special_file_is_not_reused_as_an_index() {
     let (tree, paths, _) = three();
     for other in [File::open("/dev/zero"), File::open(tree.path("site"))] {
         let mut request = Request::full(Scope::Paths(paths.clone()), Purpose::Running);
@@ -307,10 +307,10 @@ fn what_is_no_file_is_no_beginning() {
     }
 }
 
-/// Sound in every checksum, and yet a lie: whatever comes of it, it is sound, and it is not what was lied
-/// about where anything tells so.
+/// The checksums are right, but the content is false. The result must be valid, and must not
+/// contain the false content where anything shows that it is false.
 #[test]
-fn an_index_made_by_hand_to_mislead_breaks_nothing() {
+fn an_index_made_to_mislead_does_no_harm() {
     let (_tree, paths, good) = three();
     let wanted = full(&paths).index;
     let mut random = Random::new(1);
@@ -327,13 +327,13 @@ fn an_index_made_by_hand_to_mislead_breaks_nothing() {
         assert_eq!(now.distributions, 3);
         believed += usize::from(now.index != wanted);
     }
-    // It is written by nobody but us: what it says of contents is believed as long as the times hold.
+    // Only root writes an index, so its content is trusted as long as the times are the same.
     println!("{believed} of 3000 lies believed");
     assert!(believed < 1500);
 }
 
 #[test]
-fn a_wrong_list_makes_no_difference_to_what_has_come_and_gone() {
+fn a_wrong_list_does_not_hide_added_or_removed_distributions() {
     let (tree, paths, old) = three();
     fs::remove_dir_all(tree.path("site/a-1.dist-info")).unwrap();
     fs::rename(
@@ -374,7 +374,7 @@ fn a_directory_by_another_name_in_the_list_is_the_same_directory() {
 }
 
 #[test]
-fn what_only_the_list_could_have_told_is_stale_until_all_is_looked_at() {
+fn a_change_that_only_the_list_could_show_is_stale_until_everything_is_looked_at() {
     let (tree, paths, old) = three();
     let inside = tree.path("site/a-1.dist-info");
     fs::write(inside.join("new"), "[g]\nnew = new:main\n").unwrap();
@@ -420,7 +420,7 @@ fn a_file_rewritten_in_place_is_stale_until_a_full_refresh() {
 }
 
 #[test]
-fn what_could_not_be_used_is_read_again_and_warned_of_again() {
+fn unusable_distributions_are_read_and_reported_again() {
     let tree = Tree::new();
     tree.dist("site", "good", "[g]\na = a:b\n");
     tree.dist("site", "bad", "[g]\nno equals sign\n");
@@ -504,10 +504,10 @@ fn the_summary_says_how_many_were_read_and_how_many_were_not() {
     assert_eq!(counts(&[]), (0, 3, true), "times of images tell nothing");
 }
 
-/// A program under strace: its calls, one a line.
+/// A program under strace: its calls, one on each line.
 fn traced(tree: &Tree, calls: &str, command: &[&str], stdin: Option<&Path>) -> (Ran, Vec<String>) {
     let mut traced = tree.program("strace".as_ref());
-    // With what descriptors stand for: what the worker says goes into a pipe.
+    // With the targets of descriptors: the worker's messages go into a pipe.
     traced.args([
         "-f",
         "-qq",
@@ -529,7 +529,7 @@ fn traced(tree: &Tree, calls: &str, command: &[&str], stdin: Option<&Path>) -> (
 const WRITING: &str = "openat,fsync,fdatasync,rename,renameat,renameat2,pwrite64,write,unlink,link,linkat,mkdir,fchmod,chmod,ftruncate";
 
 #[test]
-fn where_nothing_has_changed_nothing_is_written() {
+fn if_nothing_has_changed_nothing_is_written() {
     let name = "where nothing has changed nothing is written";
     if !tool_for(name, "strace") {
         return;
@@ -582,7 +582,7 @@ fn suspect(tree: &Tree) -> u8 {
 }
 
 #[test]
-fn a_trigger_that_changes_nothing_takes_its_suspicion_back_and_writes_nothing_else() {
+fn a_trigger_that_changes_nothing_only_resets_the_suspect_byte() {
     let name = "a trigger that changes nothing";
     if !tool_for(name, "strace") {
         return;
@@ -606,7 +606,7 @@ fn a_trigger_that_changes_nothing_takes_its_suspicion_back_and_writes_nothing_el
 }
 
 #[test]
-fn from_a_list_only_what_it_names_is_visited() {
+fn only_the_distributions_named_in_a_list_are_visited() {
     let name = "from a list only what it names is visited";
     if !tool_for(name, "strace") {
         return;
@@ -632,7 +632,7 @@ fn from_a_list_only_what_it_names_is_visited() {
 }
 
 #[test]
-fn a_directory_that_holds_still_is_listed_once() {
+fn a_directory_that_does_not_change_is_listed_once() {
     let name = "a directory that holds still is listed once";
     if !tool_for(name, "strace") {
         return;
@@ -650,9 +650,9 @@ fn a_directory_that_holds_still_is_listed_once() {
 }
 
 #[test]
-fn an_index_that_somebody_suspects_is_no_beginning() {
+fn a_suspect_index_is_not_reused() {
     let (tree, site) = system();
-    // Not seen by any time: only a full refresh can mend it.
+    // No time shows it: only a full refresh can repair it.
     let file = tree.path(&format!("{site}/a-1.dist-info/entry_points.txt"));
     fs::write(file, "[g]\nnew = new:main\n").unwrap();
     let mut index = fs::read(tree.path(INDEX)).unwrap();
@@ -670,7 +670,7 @@ fn an_index_that_somebody_suspects_is_no_beginning() {
 }
 
 #[test]
-fn an_index_that_others_may_write_is_no_beginning() {
+fn an_index_that_others_may_write_is_not_reused() {
     let (tree, ..) = three();
     assert_eq!(summary(&tree, &[])["scanned"], 3);
     cli::set_mode(tree.path("index"), 0o666);

@@ -1,5 +1,6 @@
-//! Under `SOURCE_DATE_EPOCH` every writer of the system index writes an image's index: two builds of one system have the
-//! same index, state, views and stamps. Nobody else takes the variable as a reason for that: shells export it.
+//! With `SOURCE_DATE_EPOCH` set, every writer of the system index writes an image's index: two
+//! builds of one system have the same index, state, views and stamps. Other writers ignore the
+//! variable, because shells export it.
 
 #![allow(
     clippy::unwrap_used,
@@ -44,7 +45,7 @@ fn built<'n>(order: impl Iterator<Item = &'n usize>) -> Tree {
         let name = format!("package{number}");
         let entries = format!("[g]\n{name} = {name}:main\n[h]\nx = {name}:x\n");
         let metadata = tree.dist(SITE, &name, &entries);
-        // Half of them bring their times along, the others have those of the build.
+        // Half of them have their packages' times, the others those of the build.
         if number % 2 == 0 {
             let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
             for path in [metadata.join("entry_points.txt"), metadata] {
@@ -52,7 +53,7 @@ fn built<'n>(order: impl Iterator<Item = &'n usize>) -> Tree {
             }
         }
     }
-    // A twin, and one that cannot be used.
+    // A twin, and an unusable one.
     tree.dist(SITE, "Package1", "[g]\ntwin = twin:main\n");
     tree.dist(SITE, "broken", "no section, no equals sign\n[g]\nbad\n");
     let registration = "[consumer]\ngroups = *\nview = json tsv\nstamp = yes\n";
@@ -69,7 +70,7 @@ fn write(tree: &Tree, writer: &[&str], umask: &str) {
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{writer:?}");
 }
 
-/// All that lies beside the index, and the index: name, mode, content.
+/// The index and all files beside it: name, mode, content.
 fn published(tree: &Tree) -> Vec<(String, u32, Vec<u8>)> {
     let mut found = Vec::new();
     for folder in ["", "/views", "/changed"] {
@@ -135,7 +136,7 @@ fn each_writer_of_the_system_index_writes_what_an_image_gets() {
 }
 
 #[test]
-fn an_image_s_index_that_is_right_is_not_written_again_and_one_that_is_wrong_is() {
+fn an_images_index_is_written_again_only_if_it_is_wrong() {
     let tree = built([1, 0, 2].iter());
     write(&tree, WRITERS[0], "022");
     let facts = || {
@@ -173,7 +174,7 @@ fn the_next_refresh_without_the_variable_replaces_it() {
 }
 
 #[test]
-fn a_variable_that_is_no_number_of_seconds_does_not_count() {
+fn a_variable_that_is_not_a_number_of_seconds_is_ignored() {
     for value in ["", "today", "-1", "1e9", "99999999999999999999"] {
         let tree = built([0].iter());
         let ran = run(tree
@@ -185,7 +186,7 @@ fn a_variable_that_is_no_number_of_seconds_does_not_count() {
 }
 
 #[test]
-fn a_user_s_own_indexes_are_an_image_s_only_where_one_is_asked_for() {
+fn a_users_own_indexes_are_those_of_an_image_only_on_request() {
     let tree = Tree::new();
     tree.venv("venv");
     tree.dist(&Tree::user_site("home"), "mine", "[g]\nmine = mine:main\n");

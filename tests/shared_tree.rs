@@ -1,9 +1,9 @@
-//! One software tree for many machines: an index beside it, found by configuration, read by everybody without a
-//! lock, and at the price of a few questions to the file server.
+//! One software tree for many machines: an index beside it, found through the configuration, read
+//! by every user without a lock, with only a few questions to the file server.
 //!
-//! No kernel of a test machine is sure to have an NFS client. What is asked of a file server is counted at a file
-//! system in user space, where every question of the kernel's arrives that it cannot answer itself: the same ones
-//! that NFS sends over the network, but for those of its own protocol.
+//! The kernel of a test machine may have no NFS client. So the questions are counted at a file
+//! system in user space. The kernel sends it every question that it cannot answer itself: the same
+//! ones that NFS sends over the network, except those of its own protocol.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,7 +27,7 @@ use cli::{NOBODY, Tree, left_out, root_for, run, set_mode, tool_for};
 
 const SITE: &str = "sw/lib/python3.11/site-packages";
 
-/// A tree below a root, with an index beside it, and that root's configuration.
+/// A tree below a root, with an index beside it, and the configuration of that root.
 fn shared(settings: &str) -> Tree {
     let tree = Tree::new();
     tree.dist(&format!("root/{SITE}"), "tool", "[g]\ntool = tool:main\n");
@@ -49,25 +49,26 @@ const BEFORE: &str = "g\ttool\ttool:main\n";
 const AFTER: &str = "g\ttool\ttool:changed\n";
 
 #[test]
-fn a_configured_index_is_asked_as_hard_as_the_configuration_says() {
+fn a_configured_index_is_checked_as_the_configuration_says() {
     let named = "index-path = /sw/.epcache/index\n";
     for (settings, arguments, told) in [
         (format!("{named}freshness = trust\n"), &[][..], BEFORE),
         (format!("{named}freshness = fast\n"), &[], BEFORE),
         (format!("{named}freshness = auto\n"), &[], AFTER),
         (named.to_owned(), &[], AFTER),
-        // The command line has the last word.
+        // The command line has priority.
         (
             format!("{named}freshness = trust\n"),
             &["--freshness", "auto"],
             AFTER,
         ),
-        // Without it the index is none of the usual ones.
+        // Without the setting the index is not found.
         ("freshness = trust\n".to_owned(), &[], AFTER),
     ] {
         let tree = shared(&settings);
         let file = format!("root/{SITE}/tool-1.dist-info/entry_points.txt");
-        // An upgrade in place: another file, which moves the times of the metadata directory alone.
+        // An upgrade in place: another file, which only changes the times of the metadata
+        // directory.
         fs::remove_file(tree.path(&file)).unwrap();
         tree.file(&file, "[g]\ntool = tool:changed\n");
         assert_eq!(query(&tree, arguments).stdout, told, "{settings}");
@@ -75,7 +76,7 @@ fn a_configured_index_is_asked_as_hard_as_the_configuration_says() {
 }
 
 #[test]
-fn only_what_the_configuration_names_is_asked_less_hard() {
+fn only_a_configured_index_is_checked_less() {
     let tree = shared("index-path = /elsewhere/index\nfreshness = trust\n");
     tree.file(
         &format!("root/{SITE}/tool-1.dist-info/new"),
@@ -94,7 +95,7 @@ fn only_what_the_configuration_names_is_asked_less_hard() {
 }
 
 #[test]
-fn the_status_of_a_configured_index_is_said_with_the_command_that_mends_it() {
+fn status_of_a_configured_index_names_the_command_that_refreshes_it() {
     let tree = shared("index-path = /sw/.epcache/index\n");
     tree.dist(&format!("root/{SITE}"), "new", "[g]\nnew = new:main\n");
     let ran = run(&mut tree.epcache(&["status", "--root", "root", "--json"]));
@@ -109,9 +110,9 @@ fn the_status_of_a_configured_index_is_said_with_the_command_that_mends_it() {
     );
 }
 
-/// Whoever installs the tree makes the index; whoever reads it needs no rights but to read.
+/// The account that installs the tree makes the index. Readers only need to read.
 #[test]
-fn the_account_that_installs_the_tree_owns_the_index_and_nobody_else_is_believed() {
+fn only_an_index_of_the_account_that_installs_the_tree_is_trusted() {
     if !root_for("an index of another user") {
         return;
     }
@@ -130,7 +131,7 @@ fn the_account_that_installs_the_tree_owns_the_index_and_nobody_else_is_believed
         let mut query = tree.epcache(&["query", "g", "--path", &site, "--freshness", "trust"]);
         run(query.env("EPCACHE_INDEX", &index)).code
     };
-    // With nothing left in the tree, whoever is told something is told it by the index.
+    // Nothing is left in the tree, so any answer comes from the index.
     fs::remove_dir_all(metadata).unwrap();
     assert_eq!(told(NOBODY), 0);
     assert_eq!(told(1234), 1);
@@ -150,7 +151,7 @@ impl Client {
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shared_tree/counting_fs.py");
         let (mount, counts) = (tree.dir(name), tree.path(&format!("{name}.counts")));
-        // Debian's own Python has the module of Debian's own package.
+        // Debian's own Python has the module of Debian's package.
         let server = Command::new("/usr/bin/python3")
             .arg(script)
             .arg(tree.path("server"))
@@ -182,14 +183,14 @@ impl Client {
         mounts.lines().any(|line| line.contains(&at))
     }
 
-    /// How many questions have been waiting for their answers at a time.
+    /// How many questions were waiting for their answers at the same time.
     fn questions_at_once(&self) -> usize {
         self.questions();
         let most = fs::read_to_string(self.counts.with_extension("counts.at-once"));
         most.unwrap().trim().parse().unwrap()
     }
 
-    /// How many questions have been asked.
+    /// The number of questions.
     fn questions(&self) -> usize {
         let _ = fs::metadata(self.mount.join(".counts-now"));
         let counts = fs::read_to_string(&self.counts).unwrap();
@@ -209,7 +210,7 @@ impl Drop for Client {
     }
 }
 
-/// The venv of real distributions, on a file server, as a client of it knows it before it has asked anything.
+/// The venv of real distributions on a file server, for a client that has asked nothing yet.
 fn real_tree(test: &str, tree: &Tree) -> Option<()> {
     let cache = std::env::var_os("EPCACHE_TEST_CACHE")
         .map(PathBuf::from)
@@ -222,7 +223,7 @@ fn real_tree(test: &str, tree: &Tree) -> Option<()> {
     let lib = fs::read_dir(Path::new(venv).join("lib")).unwrap();
     let python = lib.map(|entry| entry.unwrap().path()).next().unwrap();
     tree.dir("server");
-    // The metadata alone: what is imported costs questions of its own.
+    // Only the metadata: imported modules cost questions of their own.
     let site = tree.dir("server/site");
     for entry in fs::read_dir(python.join("site-packages")).unwrap() {
         let entry = entry.unwrap();
@@ -235,7 +236,7 @@ fn real_tree(test: &str, tree: &Tree) -> Option<()> {
 }
 
 #[test]
-fn a_lookup_asks_a_file_server_a_dozen_questions_and_importlib_metadata_a_thousand() {
+fn a_lookup_asks_a_file_server_far_fewer_questions_than_importlib_metadata() {
     let test = "the questions to a file server";
     let tree = Tree::new();
     let Some(()) = real_tree(test, &tree) else {
@@ -287,7 +288,7 @@ fn a_lookup_asks_a_file_server_a_dozen_questions_and_importlib_metadata_a_thousa
         "{said}"
     );
     assert!(python > 2 * distributions, "{said}");
-    // What docs/scale.md reckons with.
+    // docs/scale.md calculates with these numbers.
     let page =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scale.md")).unwrap();
     assert!(
@@ -297,7 +298,7 @@ fn a_lookup_asks_a_file_server_a_dozen_questions_and_importlib_metadata_a_thousa
 }
 
 #[test]
-fn what_answers_late_is_asked_several_things_at_a_time() {
+fn slow_file_systems_are_asked_several_questions_at_a_time() {
     let tree = Tree::new();
     for number in 0..64 {
         tree.dist("server/site", &format!("d{number}"), "[g]\nd = a:b\n");
@@ -305,7 +306,7 @@ fn what_answers_late_is_asked_several_things_at_a_time() {
     let Some(client) = Client::new("questions at a time", &tree, "client", "0 0.02") else {
         return;
     };
-    // From a directory that the worker is handed, and from one that it enters by itself.
+    // From a directory that the worker is given, and from one that it enters itself.
     for mode in [0o700, 0o755] {
         set_mode(tree.path(""), mode);
         tree.refresh(&[&tree.text("client/site")], &tree.text("index"));
@@ -322,7 +323,7 @@ fn two_readers_of_a_file_server_see_the_old_index_or_the_new_one() {
         let name = format!("d{number}");
         tree.dist("server/site", &name, &format!("[g]\n{name} = a:old\n"));
     }
-    // Both indexes are of the same path, as any client has it.
+    // Both indexes have the same path, as for any client.
     let Some(one) = Client::new(test, &tree, "one", "0") else {
         return;
     };
@@ -330,7 +331,7 @@ fn two_readers_of_a_file_server_see_the_old_index_or_the_new_one() {
     let index_of = |value: &str, output: &str| {
         for number in 0..40 {
             let name = format!("d{number}");
-            // Another file, as an upgrade brings it; one that is rewritten in place is for --full alone.
+            // Another file, as in an upgrade. Only --full notices one that is rewritten in place.
             let file = format!("server/site/{name}-1.dist-info/entry_points.txt");
             fs::remove_file(tree.path(&file)).unwrap();
             tree.dist("server/site", &name, &format!("[g]\n{name} = a:{value}\n"));
@@ -417,7 +418,7 @@ fn a_reader_neither_locks_nor_writes() {
 }
 
 #[test]
-fn the_recipe_for_a_shared_tree_works_as_it_is_written() {
+fn the_recipe_for_a_shared_tree_works_as_documented() {
     let tree = Tree::new();
     tree.dist(SITE, "tool", "[console_scripts]\ntool = tool:main\n");
     let mut recipe = recipes::recipe("docs/scale.md", "By hand", &tree.path(""));

@@ -1,9 +1,10 @@
-//! A program under ptrace(2), with one of its system calls failing, or with its death at one.
+//! A program under ptrace(2), where one of its system calls fails, or is the last one of its
+//! process.
 //!
-//! In come a command and at most one [`Fault`]; out go the calls that were made, by whom, and how it ended. Not
-//! strace: that counts the calls of each process by itself, and can have a fault in one only by having it in
-//! both. And it makes a call fail by giving it a number that there is none of, for which the worker's filter ends
-//! the worker.
+//! The input is a command and at most one [`Fault`]. The output is the calls that were made, by
+//! which process, and how the program ended. strace cannot do this: it counts the calls of each
+//! process separately, so it injects a fault into both or none. And it makes a call fail by giving
+//! it an invalid number, for which the worker's filter ends the worker.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::libc::{self, c_long, c_void};
 
-/// Who makes a call.
+/// The process that makes a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Role {
     /// The program that was started.
@@ -27,13 +28,13 @@ pub(crate) enum Role {
 /// What happens at a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// It is not made, and fails like this.
+    /// It is not made, and fails with this errno.
     Fails(Errno),
-    /// Whoever makes it is killed.
+    /// The process that makes it is killed.
     Dies,
 }
 
-/// A call, by its number and how many of that number this one has made before.
+/// A call, by its number and how often this process has made it before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Call {
     pub(crate) role: Role,
@@ -47,22 +48,22 @@ pub(crate) struct Fault {
     pub(crate) effect: Effect,
 }
 
-/// What a program did.
+/// The result of a program.
 #[derive(Debug)]
 pub(crate) struct Traced {
     pub(crate) calls: Vec<Call>,
-    /// Whether the fault's call was made.
+    /// Whether the call with the fault was reached.
     pub(crate) reached: bool,
-    /// None for one that was killed.
+    /// `None` if it was killed.
     pub(crate) code: Option<i32>,
     pub(crate) stderr: String,
 }
 
-/// How long anything that the program has started may be there.
+/// How long any process that the program has started may exist.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn ptrace(request: libc::c_uint, process: i32, address: usize, data: usize) -> c_long {
-    // SAFETY: whoever calls this passes pointers that are good for the request.
+    // SAFETY: callers pass pointers that are valid for the request.
     unsafe {
         libc::ptrace(
             request,
@@ -73,13 +74,13 @@ fn ptrace(request: libc::c_uint, process: i32, address: usize, data: usize) -> c
     }
 }
 
-/// Runs a command to the end of all that it has started.
+/// Runs a command until all processes that it has started have ended.
 pub(crate) fn run(command: &mut Command, fault: Option<Fault>) -> Traced {
     let trace_me = || match ptrace(libc::PTRACE_TRACEME, 0, 0, 0) {
         -1 => Err(std::io::Error::last_os_error()),
         _ => Ok(()),
     };
-    // SAFETY: a system call, and nothing else, between fork and exec.
+    // SAFETY: only a system call between fork and exec.
     unsafe { command.pre_exec(trace_me) };
     let stderr = tempfile::NamedTempFile::new().expect("a file");
     command.stdin(Stdio::null()).stdout(Stdio::null());
@@ -114,7 +115,7 @@ pub(crate) fn run(command: &mut Command, fault: Option<Fault>) -> Traced {
 struct Tracer {
     root: i32,
     fault: Option<Fault>,
-    /// Of the tasks whose calls count. What helps them does not.
+    /// The processes whose calls count. Their helper threads do not.
     roles: HashMap<i32, Option<Role>>,
     known: HashSet<i32>,
     made: HashMap<(Role, c_long), usize>,
@@ -124,12 +125,12 @@ struct Tracer {
 }
 
 impl Tracer {
-    /// Until nobody is left; returns how the first one ended.
+    /// Runs until no process is left. Returns how the first one ended.
     fn follow(&mut self) -> i32 {
         let (mut ended, started) = (0, Instant::now());
         loop {
             let mut status = 0;
-            // Those of this thread alone: others trace, too.
+            // Only the children of this thread: other threads trace too.
             let flags = libc::__WALL | libc::__WNOTHREAD | libc::WNOHANG;
             // SAFETY: a pointer to a number that outlives the call.
             let task = unsafe { libc::waitpid(-1, &raw mut status, flags) };
@@ -180,7 +181,7 @@ impl Tracer {
 
     fn at_call(&mut self, task: i32) {
         let Some(role) = self.role(task) else { return };
-        // SAFETY: a structure of numbers; the kernel fills in as much as it has of it.
+        // SAFETY: a structure of numbers that the kernel fills in as far as it can.
         let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
         let size = size_of_val(&info);
         if ptrace(
@@ -198,7 +199,7 @@ impl Tracer {
             }
             return;
         }
-        // SAFETY: at an entry, the kernel has filled in this one.
+        // SAFETY: at an entry, the kernel has filled in this field.
         let number = unsafe { info.u.entry.nr } as c_long;
         let made = self.made.entry((role, number)).or_default();
         let call = Call {
@@ -221,7 +222,7 @@ impl Tracer {
                 self.failing.insert(task, errno);
             }
             Effect::Dies => {
-                // SAFETY: takes numbers only. It is one of ours.
+                // SAFETY: only passes numbers. It is one of the traced processes.
                 unsafe { libc::kill(task, libc::SIGKILL) };
             }
         }
@@ -242,18 +243,18 @@ impl Tracer {
     }
 }
 
-/// The registers that say which call it is, and what came of it.
+/// The registers with the number of the call and its result.
 mod registers {
     use super::c_long;
     #[cfg(target_arch = "x86_64")]
     use super::{libc, ptrace};
 
-    /// Whether this is known for this architecture.
+    /// Whether they are known for this architecture.
     pub(crate) const KNOWN: bool = cfg!(target_arch = "x86_64");
 
     #[cfg(target_arch = "x86_64")]
     fn change(task: i32, change: impl FnOnce(&mut libc::user_regs_struct)) {
-        // SAFETY: a structure of numbers, filled in by the kernel.
+        // SAFETY: a structure of numbers that the kernel fills in.
         let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
         let at = &raw mut registers as usize;
         if ptrace(libc::PTRACE_GETREGS, task, 0, at) != -1 {

@@ -1,5 +1,6 @@
-//! What package managers, people and accidents do to search directories, at random and the same for the
-//! same seed. Every step moves the times of the metadata directories that it changes, or their names.
+//! Random changes that package managers, users and accidents make to search directories, always the
+//! same for one seed. Every step changes the times of the metadata directories that it changes, or
+//! their names.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -33,9 +34,9 @@ impl Random {
 
 pub(crate) struct History {
     root: tempfile::TempDir,
-    /// What the last step did.
+    /// A text for the last step.
     last: String,
-    /// How many trees lie beside the search directories, for links to lead to.
+    /// How many trees lie beside the search directories as targets of links.
     elsewhere: usize,
 }
 
@@ -79,12 +80,12 @@ impl History {
     }
 
     fn directory(&self, random: &mut Random) -> PathBuf {
-        // Most happens in the first one.
+        // Most changes are in the first one.
         let number = [0, 0, 0, 0, 1, 1, 2][random.below(7)];
         self.root.path().join(DIRECTORIES[number])
     }
 
-    /// Does something, and adds the metadata directories that a package manager would name for it.
+    /// Makes a change, and adds the metadata directories that a package manager would name for it.
     pub(crate) fn step(&mut self, random: &mut Random, named: &mut Named) {
         let directory = self.directory(random);
         let before = identities(&directory);
@@ -101,7 +102,7 @@ impl History {
                     fs::rename(path, to).unwrap();
                 }
             }),
-            // Reset to some time, as package managers do. The ctime moves.
+            // Set to some time, as package managers do. The ctime changes.
             14 => each(random, &directory, |random, path| {
                 set_modified(path, random.below(3))
             }),
@@ -122,7 +123,7 @@ impl History {
             }),
             21 if directory.is_dir() => fs::write(directory.join("module.py"), "").unwrap(),
             22 if random.below(4) == 0 => come_or_go(&directory),
-            // All of it unpacked again: other ctimes, the same mtimes.
+            // Everything is unpacked again: other ctimes, the same mtimes.
             23 if directory.is_dir() => copy(&directory),
             _ => {}
         }
@@ -156,7 +157,7 @@ impl History {
         }
     }
 
-    /// A metadata directory that lies elsewhere, as stow and Nix have them.
+    /// A metadata directory that lies elsewhere, as with stow and Nix.
     fn link(&mut self, random: &mut Random, directory: &Path) {
         let path = directory.join(metadata_name(random));
         if directory.is_dir() && fs::symlink_metadata(&path).is_err() {
@@ -225,7 +226,7 @@ fn fill(random: &mut Random, path: &Path) {
     }
 }
 
-/// An upgrade in place, as dpkg does it: a new file is renamed over the old one.
+/// An upgrade in place as dpkg does it: a new file is renamed over the old one.
 fn rewrite(random: &mut Random, path: &Path) {
     let new = path.join("file.dpkg-new");
     let (name, text) = match random.below(3) {
@@ -247,7 +248,7 @@ fn remove(path: &Path) {
         .unwrap();
 }
 
-/// Does something to one of the metadata directories.
+/// Changes one of the metadata directories.
 fn each(random: &mut Random, directory: &Path, what: impl Fn(&mut Random, &Path)) {
     let mut there: Vec<_> = metadata_in(directory);
     there.sort();
@@ -299,7 +300,8 @@ fn metadata_in(directory: &Path) -> Vec<PathBuf> {
     paths.filter(is_metadata).collect()
 }
 
-/// What each metadata directory is, so far as a package manager would know that it has changed it.
+/// The identity of each metadata directory, which shows a change as a package manager would know
+/// it.
 fn identities(directory: &Path) -> BTreeMap<Vec<u8>, (u64, i64, i64, i64, i64)> {
     use std::os::unix::ffi::OsStrExt as _;
     use std::os::unix::fs::MetadataExt as _;

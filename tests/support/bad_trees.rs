@@ -1,4 +1,4 @@
-//! Whatever a metadata directory may contain that it should not.
+//! Metadata directories with bad content of every kind.
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
@@ -14,13 +14,13 @@ use nix::unistd::mkfifo;
 
 use super::cli::{Tree, is_root, set_mode};
 
-/// The metadata directory of the bad one, ready but for what makes it bad.
+/// Changes a metadata directory. It is complete before the call.
 pub(crate) const BAD: &str = "bad-1.dist-info";
 
-/// What makes it bad, and what is said about it: the end of the culprit's path, and why.
+/// The change, and the expected message: the end of the bad file's path, and the reason.
 pub(crate) type Case = (&'static str, Make, &'static str, &'static str);
 
-/// Makes a good metadata directory a bad one.
+/// Turns a good metadata directory into a bad one.
 pub(crate) type Make = fn(&Path);
 
 fn remake(bad: &Path, file: &str, content: impl AsRef<[u8]>) {
@@ -248,7 +248,7 @@ pub(crate) const CASES: &[Case] = &[
     (
         "a device",
         |bad| {
-            // A terminal nobody has; opening /dev/zero would never end.
+            // A terminal that does not exist. Opening /dev/zero would never end.
             let zero = makedev(1, 5);
             let path = without(bad, "entry_points.txt");
             if is_root()
@@ -270,7 +270,7 @@ pub(crate) const CASES: &[Case] = &[
     ),
 ];
 
-/// Bad input that is no reason for a complaint: what CPython makes of it is what there is.
+/// Odd input without a complaint: the answer is CPython's.
 pub(crate) const ODD: &[(&str, Make)] = &[
     ("no entry points", |bad| {
         drop(without(bad, "entry_points.txt"))
@@ -326,7 +326,7 @@ pub(crate) const ODD: &[(&str, Make)] = &[
     }),
 ];
 
-/// A search directory with neighbours on both sides of the bad one.
+/// A search directory with good distributions on both sides of the bad one.
 pub(crate) fn tree_with(make: Make) -> Tree {
     let tree = Tree::new();
     tree.dist("site", "aaa", "[g]\naaa = aaa:main\n");

@@ -1,5 +1,6 @@
-//! A container to boot systemd in: a layer over this machine's own root, with epcache installed in it as a package
-//! would. In: a script. Out: what it printed. Nothing of it stays, and this machine's own files are not touched.
+//! A container to boot systemd in: a layer over this machine's root, with epcache installed as a
+//! package would install it. The input is a script, the output is what it printed. Nothing of the
+//! container stays, and this machine's files are not changed.
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
@@ -11,7 +12,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::support::{public_directory, repository, run, skip, text, within};
 
-/// A layer over this machine's root, with epcache installed in it as a package would.
+/// A layer over this machine's root, with epcache installed as a package would install it.
 pub(crate) struct Container {
     directory: tempfile::TempDir,
 }
@@ -55,7 +56,7 @@ impl Container {
             skip(test, &text(&done.stderr));
             return None;
         }
-        // What this machine starts at boot is of no use here.
+        // The services that this machine starts at boot are not needed here.
         let wanted = "etc/systemd/system/multi-user.target.wants";
         for directory in ["usr/lib/epcache", "var/cache/epcache", wanted] {
             let _ = fs::remove_dir_all(root.join(directory));
@@ -101,12 +102,12 @@ impl Container {
         said
     }
 
-    /// Boots it, runs a script in it, and returns what the script printed. `done` has to be its last word.
+    /// Boots it, runs a script in it, and returns its output. Its last output must be `done`.
     pub(crate) fn boot(&self, script: &str) -> String {
         self.boot_with(&[], script)
     }
 
-    /// The same with a `/usr` that cannot be written, as an image has it.
+    /// The same with a read-only `/usr`, as in an image.
     pub(crate) fn boot_image(&self, script: &str) -> String {
         let usr = format!("--bind-ro={}:/usr", self.root().join("usr").display());
         self.boot_with(&[&usr], script)
@@ -124,8 +125,8 @@ impl Container {
             "/etc/systemd/system/script.target",
             "[Unit]\nRequires=multi-user.target script.service\nAfter=multi-user.target\n",
         );
-        // One at a time on this machine: where they share one tree of control groups, one systemd would end what
-        // another has started.
+        // One at a time on this machine: if they share one tree of control groups, one systemd
+        // would end the processes that another has started.
         let lock = File::create("/run/epcache-tests.lock").unwrap();
         let _booting = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
         let mut nspawn = within(300, "systemd-nspawn");

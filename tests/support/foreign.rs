@@ -1,5 +1,5 @@
-//! What the tests of foreign file systems share: a tree that is put on an ext4 of its own and mounted, and files of the
-//! host that nothing on it may lead to.
+//! Shared by the tests of foreign file systems: a tree on an ext4 image that is mounted, and files
+//! of the host that nothing on it may lead to.
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
@@ -8,12 +8,12 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::cli::{Ran, Tree, left_out, names, root_for, run, tool_for};
 
-/// What lies on the host, to be led to: a folder of drop-ins, and a file, both root's.
+/// Files on the host that nothing may lead to: a folder of drop-ins, and a file, both root's.
 pub(crate) const DROP_INS: &str = "host/drop.d";
 pub(crate) const HOST_FILE: &str = "host/file";
 pub(crate) const TEXT: &str = "the host's\n";
 
-/// Whether a file system of one's own can be made and mounted. Says so where not.
+/// Whether a file system can be made and mounted. Prints if not.
 pub(crate) fn can_mount(test: &str) -> bool {
     if !root_for(test) || !tool_for(test, "mke2fs") {
         return false;
@@ -27,7 +27,7 @@ pub(crate) fn can_mount(test: &str) -> bool {
     ran.code == 0
 }
 
-/// A tree whose `fs` is to be put on a file system of its own, and the host's files.
+/// A tree whose `fs` will be put on its own file system, and the host's files.
 pub(crate) fn tree() -> Tree {
     let tree = Tree::new();
     tree.dir("fs");
@@ -36,7 +36,7 @@ pub(crate) fn tree() -> Tree {
     tree
 }
 
-/// A line of shell that sees `fs` at `mnt`, on a file system of its own.
+/// A line of shell that sees `fs` at `mnt`, on its own file system.
 pub(crate) fn mounted(tree: &Tree, options: &str, line: &str) -> Ran {
     tree.dir("mnt");
     let mount = format!(
@@ -47,10 +47,10 @@ pub(crate) fn mounted(tree: &Tree, options: &str, line: &str) -> Ran {
     run(&mut tree.with_mounts(&format!("{mount}{line}")))
 }
 
-/// As a stick is mounted.
+/// The mount options of a USB stick.
 pub(crate) const STICK: &str = "nosuid,nodev";
 
-/// Nothing of the host has changed.
+/// Checks that no file of the host has changed.
 pub(crate) fn untouched(tree: &Tree, what: &str) {
     assert_eq!(names(tree.path(DROP_INS)), [""; 0], "{what}");
     let file = tree.path(HOST_FILE);
@@ -68,7 +68,7 @@ pub(crate) fn link(tree: &Tree, target: &str, name: &str) {
     tree.link(tree.path(target), name);
 }
 
-/// What is made on the file system, what root does, whether that works, and what it says.
+/// What to make on the file system, what root does, whether that works, and the message.
 pub(crate) type Case = (fn(&Tree), &'static str, i32, &'static str);
 
 pub(crate) fn check(cases: &[Case], options: &str) {

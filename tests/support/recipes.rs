@@ -1,6 +1,7 @@
-//! The recipes in the documentation, run as they are written there.
+//! The recipes in the documentation, run exactly as they are written.
 //!
-//! In: a page and a heading of it. Out: the `sh` blocks below that heading, in order, as one script.
+//! The input is a page and one of its headings. The output is the `sh` blocks below that heading,
+//! in order, as one script.
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
@@ -8,8 +9,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The blocks of a language below a heading (without its `#`s), up to the next heading of any level. A block in a list is
-/// taken without its indentation.
+/// The blocks of a language below a heading (without its `#`s), up to the next heading of any
+/// level. A block in a list loses its indentation.
 pub(crate) fn blocks(page: &str, heading: &str, language: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{page}: {error}"));
@@ -39,14 +40,14 @@ pub(crate) fn blocks(page: &str, heading: &str, language: &str) -> Vec<String> {
     found
 }
 
-/// A shell that does what the blocks below a heading say, one after the other, and stops at the first failure.
-/// The program under test is on its PATH.
+/// A shell that runs the blocks below a heading in order, and stops at the first failure. The
+/// program under test is on its PATH.
 pub(crate) fn recipe(page: &str, heading: &str, directory: &Path) -> Command {
     let script = blocks(page, heading, "sh").concat();
     shell(&script, directory)
 }
 
-/// A shell with the program under test on its PATH, and nothing of the caller's environment.
+/// A shell with the program under test on its PATH, and without the caller's environment.
 pub(crate) fn shell(script: &str, directory: &Path) -> Command {
     let binary = Path::new(env!("CARGO_BIN_EXE_epcache"));
     let folder = binary.parent().expect("a folder").display();
