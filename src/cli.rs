@@ -15,7 +15,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::freshness::Level;
 use crate::terminal::say;
 
-pub use looking::{CheckArgs, ListArgs, PlaceArgs};
+pub use looking::{CheckArgs, ListArgs, PlaceArgs, QueryArgs};
 
 /// Exit status: something went wrong, or the arguments were not understood.
 const FAILURE: u8 = 2;
@@ -45,7 +45,14 @@ pub struct Cli {
 pub enum Command {
     /// Read the metadata of installed distributions and publish the index
     Refresh(RefreshArgs),
-    /// Look up entry points; without a group, list the groups
+    /// Look up entry points; without a group, list the groups.
+    ///
+    /// Without a scope, the interpreter that python3 is answers: that of the active virtual
+    /// environment (VIRTUAL_ENV), else the first python3 on PATH, your own packages (~/.local)
+    /// included. PYTHONPATH is not taken into account. "epcache query --explain" shows which
+    /// interpreter that is.
+    ///
+    /// In a GROUP or NAME, * ? and [...] are patterns: quote them
     Query(QueryArgs),
     /// List distributions: name, version, where, and for which interpreters
     List(ListArgs),
@@ -111,25 +118,6 @@ pub struct RefreshArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// Print a summary as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `epcache query`.
-#[derive(Debug, Args)]
-#[command(
-    override_usage = "epcache query [GROUP [NAME]] [--path DIR...|--venv DIR|--python VERSION] \
-                      [--root DIR] [--index FILE...] [--freshness auto|fast|strict|trust] [--json]"
-)]
-pub struct QueryArgs {
-    /// The group, such as console_scripts
-    pub group: Option<String>,
-    /// The name in the group
-    pub name: Option<String>,
-    /// Where to look
-    #[command(flatten)]
-    pub place: PlaceArgs,
-    /// Print JSON: an array of objects
     #[arg(long)]
     pub json: bool,
 }

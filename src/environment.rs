@@ -23,6 +23,8 @@ pub struct Environment {
     pub venv: Option<PathBuf>,
     /// `PYTHONUSERBASE`.
     pub user_base: Option<PathBuf>,
+    /// `PYTHONNOUSERSITE`, anything but empty: no Python has a user site directory.
+    pub no_user_site: bool,
     /// `EPCACHE_INDEX`, split at its colons.
     pub indexes: Vec<PathBuf>,
     /// `PATH`.
@@ -51,6 +53,7 @@ impl Environment {
             cache_home: path("XDG_CACHE_HOME").filter(|path| path.is_absolute()),
             venv: path("VIRTUAL_ENV"),
             user_base: path("PYTHONUSERBASE"),
+            no_user_site: variable("PYTHONNOUSERSITE").is_some(),
             indexes: variable("EPCACHE_INDEX")
                 .map(|value| {
                     std::env::split_paths(&value)
@@ -74,6 +77,14 @@ impl Environment {
         let cache = self.cache_home.clone();
         let cache = cache.or_else(|| Some(self.home.as_ref()?.join(".cache")));
         cache.map(|cache| cache.join("epcache/index"))
+    }
+
+    /// Below which directory Python has the user's packages, if anywhere.
+    #[must_use]
+    pub fn python_user_base(&self) -> Option<PathBuf> {
+        let usual = || self.home.as_ref().map(|home| home.join(".local"));
+        let base = self.user_base.clone().or_else(usual);
+        base.filter(|_| !self.no_user_site)
     }
 }
 

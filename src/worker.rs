@@ -162,6 +162,14 @@ pub enum WorkerError {
     /// The records do not fit into an index.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// What was given for a search directory is none.
+    #[error("--path {}: {why}", path.display())]
+    Path {
+        /// What was given.
+        path: PathBuf,
+        /// What is wrong, and what may have been meant.
+        why: String,
+    },
     /// What was made is no index.
     #[error("the new index: {0}")]
     Damage(#[from] Damage),
@@ -259,11 +267,19 @@ pub fn run(
             progress(state);
         };
         let names = found.listed.remove(directory.path.as_os_str());
+        let path = directory.path.clone();
         let budget = match directory.origin.pth_site() {
             Some(site) => shared.entry(site.to_owned()).or_default(),
             None => &mut Budget::default(),
         };
         if let Some(record) = product.add(&work, directory, names, budget, &mut step) {
+            // One that is in the older index may have become empty.
+            let is_given = matches!(request.scope, Scope::Paths(_)) && work.record(&path).is_none();
+            if is_given && record.distribution_count() == 0 {
+                if let Some(why) = layout::doubt(root, &path) {
+                    return Err(WorkerError::Path { path, why });
+                }
+            }
             records.push(record);
         }
     }

@@ -139,7 +139,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "query --path /x --venv /y",
         "cannot be used with",
-        "[--path DIR...|--venv DIR|",
+        "--venv DIR|--python VERSION|",
     ),
     (
         "query --python 9.9",

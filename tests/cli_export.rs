@@ -32,6 +32,10 @@ fn tree_with_an_index() -> Tree {
         "[g]\nfirst = a:first\nsecond = a:second [extra]\n",
     );
     tree.dir("site/a-0.5.dist-info");
+    // A directory that has gone since keeps its record.
+    tree.dist("gone", "c", "");
+    tree.refresh(&["site", "gone"], "index");
+    std::fs::remove_dir_all(tree.path("gone")).unwrap();
     tree.refresh(&["site", "gone"], "index");
     tree
 }

@@ -31,15 +31,16 @@ fn tree_with_a_site() -> Tree {
 fn json_has_the_promised_keys() {
     let tree = tree_with_a_site();
     tree.dist("site", "bad", "[g]\nno equals sign\n");
-    let ran = run(tree.epcache(&REFRESH).args(["--path", "gone", "--json"]));
+    tree.dist("more", "c", "");
+    let ran = run(tree.epcache(&REFRESH).args(["--path", "more", "--json"]));
     assert_eq!(ran.code, 0, "{ran:?}");
     let summary = ran.json();
     assert_eq!(summary["directories"], 2);
-    assert_eq!(summary["distributions"], 3);
+    assert_eq!(summary["distributions"], 4);
     assert_eq!(summary["entry_points"], 3);
     assert_eq!(
         summary["reused"].as_u64().unwrap() + summary["scanned"].as_u64().unwrap(),
-        3
+        4
     );
     assert_eq!(summary["index"], "index");
     assert!(summary["elapsed_ms"].as_f64().unwrap() > 0.0);

@@ -143,6 +143,10 @@ fn an_egg_is_known_by_its_own_name_alone() {
         let query = ["query", "g", "--path", path, "--index", index];
         run(&mut tree.epcache(&query)).stdout
     };
+    // What may hold metadata by any other name.
+    for path in ["name-1-py3.egg", "link"] {
+        tree.dist(path, "plain", "");
+    }
     // By any other name than `*.egg` the same directory has no metadata in it, for CPython as well.
     for (number, indexed) in [egg, &slash, link].into_iter().enumerate() {
         let index = format!("index-{number}");

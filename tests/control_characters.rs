@@ -127,8 +127,8 @@ fn only_the_name_version_or_entry_point_with_one_is_lost() {
     let text = "a control character in Name or Version, taken from the file name";
     assert_eq!(warned(&ran, text), 3, "{ran:?}");
     for query in [
-        &["query", "--json", "--path", "site"][..],
-        &["query", "--json", "--path", "site", "--index", "index"],
+        &["query", "*", "--json", "--path", "site"][..],
+        &["query", "*", "--json", "--path", "site", "--index", "index"],
     ] {
         let ran = run(&mut tree.epcache(query));
         let found = ran.json();

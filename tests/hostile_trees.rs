@@ -94,7 +94,7 @@ fn a_tree_below_a_directory_that_only_root_may_enter_is_refreshed() {
     tree.system("closed/root");
     tree.dist("closed/site", "a", "[g]\na = a:main\n");
     tree.dir("closed/out");
-    tree.dir("closed/lib");
+    tree.dist("closed/lib", "b", "");
     set_mode(tree.path("closed"), 0o700);
     for (arguments, index) in [
         (
@@ -107,7 +107,7 @@ fn a_tree_below_a_directory_that_only_root_may_enter_is_refreshed() {
                 "--json",
                 "--path",
                 "closed/site",
-                "closed/lib/python313.zip",
+                "closed/lib",
                 "--output",
                 "closed/out/index",
             ],

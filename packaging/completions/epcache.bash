@@ -126,7 +126,7 @@ _epcache() {
             return 0
             ;;
         epcache__subcmd__list)
-            opts="-v -q -h -V --path --venv --python --root --index --freshness --json --verbose --quiet --help --version"
+            opts="-v -q -h -V --system --user --path --venv --python --root --index --freshness --json --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -164,7 +164,7 @@ _epcache() {
             return 0
             ;;
         epcache__subcmd__query)
-            opts="-v -q -h -V --path --venv --python --root --index --freshness --json --verbose --quiet --help --version"
+            opts="-v -q -h -V --system --user --path --venv --python --root --index --freshness --long --explain --json --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -7,11 +7,38 @@ use clap::Args;
 
 use super::FreshnessArg;
 
+/// `epcache query`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "epcache query [GROUP [NAME]] [--long|--json|--explain] [--system|--user|\
+                      --venv DIR|--python VERSION|--path DIR...] [--root DIR] [--index FILE...] \
+                      [--freshness auto|fast|strict|trust]"
+)]
+pub struct QueryArgs {
+    /// The group, such as console_scripts, or a pattern such as 'pytest*'
+    pub group: Option<String>,
+    /// The name in the group, or a pattern
+    pub name: Option<String>,
+    /// Where to look
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Print distribution, version and metadata directory as well
+    #[arg(long, conflicts_with = "json")]
+    pub long: bool,
+    /// Say which interpreter is asked, which search directories it has, and which index answers
+    /// for each, or why none does
+    #[arg(long, conflicts_with = "long")]
+    pub explain: bool,
+    /// Print JSON: an array of objects, or with --explain an object
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `epcache list`.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "epcache list [NAME...] [--path DIR...|--venv DIR|--python VERSION] [--root DIR] \
-                      [--index FILE...] [--freshness auto|fast|strict|trust] [--json]"
+    override_usage = "epcache list [NAME...] [--system|--user|--venv DIR|--python VERSION|\
+                      --path DIR...] [--root DIR] [--index FILE...] [--freshness auto|fast|strict|trust] [--json]"
 )]
 pub struct ListArgs {
     /// The distributions (default: all)
@@ -59,6 +86,12 @@ pub struct CheckArgs {
 /// Where to look something up.
 #[derive(Debug, Args)]
 pub struct PlaceArgs {
+    /// Search what `refresh --system` indexes: the packages of all Pythons of the system
+    #[arg(long, group = "what")]
+    pub system: bool,
+    /// Search what `refresh --user` indexes: your own packages
+    #[arg(long, group = "what")]
+    pub user: bool,
     /// Search these directories, in sys.path order
     #[arg(long, value_name = "DIR", num_args = 1.., group = "what")]
     pub path: Vec<PathBuf>,

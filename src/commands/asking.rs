@@ -10,10 +10,11 @@ use crate::config::Config;
 use crate::environment::Environment;
 use crate::freshness::Level;
 use crate::index::Damage;
-use crate::layout::{self, Interpreter, LayoutError, Wanted};
+use crate::layout::{self, Interpreter, LayoutError, Mode, Wanted};
 use crate::lookup::{Answers, OpenIndex, PlaceKind, Stale};
 use crate::rooted::Root;
 use crate::scan::Difference;
+use crate::worker::{self, Scope};
 
 /// Makes something of the answers, or says of which search directory the record is damaged.
 type Find<'f, T> = &'f dyn Fn(&Answers<'_>) -> Result<T, (usize, Damage)>;
@@ -36,11 +37,7 @@ impl Asking<'_> {
     pub(super) fn ask<T>(&self, find: Find<'_, T>) -> Result<T, CommandError> {
         let Self { root, place, .. } = self;
         let indexes = open_indexes(root, &place.index, self.environment, self.venv, self.config);
-        let level_of = |index: &OpenIndex| match (place.freshness, index.kind()) {
-            (Some(level), _) => level.into(),
-            (None, PlaceKind::Configured) => self.config.freshness,
-            (None, _) => Level::Auto,
-        };
+        let level_of = |index: &OpenIndex| self.level(index.kind());
         let mut answers = Answers::find(root, self.paths, &indexes, &level_of);
         let found = loop {
             match find(&answers) {
@@ -57,6 +54,30 @@ impl Asking<'_> {
         Ok(found)
     }
 
+    /// Where nothing is found in a directory of `--path`, which no index knows, the path may be a mistake.
+    fn warn_of_doubts(&self, answers: &Answers<'_>, indexes: &[OpenIndex]) {
+        for (number, given) in self.place.path.iter().enumerate() {
+            let Ok((path, record)) = answers.record(number) else {
+                continue;
+            };
+            let knows = |index: &OpenIndex| matches!(index.find(self.root, path), Ok(Some(_)));
+            if record.distribution_count() == 0 && !indexes.iter().any(knows) {
+                if let Some(why) = layout::doubt(self.root, path) {
+                    log::warn!("--path {}: {why}", given.display());
+                }
+            }
+        }
+    }
+
+    /// How hard to look for changes where an index of this kind answers.
+    pub(super) fn level(&self, kind: PlaceKind) -> Level {
+        match (self.place.freshness, kind) {
+            (Some(level), _) => level.into(),
+            (None, PlaceKind::Configured) => self.config.freshness,
+            (None, _) => Level::Auto,
+        }
+    }
+
     fn warn(&self, answers: &Answers<'_>, indexes: &[OpenIndex]) {
         for (number, damage) in &answers.damaged {
             if let Some(index) = indexes.get(*number) {
@@ -66,6 +87,7 @@ impl Asking<'_> {
         for warning in &answers.warnings {
             log::warn!("{warning}");
         }
+        self.warn_of_doubts(answers, indexes);
         let mending = |index| mending(index, self.root, self.environment);
         for stale in &answers.stale {
             let index = indexes.iter().find(|index| index.path() == stale.index);
@@ -87,61 +109,122 @@ impl Asking<'_> {
     }
 }
 
-/// The search directories to look in, and the virtual environment that they are of.
+/// The search directories to look in, and why these.
+pub(super) struct Searched {
+    pub(super) paths: Vec<PathBuf>,
+    /// The interpreter whose they are.
+    pub(super) interpreter: Option<Interpreter>,
+    /// What has named the interpreter or the directories.
+    pub(super) by: &'static str,
+}
+
+impl Searched {
+    /// The virtual environment whose directories they are.
+    pub(super) fn venv(&self) -> Option<&Path> {
+        let venv = self.interpreter.as_ref().and_then(|it| it.venv.as_ref());
+        venv.map(|venv| venv.prefix.as_path())
+    }
+}
+
+/// Those that an interpreter has on `sys.path`, or those of `--system`, `--user` or `--path`.
 pub(super) fn search_path(
     arguments: &PlaceArgs,
     root: &Root,
     environment: &Environment,
-) -> Result<(Vec<PathBuf>, Option<PathBuf>), CommandError> {
-    let Some(interpreter) = interpreter(arguments, root, environment)? else {
-        return Ok((given(arguments, root), None));
-    };
-    let sys_path = layout::sys_path(root, &interpreter);
+    config: &Config,
+) -> Result<Searched, CommandError> {
+    if let Some((scope, by)) = named_scope(arguments, environment, config)? {
+        let found = worker::search_directories(root, &scope).map_err(failed)?;
+        let paths = found.directories.into_iter().map(|found| found.path);
+        return Ok(Searched {
+            paths: paths.collect(),
+            interpreter: None,
+            by,
+        });
+    }
+    let (interpreter, by) = interpreter(arguments, root, environment)?;
+    let user_base = user_base(root, environment);
+    let mode = Mode::Ordinary(user_base.as_deref());
+    let sys_path = layout::sys_path_as(root, &interpreter, mode);
     for note in &sys_path.notes {
         log::info!("{note}");
     }
     let paths = sys_path.entries.into_iter().map(|entry| entry.path);
-    Ok((paths.collect(), interpreter.venv.map(|venv| venv.prefix)))
+    Ok(Searched {
+        paths: paths.collect(),
+        interpreter: Some(interpreter),
+        by,
+    })
 }
 
-/// The directories of `--path`.
-pub(super) fn given(arguments: &PlaceArgs, root: &Root) -> Vec<PathBuf> {
-    let found = layout::given(root, &arguments.path).directories;
-    found.into_iter().map(|found| found.path).collect()
+/// Where interpreters look for the user's own packages. Below a root there is no user.
+pub(super) fn user_base(root: &Root, environment: &Environment) -> Option<PathBuf> {
+    environment.python_user_base().filter(|_| root.is_system())
 }
 
-/// The interpreter to look for as; `None` with `--path`.
+/// What names search directories without an interpreter, and the option for it.
+fn named_scope(
+    arguments: &PlaceArgs,
+    environment: &Environment,
+    config: &Config,
+) -> Result<Option<(Scope, &'static str)>, CommandError> {
+    Ok(if arguments.system {
+        let extra = config.directories.clone();
+        Some((Scope::System { extra }, "--system"))
+    } else if arguments.user {
+        let home = environment.home.clone();
+        let home = home.ok_or_else(|| failed("--user: HOME is not set"))?;
+        let user_base = environment.user_base.clone();
+        Some((Scope::User { home, user_base }, "--user"))
+    } else if arguments.path.is_empty() {
+        None
+    } else {
+        Some((Scope::Paths(arguments.path.clone()), "--path"))
+    })
+}
+
+/// The interpreter to look for as, and what has named it.
 pub(super) fn interpreter(
     arguments: &PlaceArgs,
     root: &Root,
     environment: &Environment,
-) -> Result<Option<Interpreter>, CommandError> {
-    if !arguments.path.is_empty() {
-        return Ok(None);
-    }
-    let wanted = match (&arguments.venv, &arguments.python, &environment.venv) {
-        (Some(dir), ..) => Wanted::Venv(dir.clone()),
+) -> Result<(Interpreter, &'static str), CommandError> {
+    let (wanted, by) = match (&arguments.venv, &arguments.python, &environment.venv) {
+        (Some(dir), ..) => (Wanted::Venv(dir.clone()), "--venv"),
         (_, Some(python), _) if python.as_bytes().contains(&b'/') => {
-            Wanted::Executable(PathBuf::from(python))
+            (Wanted::Executable(PathBuf::from(python)), "--python")
         }
-        (_, Some(python), _) => Wanted::Version(python.to_string_lossy().into_owned()),
-        (None, None, Some(venv)) if root.is_system() => Wanted::Venv(venv.clone()),
-        _ => Wanted::Default,
+        (_, Some(python), _) => {
+            let version = python.to_string_lossy().into_owned();
+            (Wanted::Version(version), "--python")
+        }
+        (None, None, Some(venv)) if root.is_system() => (Wanted::Venv(venv.clone()), "VIRTUAL_ENV"),
+        _ => (Wanted::Default, "python3"),
     };
     let found = layout::find_interpreter(root, &wanted, environment.path.as_deref());
-    found.map(Some).map_err(|error| match &error {
+    let found = found.map_err(|error| match &error {
         LayoutError::NoSuchVersion(version) => failed(format!(
             "--python {version}: no such Python found; name a version such as 3.12, or a path"
         )),
-        _ if arguments.venv.is_none() && matches!(wanted, Wanted::Venv(_)) => {
-            failed(format!("VIRTUAL_ENV: {error}"))
-        }
+        _ if by == "VIRTUAL_ENV" => failed(format!("VIRTUAL_ENV: {error}")),
         _ => failed(error),
-    })
+    })?;
+    Ok((found, by))
 }
 
 /// One line about a directory that an index is wrong about.
 fn describe(stale: &Stale, mending: &str) -> String {
+    let differing = stale.differences.len().max(1);
+    format!(
+        "{}: {} from the index ({}); answered live, `{mending}` mends it",
+        stale.path.display(),
+        plural(differing, "distribution differs", "distributions differ"),
+        in_words(stale),
+    )
+}
+
+/// What an index has wrong about a directory.
+pub(super) fn in_words(stale: &Stale) -> String {
     const NAMED: usize = 3;
     let mut named = Vec::new();
     for difference in stale.differences.iter().take(NAMED) {
@@ -158,14 +241,5 @@ fn describe(stale: &Stale, mending: &str) -> String {
     if named.is_empty() {
         named.push("the directory has appeared".into());
     }
-    format!(
-        "{}: {} differs from the index ({}); answered live, `{mending}` mends it",
-        stale.path.display(),
-        plural(
-            stale.differences.len().max(1),
-            "distribution",
-            "distributions"
-        ),
-        named.join(", "),
-    )
+    named.join(", ")
 }

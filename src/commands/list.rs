@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::asking::{Asking, given, interpreter};
+use super::asking::{Asking, search_path, user_base};
 use super::{CommandError, Done, NONE_FOUND, SUCCESS, configuration, open_root, say_what_hangs};
 use crate::cli::{ListArgs, PlaceArgs};
 use crate::config::Config;
@@ -75,6 +75,15 @@ struct Interpreted {
     executable: Option<JsonText>,
 }
 
+impl Interpreted {
+    fn of(interpreter: &Interpreter) -> Self {
+        Self {
+            version: interpreter.version_text(),
+            executable: interpreter.executable.as_deref().map(JsonText::from),
+        }
+    }
+}
+
 /// The search directories to look in, each once.
 struct Places(Vec<Place>);
 
@@ -89,19 +98,21 @@ impl Places {
     ) -> Result<Self, CommandError> {
         let mut places = Self(Vec::new());
         let is_asked = arguments.venv.is_some() || arguments.python.is_some();
-        if is_asked || !arguments.path.is_empty() {
-            for path in given(arguments, root) {
-                places.add(root, path, None);
-            }
-            if let Some(interpreter) = interpreter(arguments, root, environment)? {
-                places.add_all(root, &interpreter, Mode::Isolated);
+        if is_asked || arguments.user || !arguments.path.is_empty() {
+            let searched = search_path(arguments, root, environment, config)?;
+            let interpreter = searched.interpreter.as_ref().map(Interpreted::of);
+            for path in searched.paths {
+                places.add(root, path, interpreter.clone());
             }
             return Ok(places);
         }
-        let home = environment.home.as_deref().map(|home| home.join(".local"));
-        let user_base = environment.user_base.clone().or(home);
-        let mode = Mode::Ordinary(user_base.as_deref().filter(|_| root.is_system()));
-        if let Some(venv) = environment.venv.as_deref().filter(|_| root.is_system()) {
+        let user_base = user_base(root, environment).filter(|_| !arguments.system);
+        let mode = match arguments.system {
+            true => Mode::Isolated,
+            false => Mode::Ordinary(user_base.as_deref()),
+        };
+        let venv = environment.venv.as_deref();
+        if let Some(venv) = venv.filter(|_| root.is_system() && !arguments.system) {
             match layout::find_interpreter(root, &Wanted::Venv(venv.to_owned()), None) {
                 Ok(interpreter) => places.add_all(root, &interpreter, mode),
                 Err(error @ LayoutError::NotAVenv(_)) => log::warn!("VIRTUAL_ENV: {error}"),
@@ -119,10 +130,7 @@ impl Places {
     }
 
     fn add_all(&mut self, root: &Root, interpreter: &Interpreter, mode: Mode<'_>) {
-        let this = Interpreted {
-            version: interpreter.version_text(),
-            executable: interpreter.executable.as_deref().map(JsonText::from),
-        };
+        let this = Interpreted::of(interpreter);
         for entry in layout::sys_path_as(root, interpreter, mode).entries {
             self.add(root, entry.path, Some(this.clone()));
         }

@@ -3,9 +3,11 @@
 mod asking;
 mod check;
 mod consumers;
+mod explain;
 mod export;
 mod hook;
 mod list;
+mod near;
 mod query;
 mod refresh;
 mod renewal;
@@ -13,6 +15,7 @@ mod status;
 mod trigger;
 mod triggers;
 mod verify;
+mod wanted;
 
 use std::ffi::{OsStr, OsString};
 use std::io;

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use serde::Serialize;
 
 use super::asking::{Asking, search_path};
+use super::explain;
+use super::wanted::Wanted;
 use super::{
     CommandError, Done, NONE_FOUND, SUCCESS, configuration, failed, open_root, say_what_hangs,
 };
@@ -16,44 +18,53 @@ use crate::environment::Environment;
 use crate::json::JsonText;
 use crate::lookup::{EntryPoint, entry_points};
 use crate::rooted::Root;
-use crate::terminal::{DIM, HEADING, NAME, Output, escape, escape_bytes};
+use crate::terminal::{DIM, HEADING, NAME, Output, escape, escape_bytes, say};
 
 pub(crate) fn run(arguments: &QueryArgs) -> Done {
     let watched = say_what_hangs();
     let root = open_root(arguments.place.root.as_deref())?;
     refuse_swallowed_group(arguments, &root)?;
     let environment = Environment::of_process();
-    let (paths, venv) = search_path(&arguments.place, &root, &environment)?;
     let config = configuration(&root);
+    let searched = search_path(&arguments.place, &root, &environment, &config)?;
     let asking = Asking {
         root: &root,
         environment: &environment,
         config: &config,
         place: &arguments.place,
-        paths: &paths,
-        venv: venv.as_deref(),
+        paths: &searched.paths,
+        venv: searched.venv(),
     };
-    let found = asking.ask(&|answers| {
-        entry_points(
-            answers,
-            arguments.group.as_deref(),
-            arguments.name.as_deref(),
-        )
+    if arguments.explain {
+        return explain::run(&asking, &searched, arguments.json);
+    }
+    let wanted = Wanted::of(arguments);
+    let is_watched = std::io::stderr().is_terminal() && log::log_enabled!(log::Level::Warn);
+    let (found, hint) = asking.ask(&|answers| {
+        let found = wanted.find(answers)?;
+        let hint = match found.is_empty() && is_watched {
+            true => Some(wanted.hint(&entry_points(answers, None, None)?)),
+            false => None,
+        };
+        Ok((found, hint))
     })?;
     drop(watched);
     let mut output = Output::stdout();
-    if arguments.json {
-        print_json(&mut output, &found)?;
-    } else if arguments.group.is_none() {
-        print_groups(&mut output, &found)?;
-    } else {
-        print_entries(&mut output, &found)?;
+    match (&arguments.group, arguments.json) {
+        (None, true) => output.json(&counted(&found))?,
+        (None, false) if arguments.long => print_long(&mut output, &found)?,
+        (None, false) => print_groups(&mut output, &counted(&found))?,
+        (Some(_), true) => print_json(&mut output, &found)?,
+        (Some(_), false) if arguments.long => print_long(&mut output, &found)?,
+        (Some(_), false) => print_entries(&mut output, &found, wanted.group.is_pattern())?,
     }
     output.flush()?;
-    Ok(if found.is_empty() {
-        NONE_FOUND
-    } else {
-        SUCCESS
+    if let Some(hint) = hint {
+        say(&hint);
+    }
+    Ok(match found.is_empty() {
+        true => NONE_FOUND,
+        false => SUCCESS,
     })
 }
 
@@ -105,66 +116,105 @@ fn print_json(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<()> 
     output.json(&rows)
 }
 
-fn print_groups(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<()> {
+/// A group, and how many entry points it has.
+#[derive(Serialize)]
+struct Group<'a> {
+    group: &'a str,
+    count: usize,
+}
+
+fn counted(found: &[EntryPoint]) -> Vec<Group<'_>> {
     let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
     for entry in found {
         *groups.entry(&entry.group).or_default() += 1;
     }
+    let groups = groups.into_iter();
+    groups
+        .map(|(group, count)| Group { group, count })
+        .collect()
+}
+
+fn print_groups(output: &mut Output, groups: &[Group<'_>]) -> std::io::Result<()> {
     if output.is_terminal() {
-        let rows: Vec<[String; 2]> = groups
+        let width = groups.iter().map(|it| it.count.to_string().len()).max();
+        let width = width.unwrap_or_default();
+        let rows: Vec<_> = groups
             .iter()
-            .map(|(group, count)| [count.to_string(), escape(group).into_owned()])
+            .map(|it| {
+                [
+                    format!("{:>width$}", it.count),
+                    escape(it.group).into_owned(),
+                ]
+            })
             .collect();
-        let width = rows
-            .iter()
-            .map(|[count, _]| count.len())
-            .max()
-            .unwrap_or_default();
-        let rows: Vec<[String; 2]> = rows
-            .into_iter()
-            .map(|[count, group]| [format!("{count:>width$}"), group])
-            .collect();
-        output.table([DIM, HEADING], &rows)?;
-    } else {
-        for (group, count) in groups {
-            writeln!(output, "{}\t{count}", escape(group))?;
-        }
+        return output.table([DIM, HEADING], &rows);
+    }
+    for Group { group, count } in groups {
+        writeln!(output, "{}\t{count}", escape(group))?;
     }
     Ok(())
 }
 
-fn print_entries(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<()> {
+/// What a consumer's view has: group, name, value, distribution, version, metadata directory.
+fn print_long(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<()> {
+    let rows = found.iter().map(|entry| {
+        let of = &entry.distribution;
+        [
+            escape(&entry.group).into_owned(),
+            escape(&entry.name).into_owned(),
+            escape(&entry.value).into_owned(),
+            escape_bytes(&of.name),
+            escape_bytes(&of.version),
+            escape_bytes(of.path.as_os_str().as_bytes()),
+        ]
+    });
+    let plain = anstyle::Style::new();
     if output.is_terminal() {
-        let rows: Vec<[String; 3]> = found
-            .iter()
-            .map(|entry| {
-                let mut value = escape(&entry.value);
-                if entry.malformed {
-                    value = Cow::Owned(format!("{value} (malformed)"));
-                }
-                let (name, version) = (
-                    escape_bytes(&entry.distribution.name),
-                    escape_bytes(&entry.distribution.version),
-                );
-                [
-                    escape(&entry.name).into_owned(),
-                    value.into_owned(),
-                    format!("{name} {version}"),
-                ]
-            })
-            .collect();
-        output.table([NAME, anstyle::Style::new(), DIM], &rows)?;
-    } else {
-        for entry in found {
-            let [group, name, value] = [&*entry.group, &entry.name, &entry.value];
-            writeln!(
-                output,
-                "{}\t{}\t{}",
-                escape(group),
-                escape(name),
-                escape(value)
-            )?;
+        let rows: Vec<_> = rows.collect();
+        return output.table([HEADING, NAME, plain, plain, plain, DIM], &rows);
+    }
+    for row in rows {
+        writeln!(output, "{}", row.join("\t"))?;
+    }
+    Ok(())
+}
+
+/// `with_group`: of several groups.
+fn print_entries(
+    output: &mut Output,
+    found: &[EntryPoint],
+    with_group: bool,
+) -> std::io::Result<()> {
+    if output.is_terminal() {
+        let cells = |entry: &EntryPoint| {
+            let mut value = escape(&entry.value);
+            if entry.malformed {
+                value = Cow::Owned(format!("{value} (malformed)"));
+            }
+            let name = escape_bytes(&entry.distribution.name);
+            let version = escape_bytes(&entry.distribution.version);
+            let name_of_entry = escape(&entry.name).into_owned();
+            [
+                name_of_entry,
+                value.into_owned(),
+                format!("{name} {version}"),
+            ]
+        };
+        let plain = anstyle::Style::new();
+        if with_group {
+            let cells = |entry: &EntryPoint| {
+                let [name, value, of] = cells(entry);
+                [escape(&entry.group).into_owned(), name, value, of]
+            };
+            let rows: Vec<_> = found.iter().map(cells).collect();
+            return output.table([HEADING, NAME, plain, DIM], &rows);
         }
+        let rows: Vec<_> = found.iter().map(cells).collect();
+        return output.table([NAME, plain, DIM], &rows);
+    }
+    for entry in found {
+        let cells = [&*entry.group, &entry.name, &entry.value].map(escape);
+        writeln!(output, "{}", cells.join("\t"))?;
     }
     Ok(())
 }

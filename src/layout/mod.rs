@@ -11,6 +11,7 @@
 //! output ([`Listed`]), so that other rooms need not list them again.
 
 mod aliases;
+mod doubt;
 mod find;
 mod interpreter;
 mod pathname;
@@ -28,6 +29,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use doubt::doubt;
 pub use find::{Wanted, find_interpreter};
 pub use interpreter::{Interpreter, Venv, interpreters, interpreters_in};
 pub use pathname::absolute;

@@ -106,6 +106,15 @@ impl<'p> Answers<'p> {
         self.entries.is_empty()
     }
 
+    /// The index that answers for the search directory of this number; `None` where it was read on the spot.
+    #[must_use]
+    pub fn index_of(&self, number: usize) -> Option<&Path> {
+        match self.entries.get(number)?.1 {
+            Holder::Index(index, _) => self.indexes.get(index).map(OpenIndex::path),
+            Holder::Live(_) => None,
+        }
+    }
+
     /// The record that answers for the search directory of this number, and the directory.
     ///
     /// # Errors

@@ -302,7 +302,7 @@ fn a_copy_that_lists_in_another_order_is_answered_in_that_order() {
 
 #[test]
 fn a_missing_directory_that_is_still_missing() {
-    let mut site = Site::empty();
+    let mut site = Site::emptied();
     fs::remove_dir(&site.dir).unwrap();
     site.refresh();
     site.tells_silently();
@@ -311,8 +311,7 @@ fn a_missing_directory_that_is_still_missing() {
 
 #[test]
 fn an_empty_directory_that_comes_or_goes() {
-    let mut site = Site::empty();
-    site.refresh();
+    let mut site = Site::emptied();
     fs::remove_dir(&site.dir).unwrap();
     site.tells_silently();
     site.refresh();

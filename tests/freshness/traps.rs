@@ -356,7 +356,7 @@ fn a_copy_with_times_at_the_beginning_of_time() {
 
 #[test]
 fn a_directory_that_was_missing() {
-    let mut site = Site::empty();
+    let mut site = Site::emptied();
     fs::remove_dir(&site.dir).unwrap();
     site.refresh();
     fs::create_dir(&site.dir).unwrap();

@@ -243,12 +243,19 @@ pub(crate) fn epcache() -> Command {
     within(120, env!("CARGO_BIN_EXE_epcache"))
 }
 
-/// Runs `epcache query --json` with these arguments added. Returns its answer and what it said on stderr.
+/// Runs `epcache query --json` with these arguments added, which begin with a group, or with an option: then of
+/// all groups. Returns its answer and what it said on stderr.
 pub(crate) fn query<S: AsRef<OsStr>>(
     command: &mut Command,
     arguments: impl IntoIterator<Item = S>,
 ) -> (Answer, String) {
-    let output = run(command.args(["query", "--json"]).args(arguments));
+    let mut arguments = arguments.into_iter().peekable();
+    let is_option = |first: &S| first.as_ref().as_encoded_bytes().starts_with(b"-");
+    command.args(["query", "--json"]);
+    if arguments.peek().is_none_or(is_option) {
+        command.arg("*");
+    }
+    let output = run(command.args(arguments));
     let said = text(&output.stderr);
     let code = output.status.code();
     let found: Vec<EntryPoint> = match (code, output.stdout.trim_ascii()) {
