@@ -1,10 +1,10 @@
-//! epcache gives CPython's answer, in CPython's order (decision 2): on real installations, and on generated ones
-//! that hold every odd case.
+//! epcache gives CPython's answer, in CPython's order (decision 2): for real installations, and for
+//! generated ones that contain every odd case.
 //!
-//! CPython's answer is that of the newest importlib_metadata. Every other oracle of this machine (the same library
-//! under other interpreters, and each interpreter's own) is asked as well; where one of them disagrees with the
-//! newest, that is shown and is no failure: older ones differ among themselves.
-//! Needs `tests/setup`. Everything is asked twice: of an index, and live.
+//! CPython's answer is that of the newest importlib_metadata. Every other oracle of this machine
+//! (the same library under other interpreters, and each interpreter's own) is asked too. If one of
+//! them differs from the newest, this is printed and is not a failure: older ones differ from each
+//! other. It needs `tests/setup`. Each question is asked twice: with an index, and live.
 
 #![allow(
     clippy::unwrap_used,
@@ -74,7 +74,8 @@ fn real_trees() -> Vec<(String, Vec<PathBuf>)> {
         trees.push(("debian-bookworm".to_owned(), debian.clone()));
     }
     if let (Some(venv), Some(debian)) = (&venv, &debian) {
-        // As with --system-site-packages: much of one shadows the other. The second way round, the other much.
+        // As with --system-site-packages: each shadows much of the other. The second is the reverse
+        // order.
         let stacked: Vec<_> = [std::slice::from_ref(venv), debian].concat();
         trees.push((
             "debian-bookworm before venv".to_owned(),
@@ -108,7 +109,7 @@ fn site_packages(venv: &Path) -> PathBuf {
         .join("site-packages")
 }
 
-/// What Debian bookworm's interpreter has on `sys.path` for distributions.
+/// The directories for distributions on the `sys.path` of Debian bookworm's interpreter.
 fn dist_packages(root: &Path) -> Vec<PathBuf> {
     [
         "usr/local/lib/python3.11/dist-packages",
@@ -119,7 +120,7 @@ fn dist_packages(root: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn an_interpreter_is_answered_for_its_own_sys_path() {
+fn the_answer_for_an_interpreter_is_for_its_own_sys_path() {
     let Some(newest) = newest_oracle() else {
         return;
     };
@@ -144,7 +145,7 @@ fn an_interpreter_is_answered_for_its_own_sys_path() {
 }
 
 #[test]
-fn a_venv_is_answered_with_its_path_lines() {
+fn the_answer_for_a_venv_includes_its_path_lines() {
     let (Some(newest), Some(venv)) = (newest_oracle(), tree("venv")) else {
         return;
     };
@@ -163,7 +164,7 @@ fn a_venv_is_answered_with_its_path_lines() {
 }
 
 #[test]
-fn a_system_below_root_is_answered_as_its_own_interpreter_would() {
+fn the_answer_for_a_system_below_a_root_is_that_of_its_own_interpreter() {
     let (Some(newest), Some(root)) = (newest_oracle(), tree("debian-bookworm")) else {
         return;
     };
@@ -206,7 +207,7 @@ fn a_system_below_root_is_answered_as_its_own_interpreter_would() {
             "only root can chroot",
         );
     }
-    // Its own sys.path and its own library, as a program in there meets them.
+    // Its own sys.path and its own library, as for a program inside.
     let script = fs::read(repository().join("tests/oracle/oracle.py")).expect("the oracle");
     let mut inside = within(60, "chroot");
     inside
@@ -247,7 +248,8 @@ fn odd_cases_give_cpythons_answer_or_the_documented_one() {
     let directory = public_directory();
     let cases = generate(&newest, &directory.path().join("generated"));
 
-    // Where CPython would hang it is not asked, nor where only a user who may not read everything sees the point.
+    // CPython is not asked if it would hang, or if only a user who may not read everything sees a
+    // difference.
     let (asked, unasked): (Vec<Case>, Vec<Case>) = cases
         .into_iter()
         .partition(|case| case.cpython != "hangs" && !case.unprivileged);
@@ -307,7 +309,7 @@ fn generate(interpreter: &Interpreter, root: &Path) -> Vec<Case> {
         .expect("a list of cases")
 }
 
-/// Whether CPython still does what the case says of it.
+/// Checks that CPython still does what the case says.
 fn check_claim(case: &Case, plain: &Answer, chosen: &Answer) -> Option<String> {
     let expected = case.expected.as_deref().unwrap_or_default();
     let wrong = match case.cpython.as_str() {
@@ -317,7 +319,7 @@ fn check_claim(case: &Case, plain: &Answer, chosen: &Answer) -> Option<String> {
         "differs" => difference(plain, expected, &case.fields)
             .is_none()
             .then(|| "CPython does not differ any more".to_owned()),
-        // Our own reading of decision 2 against that of the oracle; a bad file makes the latter raise.
+        // Compares this reading of decision 2 with the oracle's. The oracle raises for a bad file.
         "listing" if chosen.is_ok() => difference(chosen, expected, &case.fields),
         _ => None,
     };
@@ -339,7 +341,7 @@ fn check_case(case: &Case, truth: &[EntryPoint], runner: &Runner) -> Vec<String>
 
 // ---- asking
 
-/// Who runs epcache, and where its index goes.
+/// The user who runs epcache, and the place of the index.
 struct Runner {
     command: Box<dyn Fn() -> Command>,
     owner: Option<Uid>,
@@ -353,7 +355,8 @@ impl Runner {
         }
     }
 
-    /// A user who may not read everything. Root becomes `nobody`, with a copy of the program that it can reach.
+    /// A user who may not read everything. Root becomes `nobody`, with a copy of the program that
+    /// it can reach.
     fn unprivileged(directory: &Path) -> Self {
         if !geteuid().is_root() {
             return Self::same_user();

@@ -1,8 +1,9 @@
-//! The seeds of the fuzz target `frames`: runs each through its checks, and makes the first ones.
+//! The seeds of the fuzz target `frames`: runs each through the target's checks, and generates the
+//! first ones.
 //!
-//! `EPCACHE_WRITE_SEEDS=1 cargo test --test frame_fuzz_seeds` writes those that are made here, after
-//! a change of what the frames mean. What a fuzzer has found goes beside them under a name that says what is
-//! wrong with it.
+//! `EPCACHE_WRITE_SEEDS=1 cargo test --test frame_fuzz_seeds` writes the generated ones, after a
+//! change of the meaning of frames. Inputs that a fuzzer has found are beside them, under a name
+//! that says what is wrong with them.
 
 #![allow(
     clippy::expect_used,
@@ -20,7 +21,7 @@ use std::path::Path;
 
 use epcache::privsep::{Sender, kind};
 
-/// The kinds that a job sends, from [`kind::FIRST_OF_JOB`] on.
+/// The types that a job sends, from [`kind::FIRST_OF_JOB`] on.
 const PROGRESS: u8 = 0;
 const COUNTS: u8 = 1;
 const INDEX: u8 = 2;
@@ -135,7 +136,7 @@ fn folder() -> std::path::PathBuf {
 }
 
 #[test]
-fn the_seeds_are_what_is_sent() {
+fn the_frame_seeds_are_up_to_date() {
     let write = std::env::var_os("EPCACHE_WRITE_SEEDS").is_some();
     for (name, frames) in seeds() {
         let names = [name.to_owned(), format!("{name}.small")];
@@ -168,7 +169,7 @@ fn only_whole_outcomes_are_taken() {
 fn frames_seeds_hold() {
     for file in folder().read_dir().unwrap() {
         let path = file.unwrap().path();
-        // The name of the seed at hand is in the output if its check fails.
+        // If a check fails, the output contains the name of the seed.
         println!("{}", path.display());
         let seed = fs::read(&path).unwrap();
         for at in 0..=seed.len() {

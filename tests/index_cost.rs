@@ -1,5 +1,5 @@
-//! What a lookup reads: counted, not timed. Finding a group must not cost more when more is
-//! installed (decision 5): the number of blocks grows with the logarithm at most.
+//! What a lookup reads: counted, not timed. Finding a group must not cost more if more is installed
+//! (decision 5): the number of blocks grows at most with the logarithm.
 
 #![allow(
     clippy::expect_used,
@@ -17,7 +17,7 @@ use std::io;
 use epcache::index::{Index, Source};
 use index_support::{directory, many, write};
 
-/// Counts what is read through it.
+/// Counts the bytes that are read through it.
 struct Counted {
     bytes: Vec<u8>,
     calls: Cell<usize>,
@@ -64,7 +64,7 @@ fn find_a_group(bytes: Vec<u8>, path: &[u8]) -> (usize, usize) {
 }
 
 #[test]
-fn finding_a_group_reads_about_as_much_whatever_is_installed() {
+fn finding_a_group_reads_about_as_much_in_a_large_index() {
     let mut counts = Vec::new();
     for installed in [100, 1_000, 10_000, 50_000] {
         let bytes = write(&[many("/a", installed)], false);
@@ -75,7 +75,7 @@ fn finding_a_group_reads_about_as_much_whatever_is_installed() {
     }
     let (few_calls, few_bytes) = counts[0];
     let (many_calls, many_bytes) = counts[3];
-    // 500 times as much is nine steps more in each search: of groups, with a row and a name each,
+    // 500 times as much is nine more steps in each search: of groups, with a row and a name each,
     // and of keys, four times.
     assert!(many_calls <= few_calls + 2 * 9 * (2 + 4), "{counts:?}");
     assert!(many_bytes <= few_bytes + 4100 * 9 * (2 + 4), "{counts:?}");
@@ -88,7 +88,7 @@ fn another_search_directory_costs_nothing() {
     let others = (0..40).map(|number| many(&format!("/{number}"), 200));
     let together: Vec<_> = others.chain([many("/m", 200)]).collect();
     let (calls_together, read_together) = find_a_group(write(&together, false), b"/m");
-    // Its checksums and blocks do not come with the header any more.
+    // Its checksums and blocks are no longer read together with the header.
     assert!(calls_together <= 2 * calls + 6, "{calls_together} {calls}");
     assert!(read_together <= read + 8 * 4096, "{read_together} {read}");
 }

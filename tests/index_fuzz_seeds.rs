@@ -1,8 +1,9 @@
-//! The seeds of the fuzz target `index`: runs each through its checks, and makes the first ones.
+//! The seeds of the fuzz target `index`: runs each through the target's checks, and generates the
+//! first ones.
 //!
-//! `EPCACHE_WRITE_SEEDS=1 cargo test --test index_fuzz_seeds` writes those that are made here, after
-//! a change of the format. What a fuzzer has found goes beside them under a name that says what is
-//! wrong with it.
+//! `EPCACHE_WRITE_SEEDS=1 cargo test --test index_fuzz_seeds` writes the generated ones, after a
+//! change of the format. Inputs that a fuzzer has found are beside them, under a name that says
+//! what is wrong with them.
 
 #![allow(
     clippy::expect_used,
@@ -108,7 +109,7 @@ fn keys_of_one_hash() -> Vec<u8> {
 }
 
 #[test]
-fn the_seeds_are_what_the_writer_writes() {
+fn the_seeds_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/index");
     for (name, bytes) in seeds() {
         let path = folder.join(name);
@@ -125,7 +126,7 @@ fn index_seeds_hold() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/index");
     for file in folder.read_dir().unwrap() {
         let path = file.unwrap().path();
-        // The name of the seed at hand is in the output if its check fails.
+        // If a check fails, the output contains the name of the seed.
         println!("{}", path.display());
         let seed = fs::read(&path).unwrap();
         for length in (0..seed.len()).step_by(seed.len() / 100 + 1) {

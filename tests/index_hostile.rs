@@ -1,7 +1,7 @@
-//! What hostile bytes can cost: memory and work stay in proportion to the file, whatever it says.
+//! What hostile bytes can cost: memory and work stay in proportion to the size of the file.
 //!
-//! Work is measured by what is allocated in all, since a reader copies what it looks at; a count,
-//! other than a time, is the same on every machine.
+//! Work is measured by the sum of allocations, because a reader copies what it looks at. In
+//! contrast to a time, a count is the same on every machine.
 
 #![allow(
     clippy::expect_used,
@@ -36,7 +36,7 @@ thread_local! {
     static TOTAL: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts what each thread allocates.
+/// Counts the allocations of each thread.
 struct Counting;
 
 #[global_allocator]
@@ -54,12 +54,12 @@ fn gave(size: usize) {
     let _ = NOW.try_with(|now| now.set(now.get().saturating_sub(size)));
 }
 
-// SAFETY: every call is passed on as it is to the system's allocator, and the counters neither
+// SAFETY: every call is passed on unchanged to the system's allocator, and the counters neither
 // allocate nor unwind.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         took(layout.size());
-        // SAFETY: the caller's promises are those that `System` asks for.
+        // SAFETY: the caller's promises are those that `System` requires.
         unsafe { System.alloc(layout) }
     }
 
@@ -77,7 +77,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// The most that was allocated at a time while `action` ran, and the sum of all.
+/// The peak of the memory that was allocated while `action` ran, and the sum of all allocations.
 fn cost<T>(action: impl FnOnce() -> T) -> (usize, usize) {
     let before = NOW.get();
     PEAK.set(before);
@@ -86,7 +86,7 @@ fn cost<T>(action: impl FnOnce() -> T) -> (usize, usize) {
     (PEAK.get().saturating_sub(before), TOTAL.get() - total)
 }
 
-/// The largest of what was seen, in parts of a file's length.
+/// The largest values seen, in parts of a file's length.
 #[derive(Debug, Default)]
 struct Worst {
     peak: f64,
@@ -94,7 +94,7 @@ struct Worst {
 }
 
 impl Worst {
-    /// Holds one call against its limits: `work` times the length, and 64 KiB for small things.
+    /// Compares one call with its limits: `work` times the length, and 64 KiB for small things.
     fn hold<T>(&mut self, what: &str, length: usize, work: usize, action: impl FnOnce() -> T) {
         let (peak, total) = cost(action);
         assert!(
@@ -110,7 +110,7 @@ impl Worst {
     }
 }
 
-/// Calls everything, each call under its own limit.
+/// Makes all calls, each with its own limit.
 fn hold_all(bytes: Vec<u8>, worst: &mut Worst) {
     let length = bytes.len();
     worst.hold("verify", length, 300, || {
@@ -194,7 +194,7 @@ fn an_honest_large_index_costs_little() {
     println!("{worst:?}");
 }
 
-/// A hostile index of about a mebibyte, and everything under its limits.
+/// A hostile index of about a mebibyte, and all calls with their limits.
 fn hold_hostile(mut bytes: Vec<u8>) {
     assert!(repair(&mut bytes));
     let mut worst = Worst::default();
@@ -225,7 +225,7 @@ fn entry_points_that_are_all_the_whole_pool_cost_no_more() {
         set(&mut bytes, row, 0);
         set(&mut bytes, row + 8, record.pool.len() as u32 - 1000);
     }
-    // And one distribution has them all.
+    // And one distribution has all of them.
     for row in record.distributions.clone().step_by(DISTRIBUTION_ROW) {
         let first = row == record.distributions.start;
         let count = record.references.len() / REFERENCE_ROW;

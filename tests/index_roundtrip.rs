@@ -1,4 +1,4 @@
-//! What is written comes back: whatever the records hold, and from any source.
+//! Reading an index returns what was written, for any records and any source.
 
 #![allow(
     clippy::expect_used,
@@ -31,7 +31,7 @@ fn any_stamps() -> impl Strategy<Value = (Stamp, Stamp)> {
     (any_stamp(), any_stamp())
 }
 
-/// Without control characters, which no index has.
+/// Without control characters, which no index contains.
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         Just(Vec::new()),
@@ -63,7 +63,7 @@ fn any_dist() -> impl Strategy<Value = Dist> {
     let strings = (any_bytes(), 0..6_u8, any_bytes(), any_bytes());
     let texts = (vec(any_text(), 0..3), vec(any_bytes(), 0..3));
     let files = vec((any::<u32>(), any_stamps()), 0..4);
-    // Any flags that are not the writer's own business.
+    // Any flags that the writer does not set itself.
     let flags = any::<u32>().prop_map(|flags| flags & !distribution_flag::SHADOWED);
     let entries = vec(any_entry(), 0..5);
     let rest = (files, 0..4_u32, entries);
@@ -123,7 +123,7 @@ fn any_directory() -> impl Strategy<Value = Directory> {
     })
 }
 
-/// Of each key, makes all but one shadowed.
+/// Marks all but one distribution of each key as shadowed.
 fn choose(distributions: &mut [Dist], selector: &prop::sample::Selector) {
     let keys: Vec<_> = distributions.iter().map(|dist| dist.key.clone()).collect();
     for key in &keys {
@@ -139,9 +139,9 @@ fn choose(distributions: &mut [Dist], selector: &prop::sample::Selector) {
     }
 }
 
-/// What the documentation says that a reader finds, told from what was written.
+/// What a reader finds according to the documentation, computed from what was written.
 fn check(all: &[Directory], index: &Index<impl Source>) {
-    // Of several records of one path there is the first.
+    // Of several records of one path only the first is kept.
     let mut directories: Vec<&Directory> = Vec::new();
     for directory in all {
         if directories.iter().all(|it| it.path != directory.path) {
@@ -199,7 +199,8 @@ fn check(all: &[Directory], index: &Index<impl Source>) {
     }
 }
 
-/// Groups in order; in a group those with core metadata first, by place, in the order of the file.
+/// Groups in order. In a group those with core metadata come first, by place, in the order of the
+/// file.
 fn check_groups(directory: &Directory, record: &index_checks::RecordAnswers) {
     let mut groups: BTreeMap<&[u8], Vec<_>> = BTreeMap::new();
     for (number, dist) in (0..).zip(&directory.distributions) {
@@ -230,7 +231,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_written_comes_back(directories in vec(any_directory(), 0..5), image: bool) {
+    fn reading_returns_what_was_written(directories in vec(any_directory(), 0..5), image: bool) {
         let bytes = write(&directories, image);
         prop_assert_eq!(&write(&directories, image), &bytes, "same records, same bytes");
         let index = Index::open(bytes).unwrap();
@@ -241,7 +242,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_written_comes_back_from_a_file() {
+fn reading_from_a_file_returns_what_was_written() {
     let directories = [many("/a", 700), directory("/b", Vec::new()), many("/c", 3)];
     let bytes = write(&directories, false);
     let mut file = tempfile::tempfile().unwrap();
@@ -301,7 +302,7 @@ fn the_checksum_is_that_of_zlib() {
 }
 
 #[test]
-fn the_suspect_byte_is_seen_whatever_its_value() {
+fn any_value_of_the_suspect_byte_counts() {
     let mut bytes = write(&index_support::one_of_everything(), false);
     for value in [1, 2, 0xff] {
         bytes[format::SUSPECT_AT as usize] = value;

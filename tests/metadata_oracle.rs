@@ -1,10 +1,10 @@
-//! Holds `epcache::metadata` against Python: the same inputs, thousands of them, to both.
+//! Compares `epcache::metadata` with Python: the same inputs, thousands of them, to both.
 //!
-//! The inputs come from a fixed seed and from alphabets chosen to hurt. One Python process answers
-//! all of them. It is the newest that is found, or `$EPCACHE_TEST_PYTHON`. Its standard library is
-//! asked, and importlib_metadata from `$EPCACHE_TEST_IMPORTLIB_METADATA` or from `tests/setup`; if
-//! packaging lies beside that, it is asked about versions. What is not there is left out, unless
-//! `$EPCACHE_TEST_REQUIRE_ALL` is `1`.
+//! The inputs come from a fixed seed and from alphabets of difficult pieces. One Python process
+//! answers all of them. It is the newest that is found, or `$EPCACHE_TEST_PYTHON`. The answers come
+//! from its standard library and from importlib_metadata in `$EPCACHE_TEST_IMPORTLIB_METADATA` or
+//! from `tests/setup`. If packaging is beside that, it answers for versions. Missing ones are
+//! skipped, unless `$EPCACHE_TEST_REQUIRE_ALL` is `1`.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,7 +29,8 @@ use serde_json::{Value, json};
 
 const CASES_OF_A_KIND: usize = 4000;
 
-/// Pieces of `entry_points.txt`, and everything that some parser once took for a line end or space.
+/// Pieces of `entry_points.txt`, and everything that a parser has ever taken for a line end or
+/// space.
 #[rustfmt::skip]
 const ENTRY_POINTS: &[&str] = &[
     "[", "]", "[g]", "[ g ]", "=", "=", " = ", "#", ";", "%", ":", "a", "b.c", "a:b", "[x]", "é",
@@ -99,7 +100,7 @@ impl Random {
             .collect()
     }
 
-    /// `text`, in one case of eight with bytes in it that are not UTF-8.
+    /// `text`, in one of eight cases with bytes that are not UTF-8.
     fn spoil(&mut self, text: String) -> Vec<u8> {
         let mut bytes = text.into_bytes();
         if self.below(8) == 0 {
@@ -126,17 +127,17 @@ fn from_hex(digits: &str) -> Vec<u8> {
         .collect()
 }
 
-/// One input: what Python is told, and the input for messages.
+/// One input: the question to Python, and the input for messages.
 struct Case {
     question: Value,
     shown: String,
     ours: Box<dyn Fn() -> Answer>,
 }
 
-/// What `epcache` says: the JSON that Python has to say as well, or that there is nothing to ask.
+/// The answer of `epcache`: the JSON that Python must return too, or that there is nothing to ask.
 enum Answer {
     Same(Value),
-    /// CPython refuses the whole file; we answer for the part that it does not spoil.
+    /// CPython refuses the whole file; epcache answers for the rest of it.
     OnlyIfNotRefused(Value),
 }
 
@@ -156,8 +157,8 @@ fn lines_case(random: &mut Random) -> Case {
 }
 
 fn entry_points_case(random: &mut Random) -> Case {
-    // Most random lines lack an equals sign, and one spoils the file: half of the files get lines
-    // that have one.
+    // Most random lines lack an equals sign, and one of these is an error for the whole file. So
+    // half of the files get lines that have one.
     let mut input = random.text(&["[g]\n", "[h] \r\n", "x\n", "\u{feff}", "[]\n"], 2);
     if random.below(2) == 0 {
         input.push_str(&random.text(ENTRY_POINTS, 20));
@@ -297,7 +298,7 @@ fn directory_case(random: &mut Random) -> Case {
             "infos"
         };
         let lookup_key = found.lookup_key();
-        // Python has no key, and raises, where it needs the header and there is none.
+        // Python has no key, and raises, if it needs the header and there is none.
         let [one, other] = ["One", "Other"].map(|header| found.shadow_key(Some(header)));
         let shadow_key = if header.is_none() && one != other {
             assert_eq!(found.shadow_key(None), lookup_key);
@@ -423,7 +424,7 @@ fn python_sees_the_same_spaces_line_ends_and_words() {
             .collect()
     };
     let (spaces, line_ends, words, unassigned) = (set(0), set(1), set(2), set(3));
-    // What Python's Unicode version does not know yet cannot be compared.
+    // Characters that Python's Unicode version does not know yet cannot be compared.
     for c in ('\0'..=char::MAX).filter(|c| !unassigned.contains(c)) {
         let code = u32::from(c);
         assert_eq!(
@@ -439,7 +440,7 @@ fn python_sees_the_same_spaces_line_ends_and_words() {
     }
 }
 
-/// What to ask: the standard library, and importlib_metadata where there is one.
+/// The libraries to ask: the standard library, and importlib_metadata if it is there.
 fn libraries(python: &Python) -> Vec<Option<PathBuf>> {
     let named = env::var_os("EPCACHE_TEST_IMPORTLIB_METADATA").map(PathBuf::from);
     let found = named.or_else(|| library_of_setup(python));
@@ -452,7 +453,7 @@ fn libraries(python: &Python) -> Vec<Option<PathBuf>> {
     std::iter::once(None).chain(found.map(Some)).collect()
 }
 
-/// The importlib_metadata that `tests/setup` has installed for `python`, by its table of trees.
+/// The importlib_metadata that `tests/setup` has installed for `python`, from its table of trees.
 fn library_of_setup(python: &Python) -> Option<PathBuf> {
     let directory = |name: &str| {
         env::var_os(name)
@@ -487,7 +488,7 @@ fn ask(python: &Python, library: Option<&Path>, questions: &Value) -> (String, V
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // Python reads all of its input before it writes anything: no pipe can fill up here.
+    // Python reads all of its input before it writes anything, so no pipe can fill up.
     child
         .stdin
         .take()
@@ -506,7 +507,7 @@ fn ask(python: &Python, library: Option<&Path>, questions: &Value) -> (String, V
     (answer["oracle"].as_str().unwrap().to_owned(), answers)
 }
 
-/// An interpreter. Fields in the order in which the newest is the greatest.
+/// An interpreter. The order of the fields makes the newest the greatest.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Python {
     version: [u32; 3],
@@ -529,7 +530,7 @@ impl Python {
     }
 }
 
-/// The interpreter of the highest version, of all that pyenv and `PATH` have.
+/// The interpreter with the highest version, of all in pyenv and on `PATH`.
 fn newest_python() -> Option<Python> {
     if let Some(named) = env::var_os("EPCACHE_TEST_PYTHON") {
         return Python::at(PathBuf::from(named));
@@ -548,6 +549,6 @@ fn newest_python() -> Option<Python> {
         .into_iter()
         .filter(|path| path.exists())
         .filter_map(Python::at);
-    // Prepared and Lookup are those of today from 3.10 on.
+    // Prepared and Lookup have been the same since 3.10.
     found.filter(|python| python.version >= [3, 10, 0]).max()
 }

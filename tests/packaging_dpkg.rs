@@ -1,7 +1,7 @@
-//! The Debian package: built as it stands here, held against Debian's own checks, and installed into a real Debian in
-//! which real packages come and go (`tests/dpkg-walk`).
+//! The Debian package: built from this tree, checked with Debian's own tools, and installed into a
+//! real Debian in which real packages come and go (`tests/dpkg-walk`).
 //!
-//! In: the trees of `tests/setup`. Needs root, for a chroot and mounts of its own.
+//! It uses the trees of `tests/setup`, and needs root, for a chroot and mounts.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ use cli::{root_for, tool_for};
 use container::Container;
 use support::{repository, say, text, tree};
 
-/// The directory with the package as it was built, once for all tests; None where this machine cannot.
+/// The directory with the built packages, once for all tests. `None` if they cannot be built here.
 fn packages(test: &str) -> Option<&'static Path> {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     if packaging::being_built(test)
@@ -43,7 +43,7 @@ fn packages(test: &str) -> Option<&'static Path> {
         // As distributions build it: with the crates in vendor/, and no network.
         let mut command = limited(1500);
         command.arg(repository().join("tests/offline-deb"));
-        // What is built before stays: under the target directory that this test was built in.
+        // Earlier builds stay: below the target directory of this test.
         command
             .arg(temporary.with_file_name("packaging"))
             .arg(&dist);
@@ -119,10 +119,11 @@ fn the_debian_package_has_what_make_installs() {
     assert_eq!(packaging::names(succeed(&mut find).as_bytes()), made);
 }
 
-/// Debian's policy is to enable; what the administrator's preset says, or has been done by hand, goes before it.
+/// Debian enables units by default. The administrator's preset and earlier changes by hand have
+/// priority.
 #[test]
-fn what_is_enabled_after_installation_is_debians_and_the_administrators_to_say() {
-    let test = "what_is_enabled_after_installation_is_debians_and_the_administrators_to_say";
+fn units_are_enabled_as_debian_and_the_administrator_decide() {
+    let test = "units_are_enabled_as_debian_and_the_administrator_decide";
     let Some(packages) = packages(test) else {
         return;
     };
@@ -147,21 +148,21 @@ fn what_is_enabled_after_installation_is_debians_and_the_administrators_to_say()
 }
 
 #[test]
-fn after_every_transaction_of_dpkg_in_debian_12_the_index_says_what_python_says() {
+fn after_every_transaction_of_dpkg_in_debian_12_the_index_agrees_with_python() {
     in_tree("dpkg-walk", "debian-bookworm", Some("oracle-3.11"));
 }
 
 #[test]
-fn after_every_transaction_of_dpkg_in_debian_13_the_index_says_what_python_says() {
+fn after_every_transaction_of_dpkg_in_debian_13_the_index_agrees_with_python() {
     in_tree("dpkg-walk", "debian-trixie", Some("oracle-3.13"));
 }
 
 #[test]
-fn a_trigger_refreshes_and_ends_in_whatever_surroundings_dpkg_runs() {
+fn a_trigger_refreshes_and_ends_in_any_surroundings_of_dpkg() {
     in_tree("dpkg-surroundings", "debian-bookworm", None);
 }
 
-/// A script of `tests/` in a tree, with the libraries for that tree's Python if it wants them.
+/// A script of `tests/` in a tree, with libraries for that tree's Python if given.
 fn in_tree(script: &str, debian: &str, libraries: Option<&str>) {
     let name = &format!("{script} in {debian}");
     if !root_for(name) || !tool_for(name, "unshare") || !tool_for(name, "script") {

@@ -1,6 +1,7 @@
-//! What packages install and is made from the definition of the command line: the shells' completions, and the
-//! commands and options in the man page. They are checked in, so that building a package needs nothing that
-//! makes them; this test fails when they drift, and with `EPCACHE_WRITE=1` in the environment it writes them:
+//! Files that packages install and that are generated from the definition of the command line: the
+//! shells' completions, and the commands and options in the man page. They are in the repository,
+//! so that building a package needs no generator. This test fails if they are out of date. With
+//! `EPCACHE_WRITE=1` in the environment it writes them:
 //!
 //!     EPCACHE_WRITE=1 cargo test --test packaging_generated
 
@@ -24,7 +25,7 @@ fn packaging(file: &str) -> PathBuf {
         .join(file)
 }
 
-/// Compares a generated file with the one that is checked in, or writes it.
+/// Compares a generated file with the one in the repository, or writes it.
 fn check(file: &str, generated: &str) {
     let path = packaging(file);
     if std::env::var_os("EPCACHE_WRITE").is_some() {
@@ -39,7 +40,7 @@ fn check(file: &str, generated: &str) {
     );
 }
 
-/// The program by its other name, on its own.
+/// The program by its other name, alone.
 fn refresh_by_name() -> Command {
     let all = epcache::cli::definition();
     let refresh = all.find_subcommand("refresh").unwrap().clone();
@@ -105,7 +106,7 @@ fn the_man_page_has_every_command_and_option() {
     );
 }
 
-/// A command's usage, its words in bold and what stands for something in italics.
+/// A command's usage, with its words in bold and placeholders in italics.
 fn usage(command: &Command) -> String {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ");
@@ -163,7 +164,7 @@ fn argument(arg: &Arg) -> String {
     format!(".TP\n{line}\n{}.\n", roff(&help))
 }
 
-/// Text as roff takes it.
+/// Text escaped for roff.
 fn roff(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     match text.strip_prefix(['.', '\'']) {

@@ -1,4 +1,4 @@
-//! Rooms call only rooms below them: the list in the documentation of `src/lib.rs` is the order.
+//! Rooms only call rooms below them: the list in the documentation of `src/lib.rs` is the order.
 
 #![allow(
     clippy::expect_used,
@@ -16,7 +16,7 @@ fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// The rooms by their place in the list. Those named together are in its order as well.
+/// The rooms with their positions in the list. Those in one item are in order too.
 fn places() -> BTreeMap<String, usize> {
     let library = fs::read_to_string(source().join("lib.rs")).unwrap();
     let list = library.lines().filter(|line| line.starts_with("//! - "));
@@ -27,7 +27,7 @@ fn places() -> BTreeMap<String, usize> {
         .collect()
 }
 
-/// What a text calls by `crate::`, comments and the tests at the end of a file left out.
+/// The rooms that a text calls by `crate::`, without comments and the tests at the end of a file.
 fn called(text: &str) -> Vec<&str> {
     let text = text.split("#[cfg(test)]\nmod").next().unwrap_or_default();
     let code = text.lines().filter(|line| !line.trim().starts_with("//"));
@@ -40,7 +40,7 @@ fn called(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The rooms that `room` must not call, of those that this text calls.
+/// The rooms in this text that `room` must not call.
 fn upward<'t>(places: &BTreeMap<String, usize>, room: &str, text: &'t str) -> Vec<&'t str> {
     let own = places[room];
     let is_above = |name: &&str| *name != room && places.get(*name).is_none_or(|it| *it < own);
@@ -82,7 +82,7 @@ fn every_room_is_in_the_list_and_calls_only_rooms_below() {
 }
 
 #[test]
-fn a_call_upward_is_seen_wherever_it_stands() {
+fn a_call_upwards_is_found_at_any_place() {
     let places = places();
     let text = "use crate::rooted::Root;\nfn f() { crate::commands::x(); }\n// crate::cli\n\
                 #[cfg(test)]\nmod tests { use crate::worker; }";

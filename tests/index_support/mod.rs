@@ -1,4 +1,4 @@
-//! Records for the tests of the index, and where the tables of an index lie.
+//! Records for the tests of the index, and the positions of an index's tables.
 
 #![allow(
     clippy::expect_used,
@@ -158,7 +158,7 @@ pub fn directory(path: &str, distributions: Vec<Dist>) -> Directory {
     }
 }
 
-/// One of everything, and as small as can be.
+/// One of everything, as small as possible.
 pub fn one_of_everything() -> Vec<Directory> {
     let mut first = directory(
         "/usr/lib/python3/dist-packages",
@@ -204,8 +204,8 @@ pub fn one_of_everything() -> Vec<Directory> {
     vec![first, second, third]
 }
 
-/// A search directory of `count` distributions: each with a script, and a group of its own, and
-/// every one in `count / 3` of them with an entry point in `plugins`.
+/// A search directory of `count` distributions. Each has a script and its own group, and every one
+/// in `count / 3` has an entry point in `plugins`.
 pub fn many(path: &str, count: usize) -> Directory {
     let step = (count / 3).max(1);
     let dists = (0..count).map(|number| {
@@ -223,7 +223,7 @@ pub fn many(path: &str, count: usize) -> Directory {
     directory(path, dists.collect())
 }
 
-/// Where the tables of one record lie in the file.
+/// The positions of one record's tables in the file.
 #[derive(Debug, Clone)]
 pub struct RecordTables {
     pub row: usize,
@@ -236,7 +236,7 @@ pub struct RecordTables {
     pub pool: Range<usize>,
 }
 
-/// Where the tables of an index lie in the file; told from the file, without the reader.
+/// The positions of an index's tables in the file, found without the reader.
 #[derive(Debug, Clone)]
 pub struct Tables {
     pub body: usize,
@@ -287,10 +287,10 @@ pub fn set(bytes: &mut [u8], at: usize, number: u32) {
     bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
 }
 
-/// So many keys of one hash.
+/// So many keys with one hash.
 pub fn keys_of_one_hash(count: usize) -> Vec<Vec<u8>> {
     let letters = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    // Two parts that lead to one hash, behind any key of one hash: twice as many of them.
+    // Two strings with the same effect on any hash, after keys of one hash: twice as many keys.
     let mut keys = vec![Vec::new()];
     while keys.len() < count {
         let mut seen: HashMap<u32, Vec<u8>> = HashMap::new();
