@@ -159,7 +159,7 @@ fn guards_for(name: &str) -> bool {
         return false;
     }
     let tree = Tree::new();
-    tree.dir("site");
+    tree.dist("site", "a", "");
     let dry = [
         "refresh",
         "--dry-run",
