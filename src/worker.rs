@@ -260,6 +260,7 @@ pub fn run(
         old: old.as_ref(),
     };
     let mut shared = BTreeMap::new();
+    let mut doubts = Vec::new();
     for directory in found.directories {
         let before = product.scanned;
         let mut step = |read| {
@@ -276,13 +277,23 @@ pub fn run(
             // One that is in the older index may have become empty.
             let is_given = matches!(request.scope, Scope::Paths(_)) && work.record(&path).is_none();
             if is_given && record.distribution_count() == 0 {
-                if let Some(why) = layout::doubt(root, &path) {
-                    return Err(WorkerError::Path { path, why });
-                }
+                doubts.extend(layout::doubt(root, &path).map(|why| (path, why)));
             }
             records.push(record);
         }
     }
+    // One of several may be empty or missing: interpreters have such on sys.path.
+    if records
+        .iter()
+        .all(|record| record.distribution_count() == 0)
+    {
+        if let Some((path, why)) = doubts.pop() {
+            return Err(WorkerError::Path { path, why });
+        }
+    }
+    let doubts = doubts.into_iter();
+    let doubts = doubts.map(|(path, text)| Warning { path, text });
+    product.warnings.extend(doubts);
     let image = request.purpose != Purpose::Running;
     // One that is the same, but that others could read it before or can now, is written again.
     let same = old.as_ref().filter(|_| private == was_private);

@@ -43,6 +43,21 @@ class Configuration(QuickCase):
         os.environ["EPCACHE_INDEX"] = self.index
         self.assertEqual(self.knows(), "ad")
 
+    def test_the_table_of_cases(self):
+        with open(os.path.join(os.path.dirname(__file__), "configuration.json")) as file:
+            cases = json.load(file)
+        for case in cases:
+            for name, content in case["files"].items():
+                path = os.path.join(self.root, name)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "wb") as file:
+                    file.write(content.encode("latin-1"))
+            self.quick.forget()
+            wanted = case.get("index-path", []), case.get("freshness", "auto")
+            self.assertEqual(self.quick.configuration(), wanted, case)
+            for name in case["files"]:
+                os.unlink(os.path.join(self.root, name))
+
     def test_files_are_read_as_the_program_reads_them(self):
         if not PROGRAM:
             self.assertFalse(REQUIRED)
@@ -53,7 +68,9 @@ class Configuration(QuickCase):
             "  index-path : /d", "index-path = /e : /f ; g", "# index-path = /no", ";index-path=/no", "",
             "freshness = fast", "index-path = 'x y'", 'index-path = "/q"', "index-path = /\u00e9 # h",
             "INDEX-PATH = /no", "index-path = a=b:c", "index-path = \\x41\\n", "directories = /g", "[]",
-            "index-path = :", "\tindex-path\t=\t/t\t", "\ufeffindex-path = /bom",
+            "index-path = :", "\tindex-path\t=\t/t\t", "\ufeffindex-path = /bom", "rubbish", "[epcache", "[epcache] # x",
+            "index-path = /x # y", "index-path = /x\t;y", "index-path = b:/x", "freshness = Fast", "\x1cindex-path = /f",
+            "index-path = /x\x1f", "index-path = /x\x1fy", "= x", "index-path = /a\\", "index-path = #/h", "[a] b]",
         ]
         files = ["/etc/epcache.conf", "/usr/lib/epcache/epcache.conf", "/etc/epcache.conf.d/b.conf",
                  "/usr/lib/epcache/conf.d/a.conf", "/usr/lib/epcache/conf.d/b.conf",

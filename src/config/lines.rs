@@ -3,9 +3,11 @@
 //! In come the bytes of a file, out comes what each line says. rust-ini is given one line at a time:
 //! of a whole file it drops everything, or takes a setting for a part of the one before, where a
 //! single line has a mistake. The Python reader has the same rules (`_settings` in
-//! `python/src/epcache`); `python/tests/configuration.json` has the cases for both.
+//! `python/src/epcache/_quick.py`); `python/tests/configuration.json` has the cases for both.
 
 use ini::{Ini, ParseOption};
+
+use crate::metadata::text::strip;
 
 /// So much of a line is shown, in characters.
 const SHOWN: usize = 60;
@@ -39,7 +41,7 @@ fn understood(line: &[u8]) -> Option<Line> {
     let Ok(text) = std::str::from_utf8(line) else {
         return mistake("is not UTF-8");
     };
-    let text = without_comment(text.trim());
+    let text = without_comment(strip(text));
     if text.is_empty() {
         return None;
     }

@@ -613,6 +613,8 @@ def _user_index(environ: "Mapping[str, str]") -> "Optional[str]":
 
 
 _configured: "Optional[Tuple[List[str], str]]" = None
+# A configuration file that is larger is not read, in bytes.
+SETTINGS = 64 << 10
 
 
 def configuration() -> "Tuple[List[str], str]":
@@ -633,32 +635,47 @@ def configuration() -> "Tuple[List[str], str]":
         for key, value in [setting for path in paths for setting in _settings(path)]:
             if key == "index-path":
                 found = found if value else []
-                found += [part.strip() for part in value.split(":") if part.strip()]
-            elif key == "freshness":
-                level = value if value in LEVELS else "auto"
+                parts = [part.strip() for part in value.split(":")]
+                found += [part for part in parts if part[:1] == "/"]
+            elif key == "freshness" and value.lower() in LEVELS:
+                level = value.lower()
         _configured = found, level
     return _configured
 
 
 def _settings(path: str) -> "Iterator[Tuple[str, str]]":
-    """Key and value of each line of the section [epcache], and of those in front of any section."""
+    """Key and value of each line of the section [epcache], and of those in front of any section. A line
+    that cannot be understood is left out; what follows " #" or " ;" is a comment."""
     try:
         if not os.access(path, os.F_OK) or not is_regular(os.stat(path)):
             return
         fd = os.open(path, FILE)
         try:
-            text = os.read(fd, 1 << 20).decode()
+            content = os.read(fd, SETTINGS + 1)
         finally:
             os.close(fd)
-    except (OSError, ValueError):
+    except OSError:
+        return
+    if len(content) > SETTINGS:
         return
     section = "epcache"
-    for line in text.split("\n"):
+    if content[:3] == b"\xef\xbb\xbf":
+        content = content[3:]
+    for raw in content.split(b"\n"):
+        try:
+            line = " " + raw.decode().strip()
+        except ValueError:
+            continue
+        for mark in (" #", "\t#", " ;", "\t;"):
+            line = line.partition(mark)[0]
         line = line.strip()
-        if line[:1] == "[" and line[-1:] == "]":
-            section = line[1:-1].strip()
-        elif section == "epcache" and line[:1] not in ("", "#", ";"):
-            key, sign, value = line.replace(":", "=", 1).partition("=")
+        if any([one != "\t" and (one < " " or "\x7f" <= one <= "\x9f") for one in line]):
+            continue
+        if line[:1] == "[":
+            if line.find("]") == len(line) - 1:
+                section = line[1:-1].strip()
+        elif section == "epcache":
+            key, sign, _ = line.replace(":", "=", 1).partition("=")
             if sign:
                 yield key.strip(), line[len(key) + 1 :].strip()
 
