@@ -255,12 +255,12 @@ fn the_program_ends_within_its_time_limit() {
         Case::new("a clock that stands still", false, "$FROZEN \"$EPCACHE\" trigger dpkg", 0, silent),
         Case::new("variables that a trigger has no use for", false, "export HOME=$PWD/dead/home VIRTUAL_ENV=$PWD/dead/venv XDG_CACHE_HOME=$PWD/dead/c XDG_CONFIG_HOME=$PWD/dead/d
                    \"$EPCACHE\" trigger --strict dpkg --root root; \"$EPCACHE\" refresh -q --root root", 0, ""),
-        Case::new("a home", true, "export HOME=$PWD/dead/home; exec \"$EPCACHE\" refresh -q --user", 2, "dead/home: no answer for 30 s, given up"),
-        Case::new("an environment that is named", true, "exec \"$EPCACHE\" refresh -q --venv dead/venv", 2, "no answer for 30 s, given up"),
+        Case::new("a home", true, "export HOME=$PWD/dead/home; exec \"$EPCACHE\" refresh -q --user", 2, "dead/home: no answer for 30 s: gave up"),
+        Case::new("an environment that is named", true, "exec \"$EPCACHE\" refresh -q --venv dead/venv", 2, "no answer for 30 s: gave up"),
         Case::new("a user's environment", true, "cp \"$EPCACHE\" epcache; export VIRTUAL_ENV=$PWD/dead/venv
-                   exec setpriv --reuid 65534 --regid 65534 --clear-groups ./epcache refresh -q", 2, "no answer for 30 s, given up"),
-        Case::new("a query", true, "\"$EPCACHE\" query g --path dead/site", 2, "dead/site: no answer for 30 s, given up"),
-        Case::new("status", true, "\"$EPCACHE\" status", 2, "dead/site: no answer for 30 s, given up"),
+                   exec setpriv --reuid 65534 --regid 65534 --clear-groups ./epcache refresh -q", 2, "no answer for 30 s: gave up"),
+        Case::new("a query", true, "\"$EPCACHE\" query g --path dead/site", 2, "dead/site: no answer for 30 s: gave up"),
+        Case::new("status", true, "\"$EPCACHE\" status", 2, "dead/site: no answer for 30 s: gave up"),
     ];
     scope(|threads| {
         let running: Vec<_> = cases

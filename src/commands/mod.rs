@@ -96,7 +96,7 @@ fn say_what_hangs() -> Watched {
             let seconds = silent.as_secs();
             log::warn!("{path}: no answer for {seconds} s (a network mount that has gone?)");
         } else if silent == END {
-            log::error!("{path}: no answer for {} s, given up", silent.as_secs());
+            log::error!("{path}: no answer for {} s: gave up", silent.as_secs());
             std::process::exit(FAILURE.into());
         }
     })

@@ -90,7 +90,7 @@ pub(super) fn renew(
     let outcome = if product.unchanged {
         // From an index that it was not given, nothing can have come.
         if request.old.is_none() {
-            return Err(failed("the new index is none"));
+            return Err(failed("the worker returned no index"));
         }
         place.map(|_| Outcome::Unchanged)
     } else {
@@ -213,7 +213,7 @@ fn verify(bytes: &[u8]) -> Result<(), CommandError> {
         .and_then(|index| index::verify(&index))
         .map_err(|damage| {
             failed(format!(
-                "the new index is not sound, not published: {damage}"
+                "the new index is invalid and is not published: {damage}"
             ))
         })
 }

@@ -230,7 +230,7 @@ static PANIC: Mutex<String> = Mutex::new(String::new());
 fn caught<T>(work: impl FnOnce() -> Result<T, CommandError>) -> Result<T, CommandError> {
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let what = PANIC.lock().map(|said| said.clone()).unwrap_or_default();
-        Err(failed(format!("a mistake in epcache: {what}")))
+        Err(failed(format!("a bug in epcache: {what}")))
     })
 }
 

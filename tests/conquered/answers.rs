@@ -111,7 +111,7 @@ fn an_index_with_false_numbers_is_not_published() {
         return;
     }
     let prey = Prey::new();
-    let unsound = "the new index is not sound, not published: ";
+    let unsound = "the new index is invalid and is not published: ";
     for job in ["damage", "cut", "no-index", "nothing"] {
         let ran = prey.conquer(job);
         assert!(gave_up(&ran).starts_with(unsound), "{job}: {ran:?}");
@@ -119,7 +119,7 @@ fn an_index_with_false_numbers_is_not_published() {
     // Only the index that it was given can be called unchanged.
     let full = [&REFRESH[..], &["--full"]].concat();
     let ran = prey.conquer_with(&Run::of("unchanged"), &full);
-    assert_eq!(gave_up(&ran), "the new index is none");
+    assert_eq!(gave_up(&ran), "the worker returned no index");
     // With correct checksums. index_damage.rs tests what `verify` finds; here only that it is
     // called.
     for number in [0x7fff_ffff, u32::MAX] {
