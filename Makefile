@@ -60,5 +60,10 @@ deb:
 rpm:
 	rpm/build
 
+# All that a release publishes, in dist/ (RELEASING.md).
+.PHONY: dist
+dist:
+	packaging/dist
+
 clean:
 	$(CARGO) clean
