@@ -7,7 +7,7 @@
     reason = "a test that cannot read is a failed one"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -154,6 +154,66 @@ fn a_link_to_nowhere_is_found() {
     assert!(wrong(page, "../../none.md").is_some());
     assert!(wrong(page, "#no-such-heading").is_some());
     assert_eq!(wrong(page, "#glossary"), None);
+}
+
+/// What is installed: where each file of the repository goes, from the list that packages use.
+fn installed() -> BTreeMap<PathBuf, PathBuf> {
+    let list = read(Path::new("packaging/files"));
+    let mut installed = BTreeMap::new();
+    for line in list.lines().filter(|line| !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        match fields.as_slice() {
+            // In Debian the changelog has another name, so no page may link to it.
+            ["link", ..] | [_, "CHANGELOG.md", _] => {}
+            [_, source, destination] => {
+                installed.insert(PathBuf::from(source), PathBuf::from(destination));
+            }
+            _ => {}
+        }
+    }
+    installed
+}
+
+#[test]
+fn links_work_where_packages_install_the_pages() {
+    let installed = installed();
+    let destinations: BTreeSet<PathBuf> = installed.values().cloned().collect();
+    let is_there = |path: &Path| destinations.iter().any(|it| it.starts_with(path));
+    let mut bad = Vec::new();
+    for (source, destination) in &installed {
+        if source.extension().is_none_or(|it| it != "md") {
+            continue;
+        }
+        for (number, line) in prose(&read(source)) {
+            for link in links(line) {
+                let at = target(destination, link);
+                if at.is_some_and(|(path, _)| !path.is_some_and(|path| is_there(&path))) {
+                    bad.push(format!("{}:{number}: {link}", source.display()));
+                }
+            }
+        }
+    }
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+    for page in pages().iter().filter(|page| page.starts_with("docs")) {
+        assert!(
+            installed.contains_key(page),
+            "packaging/files: {}",
+            page.display()
+        );
+    }
+    // The package of the Python module has this page alone.
+    let alone = read(Path::new("debian/python3-epcache.docs"));
+    for page in alone.lines().map(Path::new) {
+        for (number, line) in prose(&read(page)) {
+            let inside = links(line)
+                .into_iter()
+                .filter_map(|link| target(page, link));
+            let elsewhere = inside
+                .filter(|(path, _)| path.as_deref() != Some(page))
+                .count();
+            assert_eq!(elsewhere, 0, "{}:{number}", page.display());
+        }
+    }
 }
 
 /// Where code lies.
