@@ -1,7 +1,8 @@
-//! What the process may know from its environment variables.
+//! The environment variables that epcache uses.
 //!
-//! A privileged process (started through setuid, setgid or file capabilities) takes nothing from
-//! variables that its caller has set.
+//! The input is the process's variables, the output is an [`Environment`]. A privileged process
+//! (through setuid, setgid or file capabilities) ignores variables, because its caller has set
+//! them.
 
 use std::ffi::OsString;
 use std::io;
@@ -12,35 +13,37 @@ use nix::unistd::{getegid, geteuid, getgid, getuid};
 use crate::config;
 use crate::process;
 
-/// The variables that epcache listens to, empty ones left out.
+/// The values of variables. Empty ones count as unset.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     /// `HOME`.
     pub home: Option<PathBuf>,
-    /// `XDG_CACHE_HOME`, where it is absolute, as the specification asks.
+    /// `XDG_CACHE_HOME`, if it is absolute, as its specification requires.
     pub cache_home: Option<PathBuf>,
     /// `VIRTUAL_ENV`.
     pub venv: Option<PathBuf>,
     /// `PYTHONUSERBASE`.
     pub user_base: Option<PathBuf>,
-    /// `PYTHONNOUSERSITE`, anything but empty: no Python has a user site directory.
+    /// `PYTHONNOUSERSITE` is set and not empty: no Python has a user site directory.
     pub no_user_site: bool,
     /// `EPCACHE_INDEX`, split at its colons.
     pub indexes: Vec<PathBuf>,
     /// `PATH`.
     pub path: Option<OsString>,
-    /// `SOURCE_DATE_EPOCH`, in seconds since 1970; None where it is not a number as its specification has it.
+    /// `SOURCE_DATE_EPOCH` in seconds since 1970. `None` if it is not a number as its specification
+    /// requires.
     pub source_date_epoch: Option<i64>,
-    /// `DPKG_ROOT`: the system that dpkg works on, in place of the running one.
+    /// `DPKG_ROOT`: the system that dpkg works on, instead of the running one.
     pub dpkg_root: Option<PathBuf>,
-    /// `EPCACHE_DISABLE`, anything but a no: triggers are to do nothing, in build chroots for example.
+    /// `EPCACHE_DISABLE` is set to anything but "no": triggers do nothing, for example in build
+    /// chroots.
     pub disable: bool,
     /// `EPCACHE_LOG`, in env_logger's syntax.
     pub log: Option<String>,
 }
 
 impl Environment {
-    /// From the process's variables; nothing at all in a privileged process.
+    /// From the process's variables. A privileged process gets an empty one.
     #[must_use]
     pub fn of_process() -> Self {
         if is_privileged() {
@@ -79,7 +82,7 @@ impl Environment {
         cache.map(|cache| cache.join("epcache/index"))
     }
 
-    /// Below which directory Python has the user's packages, if anywhere.
+    /// The directory below which Python has the user's packages, if there is one.
     #[must_use]
     pub fn python_user_base(&self) -> Option<PathBuf> {
         let usual = || self.home.as_ref().map(|home| home.join(".local"));
@@ -88,7 +91,7 @@ impl Environment {
     }
 }
 
-/// Digits alone, and no year beyond those that the index can hold.
+/// Only digits, and no year that the index cannot store.
 fn epoch(text: &str) -> Option<i64> {
     const LATEST: i64 = i64::MAX / 1_000_000_000;
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -96,13 +99,13 @@ fn epoch(text: &str) -> Option<i64> {
     epoch.filter(|&epoch| epoch <= LATEST)
 }
 
-/// Whether the process has more rights than its caller: `secure_getenv(3)`'s question.
+/// Whether the process has more rights than its caller, as in `secure_getenv(3)`.
 fn is_privileged() -> bool {
     getuid() != geteuid() || getgid() != getegid() || is_secure_execution()
 }
 
-/// AT_SECURE of `getauxval(3)`, from a file that the kernel keeps for every process. Whoever gained
-/// rights by file capabilities may not even read it; where /proc is missing, the ids have to do.
+/// AT_SECURE of `getauxval(3)`, from a file in /proc. A process with file capabilities may not even
+/// be able to read it. Without /proc, the user and group IDs decide.
 fn is_secure_execution() -> bool {
     const AT_SECURE: usize = 23;
     const WORD: usize = size_of::<usize>();

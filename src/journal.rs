@@ -1,7 +1,8 @@
-//! One line into the system's journal, or into whatever else listens for messages.
+//! Writes one line to the system's journal, or to syslog.
 //!
-//! In comes a message, out goes a datagram to journald's own socket or to `/dev/log`. Nobody there, or
-//! nobody who reads fast enough, is nobody's failure: the message is lost, and nothing waits for it.
+//! The input is a message, the output is a datagram to journald's own socket or to `/dev/log`. If
+//! nothing listens there, or reads fast enough, the message is lost. epcache does not wait for it
+//! or fail.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +13,7 @@ const SYSLOG: &str = "/dev/log";
 
 /// Reports a failure, in one line without control characters.
 pub fn error(message: &str) {
-    // A chroot may well have the host's /run and /dev. Its troubles are none of the host's.
+    // A chroot may have the host's /run and /dev. Its failures do not belong in the host's journal.
     if is_chroot() {
         return;
     }
@@ -21,7 +22,8 @@ pub fn error(message: &str) {
         &format!("PRIORITY=3\nSYSLOG_IDENTIFIER=epcache\nMESSAGE={message}\n"),
     )
     .or_else(|_| {
-        // Facility daemon (3), severity error (3); RFC 3164 without the time, which the receiver adds.
+        // Facility daemon (3), severity error (3); RFC 3164 without the time, which the receiver
+        // adds.
         let process = std::process::id();
         send(SYSLOG, &format!("<27>epcache[{process}]: {message}"))
     });
@@ -33,8 +35,8 @@ fn send(socket: &str, datagram: &str) -> io::Result<usize> {
     ours.send_to(datagram.as_bytes(), socket)
 }
 
-/// Whether this process has another root than the first process. Without /proc, which chroots often
-/// lack, it has; where the first process may not be looked at, it has not, as far as anyone can tell.
+/// Whether this process has another root than the first process. True without /proc, which chroots
+/// often lack. False if the first process cannot be inspected, because then it is not known.
 fn is_chroot() -> bool {
     let root = |path| std::fs::metadata(path).map(|root| (root.dev(), root.ino()));
     match (root("/"), root("/proc/1/root/.")) {

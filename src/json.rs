@@ -1,4 +1,4 @@
-//! Bytes that are mostly text, in JSON.
+//! Bytes that are mostly text, as JSON. The input is bytes, the output is a JSON string.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -8,13 +8,14 @@ use serde_json::value::RawValue;
 
 use crate::terminal::escape;
 
-/// A path, or a name that may come from one. In JSON, what is not UTF-8 becomes a lone surrogate, as
-/// Python's `surrogateescape` has it: `json.loads` and `os.fsencode` give back the same bytes.
+/// A path, or a name that may come from one. In JSON, bytes that are not UTF-8 become lone
+/// surrogates, as in Python's `surrogateescape`: `json.loads` and `os.fsencode` return the same
+/// bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JsonText<B = Vec<u8>>(pub(crate) B);
 
 impl<B: AsRef<[u8]>> JsonText<B> {
-    /// For people.
+    /// For terminals.
     pub(crate) fn shown(&self) -> String {
         escape(&String::from_utf8_lossy(self.0.as_ref())).into_owned()
     }

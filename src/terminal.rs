@@ -1,4 +1,6 @@
-//! Text for people: nothing that metadata contains reaches a terminal raw, and tables are aligned.
+//! Output for users: no raw metadata reaches a terminal, and tables are aligned.
+//!
+//! The input is text, rows or values. The output is standard output, and lines on standard error.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,21 +12,21 @@ use serde::Serialize;
 
 use crate::metadata::text::is_control;
 
-/// No column of a table is made wider for one long cell; what is longer juts out.
+/// The maximum width of a column. A longer cell is not cut, and moves the rest of its row.
 const WIDEST: usize = 40;
 
 /// Headings, names of groups.
 pub(crate) const HEADING: Style = Style::new().bold();
 /// Names of entry points.
 pub(crate) const NAME: Style = AnsiColor::Cyan.on_default();
-/// What matters less.
+/// Less important text.
 pub(crate) const DIM: Style = Style::new().dimmed();
-/// All is well.
+/// A good state.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-/// All is not well.
+/// A bad state.
 pub(crate) const BAD: Style = AnsiColor::Yellow.on_default();
 
-/// The text with control characters, and those that reorder the text around them, written out.
+/// The text with control characters, and characters that reorder text, replaced by escapes.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unprintable) {
         return Cow::Borrowed(text);
@@ -44,20 +46,20 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Bytes of a file name or a name taken from one, for people.
+/// Bytes of a file name, or of a name from one, for terminals.
 pub(crate) fn escape_bytes(bytes: &[u8]) -> String {
     escape(&String::from_utf8_lossy(bytes)).into_owned()
 }
 
-/// C0, DEL and C1 (escape sequences start there), line and paragraph separators, and the controls of
-/// bidirectional text.
+/// C0, DEL and C1 (escape sequences start with these), line and paragraph separators, and controls
+/// of bidirectional text.
 fn is_unprintable(c: char) -> bool {
     is_control(c)
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}')
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A path as a word of a shell's command line, for a command that a person may copy.
+/// A path quoted as a word for a shell, in a command that a user may copy.
 pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
@@ -68,12 +70,12 @@ pub(crate) fn shell_word(path: &Path) -> String {
     }
 }
 
-/// One line to standard error, for people. That it cannot be written is nobody's failure.
+/// Writes one line to standard error. An error is ignored.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(io::stderr(), "epcache: {}", escape(text));
 }
 
-/// Standard output: buffered, with colours where a terminal shows them and NO_COLOR does not forbid.
+/// Standard output, buffered, with colours if a terminal shows them and NO_COLOR is not set.
 pub(crate) struct Output {
     stream: io::BufWriter<anstream::AutoStream<io::StdoutLock<'static>>>,
     is_terminal: bool,
@@ -91,18 +93,18 @@ impl Output {
         }
     }
 
-    /// Whether a person reads along.
+    /// Whether the output goes to a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         self.is_terminal
     }
 
-    /// A value as JSON. What must not reach a terminal raw is written as an escape of JSON's own.
+    /// A value as JSON. Characters that must not reach a terminal become JSON escapes.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer_pretty(JsonEscapes(self), value)?;
         writeln!(self)
     }
 
-    /// Rows of cells, the columns aligned, each in its style.
+    /// Rows of cells in aligned columns, each with its style.
     pub(crate) fn table<const N: usize>(
         &mut self,
         styles: [Style; N],
@@ -128,12 +130,12 @@ impl Output {
     }
 }
 
-/// JSON on its way out, piece by piece: it may be far longer than what it is made from.
+/// Writes JSON piece by piece: it may be far longer than the value.
 struct JsonEscapes<'o>(&'o mut Output);
 
 impl Write for JsonEscapes<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        // serde_json cuts between characters.
+        // serde_json cuts only between characters.
         let mut rest = std::str::from_utf8(buffer).map_err(io::Error::other)?;
         while let Some(at) = rest.find(|c| c != '\n' && is_unprintable(c)) {
             let (before, from) = rest.split_at(at);
@@ -164,7 +166,7 @@ impl Write for Output {
     }
 }
 
-/// Warnings and errors go to standard error, one line each. `filters` has env_logger's syntax.
+/// Sends warnings and errors to standard error, one line each. `filters` has env_logger's syntax.
 pub fn start_log(verbose: u8, quiet: bool, filters: &str) {
     let level = match (quiet, verbose) {
         (true, _) => log::LevelFilter::Error,

@@ -1,4 +1,6 @@
-//! What `epcache status` says of the registered consumers.
+//! The part of `epcache status` about registered consumers.
+//!
+//! The input is a root, the output is its registered consumers and mistakes in registrations.
 
 use std::io::Write;
 
@@ -8,11 +10,11 @@ use crate::consumers;
 use crate::rooted::Root;
 use crate::terminal::{BAD, DIM, HEADING, Output, escape};
 
-/// What there is to say.
+/// The registered consumers.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Consumers {
     registered: Vec<String>,
-    /// What is wrong with registrations.
+    /// Mistakes in registrations.
     problems: Vec<String>,
 }
 
@@ -28,7 +30,7 @@ impl Consumers {
         }
     }
 
-    /// Nothing, where nobody has registered: most people have never heard of it.
+    /// Prints nothing without registrations, because most users have none.
     pub(super) fn print(&self, output: &mut Output) -> std::io::Result<()> {
         if self.registered.is_empty() && self.problems.is_empty() {
             return Ok(());

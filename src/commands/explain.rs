@@ -19,7 +19,7 @@ use crate::terminal::{DIM, HEADING, Output, escape};
 #[derive(Serialize)]
 struct Explained {
     interpreter: Option<Interpreted>,
-    /// What has named the interpreter, or the search directories.
+    /// The option or variable that names the interpreter or the search directories.
     by: &'static str,
     indexes: Vec<IndexState>,
     sys_path: Vec<Answered>,
@@ -130,7 +130,7 @@ fn state_of(index: &OpenIndex, asking: &Asking<'_>) -> String {
     }
 }
 
-/// Where the answer for a search directory comes from.
+/// The source of the answer for a search directory.
 fn answer(
     answers: &Answers<'_>,
     number: usize,
@@ -166,7 +166,7 @@ fn answer(
             let owner = "belongs neither to root, nor to you, nor to the directory's owner";
             format!("read live: {} {owner}; {count}", index.path().display())
         }
-        // Only times have moved.
+        // Only times have changed.
         Some(_) => format!("{count}, as recorded"),
     })
 }

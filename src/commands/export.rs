@@ -1,4 +1,6 @@
-//! `epcache export`: all of an index, for programs that do not read its format.
+//! `epcache export`: the whole content of an index, for programs that do not read its format.
+//!
+//! The input is an index, the output is JSON.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -43,7 +45,7 @@ pub(crate) fn run(arguments: &ExportArgs) -> Done {
     Ok(SUCCESS)
 }
 
-/// The first index of the usual places that readers believe. Who names one has chosen it.
+/// The first trusted index in the usual places. A named index is used without this check.
 fn usual_index(root: &Root) -> Result<PathBuf, CommandError> {
     let environment = Environment::of_process();
     let config = configuration(root);
@@ -53,7 +55,7 @@ fn usual_index(root: &Root) -> Result<PathBuf, CommandError> {
             Err(error @ Unusable::Untrusted(_)) => {
                 log::warn!("{}: index not used: {error}", path.display());
             }
-            // What is wrong with any other one is said by who reads it.
+            // Commands that read from the other ones report what is wrong with them.
             _ => return Ok(path),
         }
     }

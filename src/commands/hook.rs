@@ -1,6 +1,7 @@
-//! `epcache hook`: what to put where, so that an index follows the tool that installs packages.
+//! `epcache hook`: a snippet for a tool that installs packages, so that the index is refreshed with
+//! it.
 //!
-//! Out goes a text for people to paste. Nothing is installed or changed.
+//! The output is text for the user to paste. Nothing is installed or changed.
 
 use std::io::Write;
 

@@ -1,4 +1,6 @@
-//! `epcache list`: which distributions are installed, where, and for which interpreters.
+//! `epcache list`: the installed distributions, their places, and their interpreters.
+//!
+//! The input is a scope and names. The output is one line, or JSON object, for each distribution.
 
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -64,7 +66,7 @@ pub(crate) fn run(arguments: &ListArgs) -> Done {
 /// A search directory, and the interpreters that have it on `sys.path`.
 struct Place {
     path: PathBuf,
-    /// The path without links; `None` where it leads nowhere.
+    /// The path without links. `None` if it leads nowhere.
     real: Option<PathBuf>,
     interpreters: Vec<Interpreted>,
 }
@@ -84,12 +86,12 @@ impl Interpreted {
     }
 }
 
-/// The search directories to look in, each once.
+/// The search directories to look in, each only once.
 struct Places(Vec<Place>);
 
 impl Places {
-    /// Those of the scope; without one, those of every interpreter of the system, of the active virtual environment
-    /// and of the user.
+    /// Those of the scope. Without one, those of every interpreter of the system, of the active
+    /// virtual environment and of the user.
     fn of(
         arguments: &PlaceArgs,
         root: &Root,
@@ -122,7 +124,7 @@ impl Places {
         for interpreter in layout::interpreters(root) {
             places.add_all(root, &interpreter, mode);
         }
-        // Site directories of versions that are gone, and those of the configuration.
+        // Site directories of removed versions, and those in the configuration.
         for directory in layout::system(root, &config.directories).directories {
             places.add(root, directory.path, None);
         }
@@ -136,7 +138,7 @@ impl Places {
         }
     }
 
-    /// Two interpreters may spell the path of one directory in two ways.
+    /// Two interpreters may spell the path of one directory differently.
     fn add(&mut self, root: &Root, path: PathBuf, interpreter: Option<Interpreted>) {
         let real = root.real_path(&path).ok();
         let same = |it: &&mut Place| it.path == path || (real.is_some() && it.real == real);
@@ -167,11 +169,11 @@ struct Listed {
     file_name: Vec<u8>,
     number: usize,
     has_metadata: bool,
-    /// It has metadata, and no other one in its directory is chosen in its place.
+    /// It has core metadata, and no other one in its directory is chosen instead.
     counts: bool,
 }
 
-/// All distributions, or those of these normalized names.
+/// All distributions, or those with these normalized names.
 fn distributions(answers: &Answers<'_>, names: &[Vec<u8>]) -> Result<Vec<Listed>, (usize, Damage)> {
     let mut found = Vec::new();
     for number in 0..answers.len() {

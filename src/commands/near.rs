@@ -1,9 +1,9 @@
-//! What may have been meant by a name that is not there.
+//! Finds names that are similar to a missing one. The input is a word and candidates.
 
-/// So many are named.
+/// The maximum number of names.
 const NAMED: usize = 3;
 
-/// The candidates that are nearest to a word, the nearest first; none where no one is near.
+/// The candidates that are most similar to a word, best first. Empty if none is similar.
 pub(super) fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Vec<&'c str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '.', '_', ' '], "");
     let word = plain(word);
@@ -17,7 +17,7 @@ pub(super) fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Vec<&'c str> {
         let rank = if short.len() >= 3 && long.contains(short.as_str()) {
             long.len() - short.len()
         } else {
-            // A mistake for every three letters is a slip, more are another word.
+            // One wrong letter in three is a typing error. More make another word.
             let most = long.chars().count() / 3;
             let Some(mistakes) = mistakes(&word, &other).filter(|it| *it <= most.min(3)) else {
                 continue;
@@ -30,8 +30,8 @@ pub(super) fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Vec<&'c str> {
     near.into_iter().map(|(_, name)| name).take(NAMED).collect()
 }
 
-/// How many letters were left out, added, taken for another or swapped with the next; `None` for long words, of
-/// which it would take long to tell.
+/// How many letters are missing, added, replaced, or swapped with the next one. `None` for long
+/// words, where counting would take long.
 fn mistakes(one: &str, other: &str) -> Option<usize> {
     const LONGEST: usize = 64;
     let (one, other): (Vec<_>, Vec<_>) = (one.chars().collect(), other.chars().collect());

@@ -1,4 +1,6 @@
-//! `epcache refresh`: of what, where to, and what came of it.
+//! `epcache refresh`: reads the packages of a scope and publishes the index.
+//!
+//! The input is the scope and the place. The output is a summary, and a published index.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -24,11 +26,11 @@ use crate::state::{self, Caller, Run};
 use crate::terminal::{Output, say};
 use crate::worker::{Progress, Request, Scope};
 
-/// Nobody wants to watch what takes no longer.
+/// A shorter refresh shows no progress.
 const SHOW_PROGRESS_AFTER: Duration = Duration::from_millis(500);
 const SHOW_PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
-/// Somebody waits, and can put an end to it.
+/// A user waits and can interrupt it.
 const PATIENCE: Patience = Patience {
     silence: Duration::from_secs(120),
     time: Duration::from_secs(3600),
@@ -44,7 +46,8 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     let scope = scope(arguments, &root, &environment)?;
     let mut places = destinations(arguments, &scope, &environment)?;
     let owner = other_owner(&root, &scope, &mut places)?;
-    // The lock and the worker have patience of their own. And who changes its user has one thread.
+    // The lock and the worker have their own limits. And a process that changes its user has one
+    // thread.
     drop(watched);
     if let Some((uid, gid)) = owner {
         log::info!("refreshed as the tree's owner, user {uid}");
@@ -52,15 +55,15 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     }
     let purpose = scope.purpose(arguments.image, environment.source_date_epoch);
     let mut request = Request::full(scope, purpose);
-    // What was named may be anywhere, and is its owner's if what it tells of is.
+    // The user has named the place. The index has the owner of the packages in it.
     let is_system = matches!(request.scope, Scope::System { .. });
     request.is_shared = is_system && arguments.output.is_none();
-    // What is made for elsewhere leaves no trace here.
+    // An index for another place leaves no state here.
     let is_usual = arguments.output.is_none() && !arguments.dry_run;
     let is_system = is_usual && matches!(request.scope, Scope::System { .. });
     request.consumers = is_system.then(|| registered(&root));
     let done = refresh(arguments, &root, &mut request, &places, work);
-    // Whoever asks for an image wants nothing in it but the index.
+    // A user who wants an image wants only the index in it.
     if is_system && !arguments.image {
         let (result, message) = match &done {
             Ok((_, renewed)) => match incomplete(&renewed.product) {
@@ -84,9 +87,9 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     })
 }
 
-/// The owner of another user's tree, user and group: it is refreshed as that user, publishing included. They
-/// choose what lies there, and what a link there leads to. The file system may lie about who that is, so
-/// the places to write to are opened before.
+/// The owner of another user's tree, user and group. The tree is refreshed as that user, including
+/// publishing, because that user decides what is in it and where links in it lead. The file system
+/// may give a false owner, so the places to write to are opened before.
 fn other_owner(
     root: &Root,
     scope: &Scope,
@@ -115,13 +118,13 @@ fn refresh(
     places: &[Destination],
     work: Work,
 ) -> Result<(PathBuf, Renewed), CommandError> {
-    // What is given on the command line is a path of the caller's, whatever the root.
+    // A path on the command line belongs to the caller, whatever the root is.
     let system = Root::system();
     let base = match arguments.output {
         Some(_) => &system,
         None => root,
     };
-    // Locked before anything is read: of two refreshes the later one has seen the later state.
+    // Lock before reading anything: of two refreshes the later one has seen the later state.
     let place = if arguments.dry_run {
         None
     } else {
@@ -150,7 +153,7 @@ fn scope(
     root: &Root,
     environment: &Environment,
 ) -> Result<Scope, CommandError> {
-    // What is written to is made where it is missing, so what must be there is looked for first.
+    // A place to write to is created, so check before what must exist already.
     let home = || {
         let Some(home) = &environment.home else {
             return Err(failed("--user: HOME is not set"));
@@ -165,7 +168,8 @@ fn scope(
         }
     };
     let venv = |dir: PathBuf| {
-        // On the running system, what lies in the directory is its owner's: only its name is looked at.
+        // On the running system, the directory's owner decides what is in it: look only at its
+        // name.
         let is_there = if root.is_system() {
             let mut marker = Destination::new(&dir, "pyvenv.cfg");
             match marker.hold() {
@@ -197,7 +201,7 @@ fn scope(
         return venv(absolute(root, dir)?);
     }
     if !arguments.path.is_empty() {
-        // Whoever reads has another working directory.
+        // The process that reads has another working directory.
         let paths = arguments
             .path
             .iter()
@@ -219,7 +223,7 @@ fn scope(
     }
 }
 
-/// Below a root of its own, a path is one of that root, however it is written.
+/// Below a root of its own, any path is one inside that root.
 fn absolute(root: &Root, path: &Path) -> Result<PathBuf, CommandError> {
     if root.is_system() {
         std::path::absolute(path).map_err(|error| failed(format!("{}: {error}", path.display())))
@@ -228,7 +232,7 @@ fn absolute(root: &Root, path: &Path) -> Result<PathBuf, CommandError> {
     }
 }
 
-/// Where the index may go, in order of preference: as seen from inside the root, unless it is given.
+/// The places for the index in order of preference, as seen from inside the root unless given.
 fn destinations(
     arguments: &RefreshArgs,
     scope: &Scope,
@@ -261,7 +265,7 @@ fn lock(base: &Root, places: &[Destination], scope: &Scope) -> Result<Place, Com
     })
 }
 
-/// Says so when there is something to wait for.
+/// Reports when it has to wait.
 fn lock_patiently(base: &Root, place: &Destination) -> Result<Place, PublishError> {
     match Place::lock(base, place, SHOW_PROGRESS_AFTER) {
         Err(error) if error.is_busy() => {
@@ -276,7 +280,7 @@ fn lock_patiently(base: &Root, place: &Destination) -> Result<Place, PublishErro
     }
 }
 
-/// How far a slow refresh has got, on a terminal: a line that grows with the number, and goes in the end.
+/// The progress of a slow refresh on a terminal: a line with a growing number, removed at the end.
 struct Spinner {
     started: Instant,
     watched: bool,
@@ -337,7 +341,7 @@ struct LeftOut {
     reason: String,
 }
 
-/// What was in force while package files were read.
+/// What was in force while packages were read.
 #[derive(Serialize)]
 struct InForce {
     privileges: &'static str,
@@ -417,7 +421,7 @@ fn report(
         output.json(&summary)?;
         output.flush()?;
     }
-    // The last word, for whoever did not ask for silence.
+    // The summary, unless the user wants silence.
     if log::log_enabled!(log::Level::Warn) && !arguments.json {
         let fate = match outcome {
             Some(Outcome::Written) => "written",

@@ -1,5 +1,6 @@
-//! What all refreshes have in common, whoever asks for them: scan, verify, publish; and where the
-//! system index goes.
+//! The steps that all refreshes share: scan, verify, publish. Also the places of the system index.
+//!
+//! The input is a request and a place. The output is a published index and a summary.
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
@@ -20,30 +21,30 @@ use crate::rooted::{Readers, Root};
 use crate::scan::Warning;
 use crate::worker::{self, Product, Progress, Reception, Request};
 
-/// What is done where nothing but reading is allowed: [`worker::job`].
+/// The work in a process that can only read: [`worker::job`].
 pub type Work = fn(&Root, &Request, &mut Sender<File>);
 
-/// For how long a worker is listened to.
+/// How long to wait for a worker.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// While it says nothing.
+    /// While it sends nothing.
     pub(super) silence: Duration,
-    /// In all.
+    /// In total.
     pub(super) time: Duration,
 }
 
-/// What came of a renewal.
+/// The result of a renewal.
 #[derive(Debug)]
 pub(super) struct Renewed {
     pub(super) product: Product,
-    /// None where there was no place to publish at.
+    /// `None` if there was no place to publish at.
     pub(super) outcome: Option<Outcome>,
     pub(super) sandbox: Sandbox,
-    /// Of the index, in bytes.
+    /// The size of the index in bytes.
     pub(super) size: u64,
 }
 
-/// Has what is requested done below `root`, where nothing but reading is allowed, and publishes it at
+/// Handles the request below `root` in a process that can only read, and publishes the result at
 /// `place`, if there is one.
 pub(super) fn renew(
     root: &Root,
@@ -53,8 +54,8 @@ pub(super) fn renew(
     work: Work,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Renewed, CommandError> {
-    // The running system's, whatever root the packages are below: who builds an image does not say how
-    // it is read.
+    // From the running system, whatever root the packages are below: the maker of an image does not
+    // decide how it is read.
     let policy = configuration(&Root::system()).policy;
     let later = match place {
         Some(place) if request.consumers.is_some() => later_places(root, place),
@@ -88,16 +89,16 @@ pub(super) fn renew(
     let (sandbox, _ending) = received.map_err(failed)?;
     let mut product = reception.outcome().map_err(failed)?;
     let outcome = if product.unchanged {
-        // From an index that it was not given, nothing can have come.
+        // Without an old index, nothing can be unchanged.
         if request.old.is_none() {
             return Err(failed("the worker returned no index"));
         }
         place.map(|_| Outcome::Unchanged)
     } else {
         verify(&product.index)?;
-        // The worker says what others can reach. It can lie, and then its owner's own index is more, or less,
-        // open than its packages; but not than the folders that root has led it through. The system's is for
-        // everybody.
+        // The worker reports what other users can reach. If it lies, its owner's own index is more
+        // or less open than its packages, but not than the folders that root has led it through.
+        // The system's index is for all users.
         let is_private = product.private || sandbox.said_on_entry;
         let mode = match is_private && !request.is_shared {
             true => FOR_OWNER,
@@ -106,7 +107,7 @@ pub(super) fn renew(
         let outcome = place.map(|place| place.publish(&product.index, mode));
         outcome.transpose().map_err(failed)?
     };
-    // After the index: who hears of a change looks into it.
+    // After the index: a consumer that hears of a change reads it.
     if let (Some(place), Some(consumers)) = (place, &request.consumers) {
         let failures = tell(place, consumers, &product.files);
         product.failures.extend(failures);
@@ -124,9 +125,9 @@ pub(super) fn renew(
     })
 }
 
-/// Writes the files for consumers beside the index, and takes away all others: nobody wants them any more, or they
-/// could not be made anew, and no view is better than a wrong one. What cannot be written is no reason not
-/// to write the others.
+/// Writes the files for consumers beside the index, and removes all others: either no consumer
+/// wants them any more, or they could not be made, and no view is better than a wrong one. If one
+/// cannot be written, the others still are.
 fn tell(place: &Place, consumers: &[Consumer], files: &[(usize, Form, Vec<u8>)]) -> Vec<Warning> {
     let mut failures = Vec::new();
     for folder in [consumers::VIEWS, consumers::STAMPS] {
@@ -149,8 +150,8 @@ fn tell(place: &Place, consumers: &[Consumer], files: &[(usize, Form, Vec<u8>)])
     failures
 }
 
-/// The places for the system index that come after this one. Consumers' files there are of when this one could not
-/// be written.
+/// The places for the system index after this one. Files for consumers there are from a time when
+/// this one could not be written.
 fn later_places(root: &Root, place: &Place) -> Vec<Folder> {
     system_places()
         .iter()
@@ -160,7 +161,7 @@ fn later_places(root: &Root, place: &Place) -> Vec<Folder> {
         .collect()
 }
 
-/// Takes away the files for consumers. So wherever there are two views, the one at the later place is the right one.
+/// Removes the files for consumers. So if there are two views, the one at the later place is right.
 fn forget(folder: &Folder) {
     for name in [consumers::VIEWS, consumers::STAMPS] {
         if let Err(error) = folder.keep_beside(name, &[]) {
@@ -169,8 +170,8 @@ fn forget(folder: &Folder) {
     }
 }
 
-/// Who is to be told of what is in the system index below `root`. Mistakes of theirs are no failure: `status`
-/// says them.
+/// The consumers of the system index below `root`. Mistakes in registrations are not a failure:
+/// `status` reports them.
 pub(super) fn registered(root: &Root) -> Vec<Consumer> {
     let (consumers, remarks) = consumers::read(root);
     for remark in remarks {
@@ -179,8 +180,8 @@ pub(super) fn registered(root: &Root) -> Vec<Consumer> {
     consumers
 }
 
-/// The index at a place, for the next one to start from: if only this user could have written it, if it is
-/// as accessible as it should be, and if nobody suspects it.
+/// The index at a place, to start the next one from: only if no other user could have written it,
+/// if its mode is right, and if it is not suspect.
 pub(super) fn old_index(place: &Place) -> Option<File> {
     let file = place.published()?;
     let mut suspect = [1];
@@ -189,12 +190,12 @@ pub(super) fn old_index(place: &Place) -> Option<File> {
     (suspect == [0] && [FOR_ALL, FOR_OWNER].contains(&mode)).then_some(file)
 }
 
-/// Who can reach the index at a place.
+/// The users who can reach the index at a place.
 pub(super) fn readers(place: &Place) -> Readers {
     let folder = || -> Option<PathBuf> {
         let path = place.path().parent().filter(|path| *path != Path::new(""));
         let real = fs::canonicalize(path.unwrap_or(Path::new("."))).ok()?;
-        // What the path leads to may have been swapped since the folder was opened.
+        // The path may lead elsewhere since the folder was opened.
         let (there, here) = (
             fs::metadata(&real).ok()?,
             fstat(place.folder().directory()).ok()?,
@@ -207,7 +208,7 @@ pub(super) fn readers(place: &Place) -> Readers {
     Readers { folder: folder() }
 }
 
-/// Nothing is published that a reader would refuse.
+/// Refuses to publish an index that a reader would refuse.
 fn verify(bytes: &[u8]) -> Result<(), CommandError> {
     Index::open(bytes)
         .and_then(|index| index::verify(&index))
@@ -218,7 +219,7 @@ fn verify(bytes: &[u8]) -> Result<(), CommandError> {
         })
 }
 
-/// What of the request could not be done although an index was published, in one line.
+/// The parts of the request that failed although an index was published, in one line.
 pub(super) fn incomplete(product: &Product) -> Option<String> {
     let first = product.failures.first()?;
     let others = match product.failures.len() - 1 {
@@ -231,8 +232,8 @@ pub(super) fn incomplete(product: &Product) -> Option<String> {
     Some(format!("{first}{others}"))
 }
 
-/// Where the system index may go, in order of preference. The folder itself is none of the links that root
-/// follows.
+/// The places for the system index in order of preference. Root does not follow a link in place of
+/// the folder itself.
 pub(super) fn system_places() -> Vec<Destination> {
     let destination = |path: &str| {
         let path = Path::new(path);

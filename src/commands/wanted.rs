@@ -1,5 +1,7 @@
-//! Which entry points `epcache query` is asked for, by words or by patterns; and, where there are none, what
-//! may have been meant.
+//! The entry points that `epcache query` looks for, by words or patterns. If there are none,
+//! similar names.
+//!
+//! The input is GROUP and NAME of the command line, the output is entry points or a hint.
 
 use std::collections::BTreeMap;
 
@@ -31,13 +33,13 @@ impl<'a> Word<'a> {
         self.pattern.is_some()
     }
 
-    /// Without a word, anything does. A name may have a pattern's characters in it.
+    /// Without a word, everything matches. A name may contain a pattern's characters.
     fn fits(&self, name: &str) -> bool {
         let fits = |pattern: &Pattern| pattern.matches(name);
         self.text.is_none_or(|text| text == name) || self.pattern.as_ref().is_some_and(fits)
     }
 
-    /// What may be looked up as it is.
+    /// The word, if it can be looked up directly.
     fn exactly(&self) -> Option<&'a str> {
         self.text.filter(|_| self.pattern.is_none())
     }
@@ -63,7 +65,7 @@ impl<'a> Wanted<'a> {
         Ok(found)
     }
 
-    /// What is said where none was found: of `all` that there are, what is near.
+    /// The message if none was found: the similar ones among `all`.
     pub(super) fn hint(&self, all: &[EntryPoint]) -> String {
         let Some(group) = self.group.text.filter(|_| !all.is_empty()) else {
             return "no entry points found; `epcache query --explain` says where was looked".into();

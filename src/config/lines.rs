@@ -9,21 +9,21 @@ use ini::{Ini, ParseOption};
 
 use crate::metadata::text::strip;
 
-/// So much of a line is shown, in characters.
+/// In characters. A message shows this much of a line.
 const SHOWN: usize = 60;
 
-/// What a line says.
+/// The meaning of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Line {
     /// `[name]`
     Section(String),
     /// `key = value`, or `key: value`.
     Setting(String, String),
-    /// It could not be understood: what is wrong, and the line.
+    /// It is not understood: the reason, and the line.
     Mistake(String),
 }
 
-/// The lines that say something, with their numbers, from 1.
+/// The lines with a meaning, with their numbers, counted from 1.
 pub(crate) fn lines(content: &[u8]) -> impl Iterator<Item = (usize, Line)> {
     let mark = "\u{feff}".as_bytes();
     let content = content.strip_prefix(mark).unwrap_or(content);
@@ -70,7 +70,7 @@ fn understood(line: &[u8]) -> Option<Line> {
     mistake("is neither 'key = value' nor '[section]'")
 }
 
-/// The line without what begins with `#` or `;` at its start or behind a space.
+/// The line without a comment, which begins with `#` or `;` at its start or after a space.
 fn without_comment(line: &str) -> &str {
     let mut before = ' ';
     for (at, c) in line.char_indices() {
@@ -82,7 +82,7 @@ fn without_comment(line: &str) -> &str {
     line
 }
 
-/// A text from a file, cut where it is long.
+/// Text from a file, shortened if it is long.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.trim().chars().take(SHOWN).collect();
     if shown.len() < text.trim().len() {

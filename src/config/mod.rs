@@ -1,10 +1,11 @@
-//! Configuration files: INI, read with the usual rules of the places below `/usr/lib` and `/etc`.
+//! Configuration files: INI, with the usual rules for files below `/usr/lib` and `/etc`.
 //!
-//! In comes a root, out go the settings and remarks on what was not understood. `epcache.conf` in
-//! /etc comes after the one in /usr/lib and overrides single settings; then follow the files
-//! `*.conf` of `epcache/conf.d` and `epcache.conf.d`, all in the order of their names, where a file
-//! in /etc masks the one of the same name in /usr/lib (an empty one, or a link to /dev/null, is a
-//! way to say nothing). No mistake in a file is fatal: a line that is not understood loses only itself.
+//! The input is a root. The output is the settings, and remarks about lines that were not
+//! understood. `epcache.conf` in /etc is read after the one in /usr/lib and overrides single
+//! settings. Then the files `*.conf` of `epcache/conf.d` and `epcache.conf.d` follow in the order
+//! of their names. A file in /etc replaces the one of the same name in /usr/lib; an empty file, or
+//! a link to /dev/null, disables it. No mistake in a file is fatal: a line that is not understood
+//! loses only itself.
 
 mod lines;
 
@@ -20,22 +21,22 @@ use crate::rooted::Root;
 
 pub(crate) use lines::{Line, lines, shown};
 
-/// A configuration file that is larger is not one, in bytes.
+/// In bytes. A larger file is not a configuration file.
 const SIZE_LIMIT: usize = 64 << 10;
-/// All files together have no more, in bytes: what is read is kept in memory, by root.
+/// In bytes. The sum of all files: root keeps what is read in memory.
 pub(crate) const TOTAL_LIMIT: usize = 1 << 20;
-/// More mistakes are not named: whoever makes an image may make as many as they like.
+/// The maximum number of mistakes to report: the maker of an image may make any number.
 pub(crate) const MOST_REMARKS: usize = 100;
-/// More drop-ins are not read.
+/// The maximum number of drop-ins that are read.
 pub(crate) const MOST_DROP_INS: usize = 1000;
 
 const FILES: [&str; 2] = ["/usr/lib/epcache/epcache.conf", "/etc/epcache.conf"];
 const DROP_INS: [&str; 2] = ["/usr/lib/epcache/conf.d", "/etc/epcache.conf.d"];
 
-/// The section that settings stand in; those in front of any section count as well.
+/// The section with the settings. Settings before any section count too.
 const SECTION: &str = "epcache";
 
-/// The keys, each with its default.
+/// The keys with their defaults.
 const KEYS: [(&str, &str); 7] = [
     ("directories", ""),
     ("index-path", ""),
@@ -49,11 +50,11 @@ const KEYS: [(&str, &str); 7] = [
 /// A line that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// Its value, without what was ignored.
+    /// Its value, without ignored parts.
     pub value: String,
     /// The file.
     pub file: Arc<Path>,
-    /// The line, from 1.
+    /// The line, counted from 1.
     pub line: usize,
 }
 
@@ -61,18 +62,19 @@ pub struct Setting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// `directories`: more search directories for the system index, joined by colons. The key may
-    /// be repeated; an empty value forgets those before.
+    /// be repeated. An empty value removes the previous ones.
     pub directories: Vec<PathBuf>,
     /// `auto-update`: whether the package manager's triggers refresh the system index.
     pub auto_update: bool,
-    /// `index-path`: indexes beside the directories that they are of, joined by colons, such as those of
-    /// software trees that many machines share. The key may be repeated; an empty value forgets those before.
+    /// `index-path`: indexes beside the directories that they describe, joined by colons, such as
+    /// those of software trees that many machines share. The key may be repeated. An empty value
+    /// removes the previous ones.
     pub indexes: Vec<PathBuf>,
-    /// `freshness`: how hard lookups look for changes where one of these indexes answers.
+    /// `freshness`: how closely lookups look for changes if one of these indexes answers.
     pub freshness: Level,
     /// `user`, `privilege-drop`, `require-sandbox`: how packages are read.
     pub policy: Policy,
-    /// The lines that all this comes from, by their keys.
+    /// The lines that these values come from, by their keys.
     settings: BTreeMap<&'static str, Vec<Setting>>,
 }
 
@@ -89,7 +91,7 @@ impl Default for Config {
     }
 }
 
-/// A switch as people write it: yes, true, on, 1; no, false, off, 0; in any case.
+/// A switch: yes, true, on, 1; no, false, off, 0; in any case.
 #[must_use]
 pub fn switch(text: &str) -> Option<bool> {
     let is = |word: &&str| text.trim().eq_ignore_ascii_case(word);
@@ -100,14 +102,14 @@ pub fn switch(text: &str) -> Option<bool> {
     }
 }
 
-/// Something in a configuration file that was not understood.
+/// A part of a configuration file that was not understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
     /// The file.
     pub path: PathBuf,
-    /// Its line, from 1.
+    /// Its line, counted from 1.
     pub line: Option<usize>,
-    /// What is wrong, and what follows.
+    /// What is wrong, and the consequence.
     pub text: String,
 }
 
@@ -141,7 +143,8 @@ pub fn read(root: &Root) -> (Config, Vec<Remark>) {
     (config, remarks)
 }
 
-/// Lines of `directories` that name what does not exist. It may come later, so it stays in force.
+/// Lines of `directories` with paths that do not exist. They stay in force, because a path may come
+/// later.
 #[must_use]
 pub fn missing(root: &Root, config: &Config) -> Vec<Remark> {
     let mut missing = Vec::new();
@@ -166,7 +169,7 @@ pub fn missing(root: &Root, config: &Config) -> Vec<Remark> {
     missing
 }
 
-/// The files to read, in their order.
+/// The files to read, in order.
 fn files(root: &Root) -> Vec<PathBuf> {
     FILES
         .iter()
@@ -175,8 +178,8 @@ fn files(root: &Root) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The files `*.conf` in these directories, by their names: one in a later directory masks those before it.
-/// There are no more of them than anybody needs.
+/// The files `*.conf` in these directories, by their names. One in a later directory replaces those
+/// of the same name before. The number is limited.
 pub(crate) fn drop_ins<const N: usize>(
     root: &Root,
     directories: [&str; N],
@@ -197,10 +200,10 @@ pub(crate) fn drop_ins<const N: usize>(
     files
 }
 
-/// What is in a file; None for what is not there, empty or masked. The kernel's own files look empty: in an
-/// image with /proc mounted, a link may lead to one.
+/// The content of a file. `None` if it is missing, empty or disabled. The kernel's own files look
+/// empty: in an image with /proc mounted, a link may lead to one.
 ///
-/// `left` is how much may still be read, in bytes.
+/// `left` is the number of bytes that may still be read.
 pub(crate) fn content(root: &Root, path: &Path, left: &mut usize) -> io::Result<Option<Vec<u8>>> {
     if root.stat(path).is_ok_and(|stat| stat.st_size == 0) {
         return Ok(None);
@@ -211,7 +214,7 @@ pub(crate) fn content(root: &Root, path: &Path, left: &mut usize) -> io::Result<
             Ok(Some(bytes))
         }
         Err(error) => match error.kind() {
-            // A link to /dev/null is no regular file, and below a root it may lead nowhere.
+            // A link to /dev/null is not a regular file. Below a root it may lead nowhere.
             io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => Ok(None),
             _ => Err(error),
         },
@@ -264,7 +267,7 @@ impl Config {
         }
     }
 
-    /// Takes a setting over, and returns what of its value counts.
+    /// Applies a setting. Returns the part of its value that counts.
     fn set(
         &mut self,
         key: &'static str,
@@ -326,7 +329,7 @@ impl Config {
         Ok(Some(words.join(":")).filter(|value| !value.is_empty()))
     }
 
-    /// Each key with its default, and the lines that are in force instead, if any.
+    /// Each key with its default and, if there are any, the lines that are in force instead.
     pub fn in_force(&self) -> impl Iterator<Item = (&'static str, &'static str, &[Setting])> {
         let lines = |key| self.settings.get(key).map_or(&[][..], Vec::as_slice);
         KEYS.into_iter()
@@ -334,7 +337,7 @@ impl Config {
     }
 }
 
-/// Why a path in a list is not taken.
+/// Why a path in a list is ignored.
 fn what_is_missing(path: &str) -> &'static str {
     match path.starts_with('~') {
         true => "is not the path of a home directory here: write that out",

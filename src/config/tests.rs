@@ -94,8 +94,8 @@ fn the_triggers_are_on_unless_switched_off_and_the_last_word_counts() {
     assert!(set(&[drop_in, masked]));
 }
 
-/// The cases that the Python reader passes as well: files, what they set, what is said of them. Each
-/// character of a file is one byte.
+/// The cases that the Python reader must pass too: files, the settings in them, and the remarks.
+/// Each character of a file is one byte.
 #[test]
 fn the_table_of_cases() {
     let table = include_str!("../../python/tests/configuration.json");
@@ -224,7 +224,7 @@ fn a_tree_with_many_mistakes_in_many_files_costs_little() {
     let (config, remarks) = read(&root);
     assert_eq!(config.directories, [PathBuf::from("/a")]);
     assert_eq!(remarks.len(), MOST_REMARKS);
-    // Without mistakes, it is the bytes that have an end.
+    // Without mistakes, the limit of bytes applies.
     fs::write(
         dir.path().join("mistakes"),
         "directories = /b\n".repeat(3000),
@@ -239,7 +239,7 @@ fn a_file_of_the_kernel_s_is_no_configuration() {
     let (dir, root) = root_with(&[("etc/other", "directories = /a\n")]);
     fs::write(dir.path().join("empty"), "").unwrap();
     symlink("../empty", dir.path().join("etc/epcache.conf")).unwrap();
-    // What shows a size of 0 is not opened, whatever it would say.
+    // A file with a size of 0 is not opened.
     let mut left = TOTAL_LIMIT;
     let content = content(&root, Path::new("/etc/epcache.conf"), &mut left);
     assert_eq!(content.unwrap(), None::<Vec<u8>>);

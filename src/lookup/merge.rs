@@ -1,7 +1,8 @@
-//! Records put together along `sys.path`, as `importlib.metadata.entry_points()` does it.
+//! Joins records along `sys.path`, as `importlib.metadata.entry_points()` does.
 //!
-//! CPython's order (importlib_metadata 10): all distributions with core metadata, in `sys.path` order
-//! and within a directory in its order; then those without; of those of one name the first counts.
+//! The input is the records in `sys.path` order. The output is entry points in CPython's order
+//! (importlib_metadata 10): first all distributions with core metadata, in `sys.path` order and in
+//! each directory in its order, then those without. Of those with one name the first counts.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -23,28 +24,29 @@ pub struct EntryPoint {
     pub name: String,
     /// Its object reference.
     pub value: String,
-    /// Whether the object reference breaks the grammar.
+    /// Whether the object reference is malformed.
     pub malformed: bool,
-    /// The distribution that has it. Shared by all of its entry points: one file may declare half a
-    /// million.
+    /// The distribution that declares it. All of its entry points share it: one file may declare
+    /// half a million.
     pub distribution: Rc<Provider>,
 }
 
 /// A distribution that has entry points.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
-    /// Its name; bytes, since it may come from a file name.
+    /// Its name. Bytes, because it may come from a file name.
     pub name: Vec<u8>,
-    /// Its version; likewise.
+    /// Its version. Bytes, because it may come from a file name.
     pub version: Vec<u8>,
     /// The metadata directory.
     pub path: PathBuf,
 }
 
-/// The entry points of a group, or of all, that `entry_points()` would return, in its order.
+/// The entry points of a group, or of all groups, as `entry_points()` would return them, in its
+/// order.
 ///
 /// # Errors
-/// [`Damage`], and the number of the search directory whose record has it.
+/// [`Damage`], and the number of the search directory whose damaged record it is.
 pub fn entry_points(
     answers: &Answers<'_>,
     group: Option<&str>,
@@ -92,7 +94,7 @@ impl Merge<'_> {
         };
         let group: Rc<str> = group.into();
         let mut found = Vec::new();
-        // Entry points of one distribution stand together.
+        // Entry points of one distribution follow each other.
         let mut last: Option<(u32, Option<Rc<Provider>>)> = None;
         for entry in record.entries(&run) {
             let entry = entry.map_err(at)?;
@@ -132,7 +134,7 @@ impl Merge<'_> {
         let mut found = Vec::new();
         for distribution in record.distributions() {
             let distribution = distribution.map_err(at)?;
-            // The chosen twin stands where the first one like it is listed.
+            // The chosen twin has the place of the first one like it.
             if distribution.has(HAS_METADATA) != with_metadata || done.contains(&distribution.key) {
                 continue;
             }
@@ -163,8 +165,8 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// Whether a distribution of another search directory counts in this one's place: an earlier one,
-    /// or, where this one has no core metadata, any one that has.
+    /// Whether a distribution of another search directory counts instead of this one: an earlier
+    /// one, or, if this one has no core metadata, any one that has.
     fn is_shadowed(
         &self,
         number: usize,

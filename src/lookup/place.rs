@@ -1,9 +1,11 @@
-//! Where indexes lie, and which of them are believed.
+//! Where indexes are, and which of them are trusted.
 //!
-//! A reader believes an index about a directory only if nobody could have written it who could not
-//! decide as well what runs from there: its owner is root, the reader, or the directory's owner, and
-//! neither the file nor its folder can be written by others. One that is not believed is as absent. Whoever
-//! can rename a folder further up can put no more in its place than another index that fulfils this.
+//! The input is a root, the user's environment and a path. The output is an open index, or the
+//! reason why it is not used. A reader trusts an index of a directory only if its writer could also
+//! change what runs from that directory: the owner is root, the reader, or the directory's owner,
+//! and no other user can write to the file or its folder. An index that is not trusted is treated
+//! as missing. A user who can rename a folder further up can only put another index there that
+//! fulfils these conditions.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -22,10 +24,10 @@ use crate::index::{Damage, Index, Record};
 use crate::owner::may_be_unmapped;
 use crate::rooted::{Directory, Root, read_only_device};
 
-/// The system's own indexes, in the order in which they are asked.
+/// The system's own indexes, in the order in which they are searched.
 pub const SYSTEM_INDEXES: [&str; 2] = ["/usr/lib/epcache/index", "/var/cache/epcache/index"];
 
-/// Why a place is on the list.
+/// Why a place is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlaceKind {
     /// Named on the command line.
@@ -57,8 +59,8 @@ impl PlaceKind {
     }
 }
 
-/// The places where an index may lie, in the order in which they are asked. Below a root of its own
-/// only that root's are asked.
+/// The places where an index may be, in the order in which they are searched. Below a root of its
+/// own only those of that root.
 #[must_use]
 pub fn places(
     root: &Root,
@@ -89,21 +91,21 @@ pub fn places(
 /// Why an index is not used.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
-    /// There is none.
+    /// It does not exist.
     #[error("missing")]
     Missing,
     /// It cannot be opened.
     #[error("cannot be opened: {0}")]
     Io(io::Error),
-    /// Others than its owner could have written it.
+    /// Users other than its owner could have written it.
     #[error("not trusted: {0}")]
     Untrusted(String),
-    /// It is damaged, or no index.
+    /// It is damaged, or not an index.
     #[error(transparent)]
     Damage(#[from] Damage),
 }
 
-/// An index, and the folder that it lies in.
+/// An index, and its folder.
 struct IndexFile<'r> {
     path: PathBuf,
     folder: Directory<'r>,
@@ -111,8 +113,8 @@ struct IndexFile<'r> {
     stat: FileStat,
 }
 
-/// Finds an index. It is opened in its folder: whoever swaps folders, the one that is looked at
-/// is the one that it was found in.
+/// Finds an index. It is opened in its folder. So if a folder is replaced meanwhile, the one that
+/// is checked is still that of the index.
 fn find<'r>(root: &'r Root, path: &Path) -> io::Result<IndexFile<'r>> {
     let open = |path: PathBuf| -> io::Result<_> {
         let parent = path.parent().filter(|parent| *parent != Path::new(""));
@@ -135,7 +137,7 @@ fn find<'r>(root: &'r Root, path: &Path) -> io::Result<IndexFile<'r>> {
     }
 }
 
-/// An index that is believed about what its owner may speak of.
+/// An open index. It is trusted for directories that its owner may describe.
 pub struct OpenIndex {
     path: PathBuf,
     kind: PlaceKind,
@@ -153,7 +155,7 @@ impl OpenIndex {
     pub fn open(root: &Root, path: &Path, kind: PlaceKind) -> Result<Self, Unusable> {
         let missing_or = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Unusable::Missing,
-            // It is for its owner alone, as the packages are that it tells of.
+            // It is readable only by its owner, as the packages in it are.
             io::ErrorKind::PermissionDenied => Unusable::Missing,
             _ => Unusable::Io(error),
         };
@@ -164,7 +166,7 @@ impl OpenIndex {
             stat,
         } = find(root, path).map_err(missing_or)?;
         let folder_stat = folder.stat().map_err(missing_or)?;
-        // Nobody can tell whose it is.
+        // The owner is not known.
         if may_be_unmapped(stat.st_uid) {
             return Err(Unusable::Missing);
         }
@@ -208,19 +210,19 @@ impl OpenIndex {
         })
     }
 
-    /// Where it lies.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Why it is asked.
+    /// Why it is searched.
     #[must_use]
     pub fn kind(&self) -> PlaceKind {
         self.kind
     }
 
-    /// What is in it.
+    /// Its content.
     #[must_use]
     pub fn index(&self) -> &Index<AnySource> {
         &self.index
@@ -232,14 +234,14 @@ impl OpenIndex {
         self.modified
     }
 
-    /// What the freshness of its records depends on besides them.
+    /// The conditions on which the freshness of its records also depends.
     #[must_use]
     pub fn circumstances(&self) -> Circumstances {
         self.circumstances
     }
 
-    /// Whether its owner may speak of a search directory: one that does not decide already what runs
-    /// from there must not begin to.
+    /// Whether its owner may describe a search directory: only a user who already decides what runs
+    /// from there.
     #[must_use]
     pub fn may_speak_of(&self, root: &Root, path: &Path) -> bool {
         let owner_of = |path: &Path| root.stat(path).ok().map(|stat| stat.st_uid);
@@ -248,10 +250,10 @@ impl OpenIndex {
             || owner_of(path) == Some(self.owner)
     }
 
-    /// Its record of a search directory, if it has one and may speak of that directory.
+    /// Its record of a search directory, if it has one and its owner may describe that directory.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn find(&self, root: &Root, path: &Path) -> Result<Option<Record<'_, AnySource>>, Damage> {
         let record = self.index.find(path.as_os_str().as_bytes())?;
         Ok(record.filter(|_| self.may_speak_of(root, path)))

@@ -1,13 +1,13 @@
-//! The characters that Unicode calls alphabetic and Python's `str.isalnum()` does not.
+//! The characters that are alphabetic in Unicode but not for Python's `str.isalnum()`.
 //!
-//! [`char::is_alphanumeric`] goes by the property Alphabetic and the categories N*, Python by the
-//! categories L* and N*. What is between the two are the alphabetic characters of the categories
-//! Mn, Mc and So: vowel signs and other marks that scripts from Hebrew to Devanagari write, and
-//! Latin letters in circles and squares. They are the rows below, as of Unicode 15.1. Marks that
-//! later versions add are missing until somebody adds them; the test against Python compares every
-//! character that both sides know, and says which.
+//! The input is a character, the output is whether it is one of these. [`char::is_alphanumeric`]
+//! uses the property Alphabetic and the categories N*, Python uses the categories L* and N*. The
+//! difference is the alphabetic characters of the categories Mn, Mc and So: vowel signs and other
+//! marks in scripts from Hebrew to Devanagari, and Latin letters in circles and squares. The rows
+//! below are those of Unicode 15.1. Marks of later versions are missing until they are added here.
+//! The test against Python compares every character that both sides know, and prints differences.
 
-/// Whether `c` is alphabetic by Unicode and no letter by Python.
+/// Whether `c` is alphabetic in Unicode but not a letter in Python.
 pub(super) fn is_alphabetic_mark(c: char) -> bool {
     let code = u32::from(c);
     let after = MARKS.partition_point(|&(first, _)| first <= code);
@@ -17,7 +17,7 @@ pub(super) fn is_alphabetic_mark(c: char) -> bool {
         .is_some_and(|&(_, last)| code <= last)
 }
 
-/// First and last of each run, in order.
+/// The first and last character of each run, in order.
 #[rustfmt::skip]
 const MARKS: &[(u32, u32)] = &[
     (0x345, 0x345), (0x363, 0x36f), (0x5b0, 0x5bd), (0x5bf, 0x5bf), (0x5c1, 0x5c2), (0x5c4, 0x5c5),

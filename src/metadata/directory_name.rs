@@ -1,27 +1,26 @@
 //! Names of metadata directories: `*.dist-info`, `*.egg-info`, and `EGG-INFO` in a `*.egg`.
 //!
-//! In comes the name of one child of a search directory, as bytes; out goes whether it is a metadata
-//! directory by its name, the keys under which `importlib.metadata` files it, and the name and
-//! version that the name suggests. Whether the child is a directory, a plain file (an old
-//! `.egg-info` may be one) or there at all is for the caller to find out.
+//! The input is the name of an entry of a search directory, as bytes. The output is whether this is
+//! the name of a metadata directory, its keys in `importlib.metadata`, and the name and version
+//! that it contains. The caller finds out whether the entry is a directory, a regular file (an old
+//! `.egg-info` may be one), or missing.
 //!
-//! There are two keys, and they can differ. [`MetadataName::lookup_key`] is the one by which
-//! `Lookup` finds a distribution for `distribution(name)`; [`MetadataName::shadow_key`] is the one
-//! (`PathDistribution._normalized_name`) by which `entry_points()` decides that a later
-//! distribution is hidden by an earlier one.
+//! There are two keys, and they can differ. `Lookup` finds a distribution for `distribution(name)`
+//! by [`MetadataName::lookup_key`]. `entry_points()` uses [`MetadataName::shadow_key`]
+//! (`PathDistribution._normalized_name`) to decide that an earlier distribution hides a later one.
 //!
-//! File names are taken to be UTF-8 where they can be, as `os.listdir` does under
-//! `sys.getfilesystemencoding()`; what cannot be decoded stays as it is.
+//! File names are decoded as UTF-8 where possible, as `os.listdir` does with
+//! `sys.getfilesystemencoding()`. Other bytes are kept.
 //!
-//! Difference from CPython: where neither the file name nor the headers give a shadow key,
-//! `entry_points()` raises there; here the lookup key serves.
+//! Difference from CPython: if neither the file name nor the headers give a shadow key,
+//! `entry_points()` raises there. Here the lookup key is used.
 
 use super::normalize::{legacy_normalize_bytes, lower_bytes, normalize, normalize_bytes};
 
 const DIST_INFO: &[u8] = b".dist-info";
 const EGG_INFO: &[u8] = b".egg-info";
 
-/// Which sort of metadata directory a name stands for.
+/// The kind of a metadata directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// `*.dist-info`, in any case.
@@ -32,39 +31,39 @@ pub enum Kind {
     EggInfoInEgg,
 }
 
-/// The name of a metadata directory, as [`recognise`] found it.
+/// The name of a metadata directory, as [`recognise`] has found it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MetadataName<'a> {
-    /// The name, as listed.
+    /// The name in the listing.
     pub file_name: &'a [u8],
-    /// Which sort it is.
+    /// Its kind.
     pub kind: Kind,
-    /// What holds name and version: `file_name` without its ending, or the name of the `*.egg`
-    /// directory without its.
+    /// The text with name and version: `file_name` without its ending, or the name of the `*.egg`
+    /// directory without its ending.
     stem: &'a [u8],
     /// `file_name`, or the name of the `*.egg` directory.
     named_by: &'a [u8],
 }
 
-/// The last component of the search directory `path`, if that is an egg, that is, ends in `.egg` in
-/// any case: `os.path.basename(path).lower().endswith('.egg')`.
+/// The last component of the search directory `path`, if that is an egg: it ends in `.egg` in any
+/// case, as in `os.path.basename(path).lower().endswith('.egg')`.
 ///
-/// A trailing slash makes the last component empty, as it does in Python.
+/// A trailing slash makes the last component empty, as in Python.
 pub fn egg_base(path: &[u8]) -> Option<&[u8]> {
     let base = path.rsplit(|&byte| byte == b'/').next()?;
     strip_ending(base, b".egg").map(|_| base)
 }
 
-/// `file_name` as the name of a metadata directory, or [`None`] where it is none.
+/// `file_name` as the name of a metadata directory, or [`None`] if it is not one.
 ///
-/// `egg_base` is what [`egg_base`] says of the search directory. This is called for every child of
-/// every search directory: what is none is told by its last byte, nearly always.
+/// `egg_base` is the result of [`egg_base`] for the search directory. This is called for every
+/// entry of every search directory. Its last byte nearly always shows that it is not one.
 pub fn recognise<'a>(file_name: &'a [u8], egg_base: Option<&'a [u8]>) -> Option<MetadataName<'a>> {
     if !matches!(file_name.last(), Some(b'o' | b'O')) {
         return None;
     }
-    // Python lowers the whole name first. No character but the ASCII capitals has one of the
-    // letters of these endings as its lower case, so that comparing bytes is enough.
+    // Python lowers the whole name first. Only the ASCII capitals have one of the letters of these
+    // endings as their lower case, so it is enough to compare bytes.
     let (kind, stem) = if let Some(stem) = strip_ending(file_name, DIST_INFO) {
         (Kind::DistInfo, stem)
     } else if let Some(stem) = strip_ending(file_name, EGG_INFO) {
@@ -88,9 +87,9 @@ pub fn recognise<'a>(file_name: &'a [u8], egg_base: Option<&'a [u8]>) -> Option<
 }
 
 impl<'a> MetadataName<'a> {
-    /// The key under which `Lookup` files the directory.
+    /// The key of the directory in `Lookup`.
     pub fn lookup_key(&self) -> Vec<u8> {
-        // Lower case first, of all of it: what a capital sigma becomes depends on its neighbours.
+        // Lower all of it first: the lower case of a capital sigma depends on its neighbours.
         let lower;
         let stem = if self.named_by.is_ascii() {
             self.stem
@@ -104,13 +103,13 @@ impl<'a> MetadataName<'a> {
         }
     }
 
-    /// The key by which `entry_points()` tells that one distribution shadows another.
+    /// The key by which `entry_points()` decides that one distribution shadows another.
     ///
-    /// It comes from the file name if that ends in `.dist-info` or `.egg-info` in lower case and
-    /// has something before that and before its first `-`; else from the header `Name`, which is
-    /// `header_name`. An empty header gives an empty key.
+    /// It comes from the file name if that ends in `.dist-info` or `.egg-info` in lower case, and
+    /// has any text before the ending and before its first `-`. Otherwise it comes from the header
+    /// `Name`, which is `header_name`. An empty header gives an empty key.
     pub fn shadow_key(&self, header_name: Option<&str>) -> Vec<u8> {
-        // os.path.splitext counts no dot as the start of an extension that has only dots before it.
+        // os.path.splitext does not see an extension after nothing but dots.
         let extension_counts = self.stem.iter().any(|&byte| byte != b'.');
         let exact = self.file_name.ends_with(DIST_INFO) || self.file_name.ends_with(EGG_INFO);
         if exact && extension_counts {
@@ -122,14 +121,14 @@ impl<'a> MetadataName<'a> {
         header_name.map_or_else(|| self.lookup_key(), |name| normalize(name).into_bytes())
     }
 
-    /// The name that the file name (or, in an egg, the name of the egg) suggests, as written there.
-    /// It serves where the headers are missing. May be empty.
+    /// The name in the file name (or, in an egg, in the name of the egg) as it is written. It is
+    /// used if the headers are missing. May be empty.
     pub fn stem_name(&self) -> &'a [u8] {
         before_dash(self.stem)
     }
 
-    /// The version that the file name (or, in an egg, the name of the egg) suggests: what stands
-    /// between its first and second `-`, as in `name-version-py3.11-platform`.
+    /// The version in the file name (or, in an egg, in the name of the egg): the text between its
+    /// first and second `-`, as in `name-version-py3.11-platform`.
     pub fn stem_version(&self) -> Option<&'a [u8]> {
         self.stem
             .split(|&byte| byte == b'-')
@@ -138,7 +137,7 @@ impl<'a> MetadataName<'a> {
     }
 }
 
-/// `name` without `ending`, if it ends so in any case.
+/// `name` without `ending`, if it has that ending in any case.
 fn strip_ending<'a>(name: &'a [u8], ending: &[u8]) -> Option<&'a [u8]> {
     let (stem, end) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;
     end.eq_ignore_ascii_case(ending).then_some(stem)

@@ -1,60 +1,60 @@
 //! The grammar of `entry_points.txt`.
 //!
-//! In come the bytes of one file, out go its entry points in the order in which they stand there,
-//! borrowed from the bytes. Nothing is imported or resolved, duplicates are kept, and names and
-//! groups are not judged: the [specification] restricts them, `importlib.metadata` does not.
+//! The input is the bytes of one file. The output is its entry points in the order of the file,
+//! borrowed from the bytes. Nothing is imported or resolved, duplicates are kept, and any names and
+//! groups are accepted: the [specification] restricts them, `importlib.metadata` does not.
 //!
 //! The rules are those of `Sectioned` and `EntryPoints._from_text` in importlib_metadata 10.2:
 //! `str.splitlines()`, `str.strip()`, a comment has its `#` first, a section starts with `[` and
-//! ends with `]`, whatever stands before the first section is ignored, name and value part at the
-//! first `=`. There is no `;` comment, no continuation line, no `:`, no interpolation, and a byte
-//! order mark is text. A NUL is a character like any other.
+//! ends with `]`, all text before the first section is ignored, name and value are separated by the
+//! first `=`. There are no `;` comments, no continuation lines, no `:`, no interpolation, and a
+//! byte order mark is text. A NUL is an ordinary character.
 //!
 //! Differences from CPython:
-//! - a line without `=`, or a byte that is not UTF-8, raises there, for every caller of
-//!   `entry_points()`; here it is the error of one file;
-//! - a file beyond [`SIZE_LIMIT`] is refused;
-//! - a malformed object reference is marked. CPython 3.10 to 3.14 pass it on silently, from 3.15
+//! - A line without `=`, or a byte that is not UTF-8, raises there, for every caller of
+//!   `entry_points()`. Here it is an error of one file.
+//! - A file beyond [`SIZE_LIMIT`] is refused.
+//! - A malformed object reference is marked. CPython 3.10 to 3.14 return it silently, and from 3.15
 //!   on it raises.
 //!
 //! [specification]: https://packaging.python.org/en/latest/specifications/entry-points/#file-format
 
 use super::{object_reference, text};
 
-/// The largest file that is parsed, in bytes. Real ones have some hundred bytes, rarely some
-/// thousand; the limit bounds what a hostile one can make the caller hold.
+/// In bytes. A larger file is not parsed. Real ones have a few hundred bytes, rarely a few
+/// thousand. The limit bounds what a hostile file can make the caller keep.
 pub const SIZE_LIMIT: usize = 1 << 20;
 
-/// The most entry points that one file may declare. Real ones have some dozen, rarely some hundred;
-/// the limit keeps one file from filling the index.
+/// The most entry points in one file. Real files have a few dozen, rarely a few hundred. The limit
+/// keeps one file from filling the index.
 pub const COUNT_LIMIT: usize = 1 << 16;
 
 /// One line `name = value` of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntryPoint<'a> {
-    /// The section's name: the line without the brackets at its ends, spaces inside kept.
+    /// The section's name: the line without the brackets at its ends. Spaces inside are kept.
     pub group: &'a str,
-    /// What stands before the first `=`, stripped. May be empty.
+    /// The text before the first `=`, stripped. May be empty.
     pub name: &'a str,
-    /// What stands behind the first `=`, stripped. May be empty.
+    /// The text after the first `=`, stripped. May be empty.
     pub value: &'a str,
     /// Whether `value` is not an object reference (see [`object_reference::is_well_formed`]).
     pub malformed: bool,
 }
 
-/// Why a file yields no entry points at all.
+/// Why a file has no usable entry points.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryPointsError {
     /// The file is not UTF-8.
     #[error("not UTF-8 at byte {offset}")]
     NotUtf8 {
-        /// Offset of the first byte that does not belong to a character.
+        /// The offset of the first byte that is not part of a character.
         offset: usize,
     },
     /// A line of a section is neither empty nor a comment nor `name = value`.
     #[error("line {line} has no '=': {text:?}")]
     NoEqualsSign {
-        /// Number of the line, from 1, by `str.splitlines()`.
+        /// The number of the line in `str.splitlines()`, counted from 1.
         line: usize,
         /// The line, stripped, and cut after 80 characters.
         text: String,
@@ -67,12 +67,12 @@ pub enum EntryPointsError {
     TooMany,
 }
 
-/// The entry points that the file `bytes` declares.
+/// The entry points in the file `bytes`.
 ///
 /// # Errors
 ///
-/// One bad line or byte costs the whole file: what the author meant is anyone's guess, and
-/// `importlib.metadata` yields nothing either.
+/// One bad line or byte loses the whole file: it is not known what the author meant, and
+/// `importlib.metadata` returns nothing either.
 pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint<'_>>, EntryPointsError> {
     if bytes.len() > SIZE_LIMIT {
         return Err(EntryPointsError::TooLarge);
@@ -109,7 +109,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint<'_>>, EntryPointsError> {
     Ok(entry_points)
 }
 
-/// What one line of the file says.
+/// The meaning of one line of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Statement<'a> {
     /// The start of a group: the line without the brackets at its ends.
@@ -122,11 +122,11 @@ pub enum Statement<'a> {
     NoEqualsSign(&'a str),
 }
 
-/// What the lines of a file say, each with its number, from 1, by `str.splitlines()`. Empty lines and comments say
-/// nothing.
+/// The statements in a file, each with the number of its line in `str.splitlines()`, counted from
+/// 1. Empty lines and comments are left out.
 pub fn statements(content: &str) -> impl Iterator<Item = (usize, Statement<'_>)> {
     let mut has_group = false;
-    // Universal newlines, with which Python reads the file, change nothing that splitlines sees.
+    // Python reads the file with universal newlines, which makes no difference for splitlines.
     let lines = (1..).zip(text::lines(content));
     lines.filter_map(move |(number, line)| {
         let line = text::strip(line);

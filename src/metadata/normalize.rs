@@ -1,10 +1,10 @@
-//! Distribution names in the two spellings by which they are compared.
+//! Normalizes distribution names for comparison, in two ways.
 //!
-//! In comes a name as somebody wrote it, out goes the key under which `importlib.metadata` files
-//! it. Nothing is rejected: a name that no specification allows has a key, too.
+//! The input is a name as it is written. The output is its key in `importlib.metadata`. Every name
+//! has a key, also one that no specification allows.
 //!
-//! [`normalize`] is the [name normalization] of packaging.python.org with `_` in the place of `-`,
-//! which is how `importlib.metadata` writes it (`Prepared.normalize`).
+//! [`normalize`] is the [name normalization] of packaging.python.org with `_` in place of `-`, as
+//! in `importlib.metadata` (`Prepared.normalize`).
 //!
 //! [name normalization]: https://packaging.python.org/en/latest/specifications/name-normalization/
 
@@ -37,8 +37,8 @@ pub fn legacy_normalize(name: &str) -> String {
 
 /// [`normalize`] over a file name, which need not be UTF-8.
 ///
-/// `os.listdir` turns each byte that it cannot decode into a lone surrogate; no rule touches
-/// those, so here the bytes stay as they are.
+/// `os.listdir` turns each undecodable byte into a lone surrogate. No rule changes those, so here
+/// the bytes are kept.
 pub fn normalize_bytes(name: &[u8]) -> Vec<u8> {
     let mut folded = Vec::with_capacity(name.len());
     let mut in_run = false;
@@ -71,8 +71,8 @@ pub fn legacy_normalize_bytes(name: &[u8]) -> Vec<u8> {
 
 /// `str.lower()` over a file name, which need not be UTF-8.
 ///
-/// Undecodable bytes stay. They are neither letters nor ignorable, so that a sigma before one is
-/// a final sigma, as before the surrogate that Python puts there.
+/// Undecodable bytes are kept. They are neither letters nor ignorable, so a sigma before one is a
+/// final sigma, as before the surrogate in Python.
 pub(super) fn lower_bytes(name: &[u8]) -> Vec<u8> {
     if name.is_ascii() {
         return name.to_ascii_lowercase();

@@ -1,8 +1,8 @@
 //! Object references: `package.module:object.attribute [extra]`, the value of an entry point.
 //!
-//! In comes a value, out goes whether it has the form that `importlib.metadata` accepts
+//! The input is a value. The output is whether it has the form that `importlib.metadata` accepts
 //! (`EntryPoint.pattern`), and its parts. Nothing is imported, and no module is looked for. The
-//! pattern is laxer than the [entry points specification]: `..` is a module to it.
+//! pattern accepts more than the [entry points specification]: `..` is a module for it.
 //!
 //! [entry points specification]: https://packaging.python.org/en/latest/specifications/entry-points/
 //!
@@ -11,29 +11,30 @@
 use super::alphabetic_marks::is_alphabetic_mark;
 use super::text::is_space;
 
-/// An object reference, taken apart.
+/// The parts of an object reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectReference<'a> {
     /// The module to import, dotted. Never empty.
     pub module: &'a str,
-    /// The attribute path in the module, dotted, where there is one. Never empty.
+    /// The attribute path in the module, dotted, if there is one. Never empty.
     pub attr: Option<&'a str>,
-    /// The extras with their brackets, such as `[a, b]`, where there are any.
+    /// The extras with their brackets, such as `[a, b]`, if there are any.
     pub extras: Option<&'a str>,
 }
 
 /// Whether `EntryPoint.pattern` matches `value`.
 ///
-/// `EntryPoint.load()` raises for any other value, and from CPython 3.15 on `entry_points()` does.
+/// `EntryPoint.load()` raises for any other value. From CPython 3.15 on `entry_points()` raises
+/// too.
 pub fn is_well_formed(value: &str) -> bool {
     parse(value).is_some()
 }
 
-/// Takes `value` apart as `EntryPoint.pattern.match` does; [`None`] where that does not match.
+/// The parts of `value` as in `EntryPoint.pattern.match`. [`None`] if that does not match.
 ///
-/// The pattern is `[\w.]+ \s* (: \s* [\w.]+ \s*)? (\[.*\] \s*)? $`. No two neighbours in it share a
-/// first character, except inside the brackets, so that going back never helps: the extras reach
-/// to the last `]`, and only spaces may follow it.
+/// The pattern is `[\w.]+ \s* (: \s* [\w.]+ \s*)? (\[.*\] \s*)? $`. No two successive parts can
+/// start with the same character, except inside the brackets, so backtracking is not needed: the
+/// extras reach to the last `]`, and only spaces may follow it.
 pub fn parse(value: &str) -> Option<ObjectReference<'_>> {
     let (module, rest) = split_word(value)?;
     let mut rest = skip_spaces(rest);
@@ -47,7 +48,7 @@ pub fn parse(value: &str) -> Option<ObjectReference<'_>> {
     if !rest.is_empty() {
         let bracketed = rest.trim_end_matches(is_space);
         let inner = bracketed.strip_prefix('[')?.strip_suffix(']')?;
-        // `.` takes anything but a line feed, other line ends included.
+        // `.` matches everything but a line feed, including other line ends.
         if inner.contains('\n') {
             return None;
         }
@@ -60,7 +61,7 @@ pub fn parse(value: &str) -> Option<ObjectReference<'_>> {
     })
 }
 
-/// The longest prefix that `[\w.]+` takes, and the rest; [`None`] where it takes nothing.
+/// The longest prefix that matches `[\w.]+`, and the rest. [`None`] if there is none.
 fn split_word(s: &str) -> Option<(&str, &str)> {
     let ascii = s
         .bytes()

@@ -1,9 +1,9 @@
-//! Which of several metadata directories of one distribution is the one that counts.
+//! Which of several metadata directories of one distribution counts.
 //!
-//! In come what is known of two directories of one shadow key in one search directory, out goes
-//! which is preferred. CPython has no rule but the listing order, which a file system may choose
-//! as it likes; this order depends on the directories alone, and so does the answer. (Current
-//! importlib_metadata does put a directory without metadata last, too: `_prefer_valid`.)
+//! The input is what is known of two directories with one shadow key in one search directory. The
+//! output is which one is preferred. CPython's only rule is the listing order, which a file system
+//! may choose freely. The order here depends only on the directories, so the answer does too.
+//! (Current importlib_metadata also puts a directory without metadata last: `_prefer_valid`.)
 
 use std::cmp::Ordering;
 use std::str::FromStr;
@@ -13,32 +13,32 @@ use pep440_rs::Version;
 use super::directory_name::Kind;
 use super::text;
 
-/// What decides between metadata directories.
+/// The properties that decide between metadata directories.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
-    /// Whether core metadata is there: METADATA, PKG-INFO, or a plain file `.egg-info`.
+    /// Whether core metadata exists: METADATA, PKG-INFO, or a regular file `.egg-info`.
     pub has_metadata: bool,
-    /// The header `Version`, or what the file name suggests in its place.
+    /// The header `Version`, or the version in the file name if that is missing.
     pub version: &'a [u8],
-    /// Which sort of metadata directory it is.
+    /// Its kind.
     pub kind: Kind,
-    /// The name, as listed.
+    /// The name in the listing.
     pub file_name: &'a [u8],
 }
 
-/// Compares two candidates; [`Ordering::Greater`] says that `a` is preferred.
+/// Compares two candidates. [`Ordering::Greater`] means that `a` is preferred.
 ///
-/// Metadata before none, then the higher version, then `.dist-info` before `.egg-info`, then the
-/// bytewise smaller name. Versions compare as [PEP 440] says. One that does not parse, or has a
-/// number beyond 64 bits, is lower than all that do, and two such compare bytewise. This is a total
-/// order; two candidates are equal only if their names are.
+/// One with metadata is preferred, then the higher version, then `.dist-info` to `.egg-info`, then
+/// the name that is smaller by bytes. Versions compare as in [PEP 440]. A version that is invalid,
+/// or has a number beyond 64 bits, is lower than all others, and two such compare by bytes. This is
+/// a total order: two candidates are equal only if their names are.
 ///
 /// [PEP 440]: https://packaging.python.org/en/latest/specifications/version-specifiers/
 pub fn compare(a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering {
     a.has_metadata
         .cmp(&b.has_metadata)
         .then_with(|| compare_versions(a.version, b.version))
-        // The earlier kind, and the smaller name, is the better one.
+        // The earlier kind and the smaller name are preferred.
         .then_with(|| b.kind.cmp(&a.kind))
         .then_with(|| b.file_name.cmp(a.file_name))
 }
@@ -55,7 +55,8 @@ fn compare_versions(a: &[u8], b: &[u8]) -> Ordering {
 }
 
 fn parse_version(version: &[u8]) -> Option<Version> {
-    // Python's pattern for versions takes spaces around them, and more spaces than Rust knows.
+    // Python's pattern for versions allows spaces around them, and more kinds of space than Rust
+    // does.
     Version::from_str(text::strip(std::str::from_utf8(version).ok()?)).ok()
 }
 
@@ -79,7 +80,7 @@ mod tests {
         }
     }
 
-    /// Asserts that each candidate is preferred to all that follow it.
+    /// Asserts that each candidate is preferred to all after it.
     fn assert_descending(candidates: &[Candidate<'_>]) {
         for (index, better) in candidates.iter().enumerate() {
             assert_eq!(compare(better, better), Ordering::Equal);

@@ -1,8 +1,8 @@
-//! Python's `str` rules for spaces and lines, over Rust's `&str`.
+//! Python's rules for spaces and lines in a `str`, for Rust's `&str`.
 //!
-//! In comes text, out go slices of it. Python and Rust disagree on both words: for Python the four
-//! ASCII separators U+001C to U+001F are spaces and three of them end a line, and `str.splitlines`
-//! knows eleven line ends where [`str::lines`] knows two. Nothing here allocates.
+//! The input is text, the output is slices of it. Python and Rust differ in both: for Python the
+//! ASCII separators U+001C to U+001F are spaces, and three of them end a line. `str.splitlines`
+//! knows eleven line ends, [`str::lines`] knows two. Nothing here allocates.
 
 /// Whether `c` is a space, as `str.isspace()`, `str.strip()` and `\s` of `re` say.
 ///
@@ -72,7 +72,7 @@ impl<'a> Iterator for Lines<'a> {
 
 impl std::iter::FusedIterator for Lines<'_> {}
 
-/// Offset and length of the first line end in `bytes`, which are UTF-8.
+/// The offset and length of the first line end in `bytes`, which are UTF-8.
 fn first_line_end(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut at = plain_prefix(bytes);
     loop {
@@ -93,7 +93,7 @@ fn is_suspect(byte: u8) -> bool {
     byte < 0x20 || byte == 0xc2 || byte == 0xe2
 }
 
-/// Length of a prefix of `bytes` that surely holds no line end: printable ASCII, eight at a time.
+/// The length of a prefix of `bytes` without a line end: printable ASCII, eight bytes at a time.
 fn plain_prefix(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let mut length = 0;
@@ -102,8 +102,8 @@ fn plain_prefix(bytes: &[u8]) -> usize {
             break;
         };
         let word = u64::from_ne_bytes(eight);
-        // The top bit of some byte stays set when a byte is below 0x20 (the subtraction borrows)
-        // or above 0x7f. A borrow may flag an innocent neighbour, which costs a closer look.
+        // The top bit of a byte stays set if a byte is below 0x20 (the subtraction borrows) or
+        // above 0x7f. A borrow may also mark its neighbour, which then gets a closer look.
         if (word.wrapping_sub(ONES * 0x20) | word) & (ONES * 0x80) != 0 {
             break;
         }
