@@ -77,7 +77,9 @@ def as_text(section):
 
 
 def as_markdown(machine, sections):
-    lines = ["# epcache benchmark", ""]
+    lines = ["# epcache benchmark", "",
+             "For people who check the figures of README.md and docs/performance.md. Made by `benches/run --record`;",
+             "[README.md](README.md) says what is compared and how.", ""]
     lines += [f"- {key}: {value}" for key, value in machine.items()]
     for section in sections:
         lines += ["", f"## {section.title}", ""]
