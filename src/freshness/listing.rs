@@ -1,9 +1,10 @@
 //! The metadata directories of a search directory at one moment, with their times.
 //!
-//! A time is only worth recording if every later change must give another one. The kernel stamps
-//! files from a clock that ticks every few milliseconds, so that two changes within one tick look
-//! like one (git calls it the racy-clean problem). [`Listing::settled`] waits such a tick out, and
-//! records no time where waiting does not help.
+//! The input is an open directory, the output is a [`Listing`]. A time is worth recording only if
+//! every later change must result in another one. The kernel takes times from a clock that ticks
+//! every few milliseconds, so two changes within one tick look like one (git calls this the
+//! racy-clean problem). [`Listing::settled`] waits until such a tick is over, and records no time
+//! if waiting does not help.
 
 use std::io;
 use std::time::Duration;
@@ -16,30 +17,30 @@ use crate::parallel::in_runs;
 use crate::rooted::{Directory, FileType, file_type};
 use crate::waiting::Waiting;
 
-/// How often a directory is listed again that changes while it is listed.
+/// How often a directory is listed again if it changes while it is listed.
 const TRIES: u32 = 5;
 /// How long to wait for the kernel's clock to tick: the slowest one in use ticks every 10 ms.
 const PATIENCE: Duration = Duration::from_millis(40);
-/// How long it waits before it looks at the clock again.
+/// How long to wait before looking at the clock again.
 const ROUND: Duration = Duration::from_millis(1);
 
-/// A search directory as it was listed.
+/// A search directory when it was listed.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// Its own mtime and ctime; unknown where they may not tell of the next change.
+    /// Its own mtime and ctime. Unknown if the next change might not change them.
     pub stamps: (Stamp, Stamp),
-    /// Its metadata directories, in the order in which it lists them.
+    /// Its metadata directories in listing order.
     pub sightings: Vec<Sighting>,
-    /// Metadata directories that are left out, as if they were not there.
+    /// Metadata directories that are treated as missing.
     pub left_out: LeftOut,
 }
 
 /// Metadata directories whose names have control characters.
 #[derive(Debug, Default)]
 pub struct LeftOut {
-    /// How many there are.
+    /// Their number.
     pub count: usize,
-    /// The bytewise smallest of their names.
+    /// The first of their names, by bytes.
     pub first: Vec<u8>,
 }
 
@@ -52,27 +53,27 @@ impl LeftOut {
     }
 }
 
-/// A metadata directory as it was listed.
+/// A metadata directory when it was listed.
 #[derive(Debug)]
 pub struct Sighting {
     /// Its name.
     pub file_name: Vec<u8>,
-    /// What it is; or why that could not be told (a dangling link, say).
+    /// Its type, or the reason why it is not known (such as a dangling link).
     pub found: io::Result<FileType>,
-    /// Its mtime and ctime, links followed; unknown where they may not tell of the next change.
+    /// Its mtime and ctime, links followed. Unknown if the next change might not change them.
     pub stamps: (Stamp, Stamp),
-    /// The distribution of an old record that has the same content, if one has.
+    /// The distribution of an old record with the same content, if any.
     pub same_as: Option<u32>,
-    /// The distribution of an old record that has the same name, if one has.
+    /// The distribution of an old record with the same name, if any.
     pub recorded_as: Option<u32>,
-    /// Whether it is a link, for all that the listing says: what it leads to has another name.
+    /// Whether it may be a link, according to the listing. The target of a link has another name.
     pub(super) may_be_link: bool,
     /// Whether its times are known.
     pub(super) is_looked_at: bool,
 }
 
 impl Listing {
-    /// Lists a directory once, for a reader that answers as of now.
+    /// Lists a directory once, for a reader that answers for this moment.
     ///
     /// # Errors
     /// Those of `stat(2)` and `readdir(3)` on the directory itself.
@@ -96,8 +97,8 @@ impl Listing {
         in_runs(&mut unknown.collect::<Vec<_>>(), look, &mut || ());
     }
 
-    /// Lists a directory for the index: until it holds still, and until every time in it is older
-    /// than the clock's last tick. What does not get there in reasonable time is left unknown.
+    /// Lists a directory for the index: until it does not change, and until every time in it is
+    /// older than the clock's last tick. A time that does not get there soon is left unknown.
     ///
     /// # Errors
     /// Those of `stat(2)` and `readdir(3)` on the directory itself.
@@ -105,9 +106,9 @@ impl Listing {
         Self::settled_since(directory, None, &|| Ok(None))
     }
 
-    /// The same, starting from `names`, if they have been listed before, and from what is recalled of an older
-    /// index: what is there as it was is marked so, and what need not be looked at is not. `recall` is asked
-    /// once the names have been listed.
+    /// The same, starting from `names` if they were listed before, and from what is recalled of an
+    /// older index. Unchanged metadata directories are marked, and those that need no look get
+    /// none. `recall` is called after the names have been listed.
     ///
     /// # Errors
     /// Those of `stat(2)` and `readdir(3)` on the directory itself, and those of `recall`.
@@ -171,14 +172,14 @@ impl Listing {
     }
 }
 
-/// The clock by which the kernel stamps files, read before they are looked at.
+/// The clock from which the kernel takes times, read before anything is looked at.
 #[derive(Debug)]
 pub(super) struct Clock(Stamp);
 
 impl Clock {
     pub(super) fn now() -> Self {
-        // The fine clock is the coarse one's future: where there is no coarse one, nothing is older
-        // than it should be, and everything may look young for one tick longer.
+        // The fine clock is ahead of the coarse one. Without a coarse one, nothing looks older than
+        // it is, and everything may look young for one more tick.
         let time = ClockId::CLOCK_REALTIME_COARSE
             .now()
             .or_else(|_| ClockId::CLOCK_REALTIME.now());
@@ -188,24 +189,24 @@ impl Clock {
         }))
     }
 
-    /// Whether a change from now on could leave the same ctime again. (A ctime is set by nobody but
-    /// the kernel, and every change sets it, whatever is done to the mtime afterwards.)
+    /// Whether a change from now on could result in the same ctime again. (Only the kernel sets a
+    /// ctime, and every change sets it, whatever is done to the mtime later.)
     pub(super) fn may_repeat(&self, changed: Stamp) -> bool {
         if changed.is_whole_second() {
-            // A file system that keeps whole seconds, or two (FAT).
+            // A file system that stores whole seconds, or every other second (FAT).
             changed.seconds() >= self.0.seconds() - 1
         } else {
             changed.raw() >= self.0.raw()
         }
     }
 
-    /// Waits until a change can no longer leave this ctime; false where that takes too long.
+    /// Waits until a change can no longer result in this ctime. False if that takes too long.
     fn wait_beyond(&self, changed: Stamp) -> bool {
         if changed.is_whole_second() {
             return false;
         }
         let mut waiting = Waiting::begin();
-        // Asked once more after the last sleep: on a busy machine that may have been a long one.
+        // Look once more after the last sleep, which may have been long on a busy machine.
         loop {
             let patient = waiting.passed() < PATIENCE;
             if !Self::now().may_repeat(changed) {

@@ -1,7 +1,8 @@
-//! The body of an index: its bytes, none of which comes out before its block's checksum has been
-//! checked, and rows and strings among them.
+//! The body of an index: checked bytes, and the rows and strings in them.
 //!
-//! Bytes in memory are checked and lent. Of a file, the blocks that are asked for are read and kept.
+//! The input is a [`Source`] and offsets. The output is bytes, rows and strings. No byte is
+//! returned before the checksum of its block was checked. Bytes in memory are borrowed. Of a file,
+//! this keeps the blocks that it has read.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -14,7 +15,7 @@ use super::format::{BLOCK, HEADER, STRING_LIMIT, checksum};
 use super::rows::{Row, Span};
 use super::source::{Damage, Source};
 
-/// How many rows a pass over a table takes at a time.
+/// How many rows a pass over a table reads at a time.
 const ROWS_AT_A_TIME: u32 = 256;
 
 const BEYOND_END: Damage = Damage::Malformed("an offset beyond the end");
@@ -25,20 +26,20 @@ pub(super) struct Body<S> {
     /// Where it starts in the file.
     start: u64,
     size: u64,
-    /// The first part of the table of checksums, as far as it came with the header.
+    /// The first part of the table of checksums, as far as it was read with the header.
     checksums: Vec<u8>,
     /// The blocks of a file that have been read.
     blocks: RefCell<BTreeMap<u64, Box<[u8]>>>,
-    /// Of bytes in memory, which blocks have been checked.
+    /// For bytes in memory: which blocks have been checked.
     checked: Vec<Cell<bool>>,
 }
 
-/// Where a table lies in the body.
+/// The position of a table in the body.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Table<R> {
     offset: u64,
     pub(super) count: u32,
-    /// Of a row, in bytes.
+    /// The size of a row in bytes.
     size: u16,
     row: PhantomData<R>,
 }
@@ -53,12 +54,12 @@ impl<R: Row> Table<R> {
         }
     }
 
-    /// Where the row of this number starts.
+    /// The offset of the row with this number.
     fn start(&self, number: u32) -> u64 {
         self.offset + u64::from(number) * u64::from(self.size)
     }
 
-    /// Where the next one starts.
+    /// The offset of the next row.
     pub(super) fn end(&self) -> u64 {
         self.start(self.count)
     }
@@ -86,7 +87,7 @@ impl<S: Source> Body<S> {
             source,
         };
         if !in_memory {
-            // Blocks that came with the header need not be read again.
+            // Blocks that were read with the header need not be read again.
             for (block, number) in beginning.chunks(BLOCK).zip(0..) {
                 let whole = (size - number * BLOCK as u64).min(BLOCK as u64);
                 if block.len() as u64 == whole {
@@ -105,7 +106,7 @@ impl<S: Source> Body<S> {
         self.size
     }
 
-    /// A part of it.
+    /// A part of the body.
     pub(super) fn part(&self, offset: u64, length: u64) -> Result<Cow<'_, [u8]>, Damage> {
         let end = offset.checked_add(length).filter(|&end| end <= self.size);
         let end = end.ok_or(BEYOND_END)?;
@@ -146,7 +147,7 @@ impl<S: Source> Body<S> {
         Ok(R::read(&self.part(table.start(number), R::SIZE as u64)?))
     }
 
-    /// Rows that follow each other.
+    /// Successive rows.
     pub(super) fn rows<R: Row>(
         &self,
         table: Table<R>,
@@ -188,7 +189,7 @@ impl<S: Source> Body<S> {
         self.rows(table, 0..table.count)
     }
 
-    /// The number of the first row of a sorted table that is not too small, or that of its rows.
+    /// The number of the first row of a sorted table that is not too small, or the number of rows.
     pub(super) fn first_at_least<R: Row>(
         &self,
         table: Table<R>,
@@ -206,8 +207,8 @@ impl<S: Source> Body<S> {
         Ok(low)
     }
 
-    /// The row of a sorted table that compares equal: `compare` says how a row's key stands to the one
-    /// that is looked for. What else it told of that row comes along.
+    /// The row of a sorted table that compares equal. `compare` returns how a row's key compares to
+    /// the wanted one, and another value, which is returned for that row.
     pub(super) fn search<R: Row, T>(
         &self,
         table: Table<R>,
@@ -246,7 +247,7 @@ impl<S: Source> Body<S> {
         Ok(())
     }
 
-    /// Reads the blocks of this range that are not there yet, neighbours in one go.
+    /// Reads the missing blocks of this range, successive ones with one read.
     fn load(&self, blocks: Range<u64>) -> Result<(), Damage> {
         let mut number = blocks.start;
         while number < blocks.end {
@@ -276,7 +277,7 @@ impl<S: Source> Body<S> {
         Ok(())
     }
 
-    /// Holds a block against its checksum.
+    /// Compares a block with its checksum.
     fn compare(&self, number: u64, block: &[u8]) -> Result<(), Damage> {
         let known = self.checksums.get(number as usize * 4..);
         let recorded = match known.and_then(|rest| rest.first_chunk()) {

@@ -1,4 +1,6 @@
-//! Reading: the header, the directory table, and the way to each record.
+//! Reads the header and the directory table, and finds records.
+//!
+//! The input is a [`Source`], and a path or a number. The output is a [`Record`].
 
 use std::collections::BTreeMap;
 
@@ -11,10 +13,10 @@ use super::record::Record;
 use super::rows::{DirectoryRow, Header, RecordRow, Row};
 use super::source::{Damage, Source};
 
-/// How much is read at first: header, checksums, and most often the directory table.
+/// In bytes. The first read: header, checksums, and usually the directory table.
 const FIRST_READ: usize = 4096;
 
-/// An index, open for lookups. It reads what a lookup needs and checks what it reads.
+/// An index that is open for lookups. It reads what a lookup needs, and checks what it reads.
 pub struct Index<S> {
     header: Header,
     pub(super) body: Body<S>,
@@ -26,7 +28,7 @@ impl<S: Source> Index<S> {
     /// Reads and checks the header.
     ///
     /// # Errors
-    /// [`Damage`], where this is not an index that this program can read.
+    /// [`Damage`], if this is not an index that this program can read.
     pub fn open(source: S) -> Result<Self, Damage> {
         let actual = source.size()?;
         if actual < HEADER as u64 {
@@ -77,7 +79,8 @@ impl<S: Source> Index<S> {
         })
     }
 
-    /// Whether a refresh has failed since this index was written (decision 6: readers look closer).
+    /// Whether a refresh has failed since this index was written (decision 6: then readers look
+    /// closer).
     pub fn is_suspect(&self) -> bool {
         self.header.suspect != 0
     }
@@ -87,22 +90,22 @@ impl<S: Source> Index<S> {
         self.header.writers_own & writers_own::IMAGE != 0
     }
 
-    /// The number of the rules by which its writer has read packages.
+    /// The number of the rules by which its writer read packages.
     pub fn rules(&self) -> u32 {
         self.header.writers_own & !writers_own::IMAGE
     }
 
-    /// How many records there are.
+    /// The number of records.
     pub fn record_count(&self) -> u32 {
         self.header.records
     }
 
-    /// How many paths there are, aliases included.
+    /// The number of paths, including aliases.
     pub fn directory_count(&self) -> u32 {
         self.header.directories
     }
 
-    /// How many bytes the index is long.
+    /// The length of the index in bytes.
     pub fn size(&self) -> u64 {
         u64::from(self.header.file_size)
     }
@@ -112,10 +115,10 @@ impl<S: Source> Index<S> {
         self.body.source()
     }
 
-    /// The record of a search directory, found by its exact path.
+    /// The record of a search directory with exactly this path.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn find(&self, path: &[u8]) -> Result<Option<Record<'_, S>>, Damage> {
         let found = self.body.search(self.directories, |row| {
             let here = self.body.string(0, row.path)?;
@@ -131,22 +134,22 @@ impl<S: Source> Index<S> {
     /// A row of the directory table: path, number of its record, whether it is an alias.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn directory(&self, number: u32) -> Result<(Vec<u8>, u32, bool), Damage> {
         let row = self.body.row(self.directories, number)?;
         let path = self.body.string(0, row.path)?.into_owned();
         Ok((path, row.record, row.flags & directory_flag::ALIAS != 0))
     }
 
-    /// A record by its number.
+    /// The record with this number.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn record(&self, number: u32) -> Result<Record<'_, S>, Damage> {
         self.open_record(number, false)
     }
 
-    /// The path of each record, by its number, in its main spelling.
+    /// The main path of each record, by its number.
     ///
     /// # Errors
     /// [`Damage`] in the directory table.
@@ -155,7 +158,7 @@ impl<S: Source> Index<S> {
         let mut strings_end = 0;
         for row in self.body.all(self.directories) {
             let row = row?;
-            // So they are at most as long as the file.
+            // So together they are not longer than the file.
             if row.path.start < strings_end {
                 return Err(Damage::Malformed("strings out of order"));
             }

@@ -1,4 +1,6 @@
-//! Where an index's bytes come from, and why they cannot be used.
+//! The source of an index's bytes, and the reasons why they cannot be used.
+//!
+//! The input is an offset, the output is bytes, or a [`Damage`].
 
 use std::fs::File;
 use std::io;
@@ -6,9 +8,9 @@ use std::os::unix::fs::FileExt;
 
 use super::format::{MAJOR, SIZE_LIMIT};
 
-/// Where an index's bytes come from.
+/// A source of an index's bytes.
 pub trait Source {
-    /// How many bytes there are.
+    /// The number of bytes.
     ///
     /// # Errors
     /// Those of `fstat(2)`.
@@ -17,10 +19,10 @@ pub trait Source {
     /// Fills `buffer` with the bytes from `offset` on.
     ///
     /// # Errors
-    /// Those of `pread(2)`; [`io::ErrorKind::UnexpectedEof`] where there are not so many.
+    /// Those of `pread(2)`; [`io::ErrorKind::UnexpectedEof`] if there are fewer bytes.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// All bytes, where they are in memory anyway.
+    /// All bytes, if they are in memory anyway.
     fn as_slice(&self) -> Option<&[u8]> {
         None
     }
@@ -86,30 +88,30 @@ impl<S: Source + ?Sized> Source for Box<S> {
 /// Why bytes cannot be used as an index.
 #[derive(Debug, thiserror::Error)]
 pub enum Damage {
-    /// It could not be read at all.
+    /// It could not be read.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// The first bytes are not an index's.
+    /// It does not start as an index does.
     #[error("not an epcache index")]
     NotAnIndex,
-    /// Written by a program of another time.
+    /// It was written by a program with another format version.
     #[error("index format {0}, but this program reads format {MAJOR}")]
     OtherVersion(u16),
-    /// Not as long as its header says.
+    /// Its length is not that in its header.
     #[error("{actual} bytes long instead of {expected}: truncated or overwritten")]
     Size {
-        /// What the header says.
+        /// The length in its header.
         expected: u64,
-        /// What there is.
+        /// Its actual length.
         actual: u64,
     },
     /// Beyond [`SIZE_LIMIT`].
     #[error("larger than {} MiB", SIZE_LIMIT >> 20)]
     TooLarge,
-    /// A checksum does not fit.
+    /// A checksum does not match.
     #[error("damaged: checksum mismatch in {0}")]
     Checksum(&'static str),
-    /// The checksums fit, and yet it cannot be true.
+    /// The checksums match, but the content cannot be right.
     #[error("malformed: {0}")]
     Malformed(&'static str),
 }

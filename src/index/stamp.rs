@@ -1,16 +1,18 @@
-//! Times of the file system, as the index keeps them.
+//! Times of the file system, as an index stores them.
+//!
+//! The input is a `stat` result or a number, the output is a [`Stamp`], which can be compared.
 
 use nix::sys::stat::FileStat;
 
-/// A time of the file system in nanoseconds since 1970, for comparing for equality only.
+/// A time of the file system in nanoseconds since 1970, only for comparing for equality.
 ///
-/// Where nothing is known of a time it is [`Stamp::UNKNOWN`], which equals no time, itself included:
-/// ask [`Stamp::same`].
+/// An unknown time is [`Stamp::UNKNOWN`], which equals no time, not even itself. Compare with
+/// [`Stamp::same`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stamp(i64);
 
 impl Stamp {
-    /// Not recorded, or beyond what fits (before 1677 or after 2262).
+    /// Not recorded, or out of range (before 1677 or after 2262).
     pub const UNKNOWN: Self = Self(i64::MIN);
 
     const SECOND: i64 = 1_000_000_000;
@@ -25,7 +27,7 @@ impl Stamp {
     }
 
     /// `st_mtim`.
-    // The fields' types differ from one architecture to the next.
+    // The fields' types differ between architectures.
     #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
     #[must_use]
     pub fn modified(stat: &FileStat) -> Self {
@@ -57,8 +59,8 @@ impl Stamp {
         self != Self::UNKNOWN && self == other
     }
 
-    /// Whether both are known and of the same second, and one of them has no finer part: what an
-    /// archive that keeps whole seconds makes of a time.
+    /// Whether both are known and in the same second, and one of them has no fraction of a second.
+    /// An archive that keeps whole seconds does this to a time.
     #[must_use]
     pub fn same_second(self, other: Self) -> bool {
         let whole = |stamp: Self| stamp.0.rem_euclid(Self::SECOND) == 0;
@@ -75,7 +77,7 @@ impl Stamp {
         self.0.div_euclid(Self::SECOND)
     }
 
-    /// Whether the time has no part below the second, as on file systems that keep none.
+    /// Whether the time has no fraction of a second, as on file systems that do not store any.
     #[must_use]
     pub fn is_whole_second(self) -> bool {
         self.0.rem_euclid(Self::SECOND) == 0

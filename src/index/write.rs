@@ -1,4 +1,7 @@
-//! Records become an index. The same records in the same order give the same bytes.
+//! Makes an index from records.
+//!
+//! The input is encoded records, the output is the bytes of an index. The same records in the same
+//! order give the same bytes.
 
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
@@ -11,7 +14,7 @@ use super::format::{
 };
 use super::rows::{DirectoryRow, Header, RecordRow, Row, Span};
 
-/// Why no index could be made of the records.
+/// Why no index can be made of the records.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// Beyond [`SIZE_LIMIT`].
@@ -19,8 +22,9 @@ pub enum WriteError {
     TooLarge,
 }
 
-/// The bytes of an index of these records. Of several records with one path the first is in it.
-/// Paths beyond [`STRING_LIMIT`], which no reader accepts and no kernel opens, are left out.
+/// The bytes of an index of these records. Of several records with one path only the first is
+/// included. Paths beyond [`STRING_LIMIT`], which no reader accepts and no kernel opens, are left
+/// out.
 ///
 /// # Errors
 /// [`WriteError::TooLarge`].
@@ -84,7 +88,7 @@ pub fn index(records: &[EncodedRecord], image: bool) -> Result<Vec<u8>, WriteErr
     Ok(file)
 }
 
-/// Whether two indexes are the same, to the last byte, but that one may be suspect.
+/// Whether two indexes are equal to the last byte. The suspect byte may differ.
 #[must_use]
 pub fn are_same(one: &[u8], other: &[u8]) -> bool {
     let suspect = SUSPECT_AT as usize;
@@ -93,7 +97,7 @@ pub fn are_same(one: &[u8], other: &[u8]) -> bool {
         && same(one.get(suspect + 1..), other.get(suspect + 1..))
 }
 
-/// Where things of these lengths lie, one behind the other.
+/// The positions of items of these lengths, each after the other.
 fn places(start: usize, lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = Span> {
     lengths.scan(start, |at, length| {
         let place = Span {

@@ -1,9 +1,10 @@
-//! In which order distributions stand, and which of several twins is chosen.
+//! The order of distributions, and which of several twins is chosen.
 //!
-//! `Lookup` of importlib.metadata files what it lists under the normalized name and hands out one
-//! name after the other, `.egg` metadata last; so do we. Among twins, directories of one shadowing
-//! key, decision 2 chooses ([`precedence`]); the entry points of the chosen one stand where CPython
-//! would have put those of the first twin like it (with, or without, core metadata).
+//! The input is the names and drafts in listing order. The output is their new order. `Lookup` of
+//! importlib_metadata groups what it lists by the normalized name, and returns one name after the
+//! other, `.egg` metadata last. So does this. Among twins, directories with one shadowing key,
+//! decision 2 chooses ([`precedence`]). The entry points of the chosen one are where CPython would
+//! have put those of the first twin like it (with or without core metadata).
 
 use std::collections::HashMap;
 
@@ -12,20 +13,20 @@ use crate::index::format::distribution_flag;
 use crate::metadata::directory_name::{Kind, MetadataName};
 use crate::metadata::precedence::{self, Candidate};
 
-/// Where each draft goes.
+/// The place of each draft.
 pub(super) struct Arrangement {
-    /// The numbers of the drafts, in their new order.
+    /// The numbers of the drafts in their new order.
     order: Vec<usize>,
-    /// Of each draft, by its old number, whether another one is chosen in its place.
+    /// For each draft, by its old number: whether another one is chosen instead.
     shadowed: Vec<bool>,
-    /// Of each draft, by its old number, the place of its entry points.
+    /// For each draft, by its old number: the place of its entry points.
     place: Vec<usize>,
 }
 
-/// What is known of the distributions of one key.
+/// What is known about the distributions with one key.
 struct Twins {
     chosen: usize,
-    /// The position of the first one without core metadata, and of the first with.
+    /// The positions of the first one without core metadata and of the first one with it.
     first: [Option<usize>; 2],
 }
 
@@ -81,7 +82,7 @@ pub(super) fn arrangement(names: &[MetadataName<'_>], drafts: &[DistributionDraf
     }
 }
 
-/// `Lookup.search(None)`: by first appearance of the name, `.egg` metadata behind all others.
+/// `Lookup.search(None)`: by the first appearance of the name, `.egg` metadata after all others.
 fn grouped_by_lookup_key(names: &[MetadataName<'_>]) -> Vec<usize> {
     let mut ranks: HashMap<(bool, Vec<u8>), usize> = HashMap::with_capacity(names.len());
     let mut ranked = Vec::with_capacity(names.len());
@@ -95,7 +96,7 @@ fn grouped_by_lookup_key(names: &[MetadataName<'_>]) -> Vec<usize> {
     ranked.into_iter().map(|(_, _, number)| number).collect()
 }
 
-/// Brings the drafts into their order, each in the memory that it has: there may be too many to have them twice.
+/// Sorts the drafts in place: there may be too many to have them twice in memory.
 pub(super) fn apply(arrangement: &Arrangement, drafts: &mut [DistributionDraft]) {
     let told = arrangement.shadowed.iter().zip(&arrangement.place);
     for (draft, (shadowed, place)) in drafts.iter_mut().zip(told) {
@@ -111,7 +112,7 @@ pub(super) fn apply(arrangement: &Arrangement, drafts: &mut [DistributionDraft])
         }
     }
     for place in 0..drafts.len() {
-        // What is here goes where it belongs, and what was there comes here, until that belongs here.
+        // Swaps the draft here to its place, until the right one is here.
         while let Some(&there) = goes_to.get(place) {
             if goes_to.get(there).is_none_or(|&next| next == there) {
                 break;

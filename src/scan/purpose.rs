@@ -1,26 +1,26 @@
-//! What a record is made for.
+//! What a record is for: the order and the times that it stores. It keeps no state.
 
 use crate::freshness::Listing;
 use crate::index::Stamp;
 
-/// What a record is made for.
+/// What a record is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Purpose {
-    /// The system that it is made on: in the order in which the directory lists, which is CPython's,
-    /// with all times.
+    /// The system that it is made on: in the directory's listing order, which is CPython's, with
+    /// all times.
     #[default]
     Running,
-    /// An image that is unpacked or mounted elsewhere, and the same wherever it is built: in the
-    /// order of the names, without ctimes, which every unpacking renews, and with mtimes as an
-    /// archive keeps them.
+    /// An image that is unpacked or mounted elsewhere. The same wherever it is built: in the order
+    /// of the names, without ctimes, which every unpacking changes, and with mtimes as an archive
+    /// stores them.
     Image {
-        /// `SOURCE_DATE_EPOCH`: later mtimes are taken for this one, in seconds since 1970.
+        /// `SOURCE_DATE_EPOCH` in seconds since 1970: later mtimes are replaced by it.
         epoch: Option<i64>,
     },
 }
 
 impl Purpose {
-    /// The listing as a record for this purpose keeps it.
+    /// The listing as a record for this purpose stores it.
     pub(super) fn arrange(self, listing: &mut Listing) {
         if let Self::Image { .. } = self {
             listing
@@ -37,7 +37,7 @@ impl Purpose {
         }
     }
 
-    /// An mtime and a ctime as a record for this purpose keeps them.
+    /// An mtime and a ctime as a record for this purpose stores them.
     pub(super) fn stamps(self, (mtime, ctime): (Stamp, Stamp)) -> (Stamp, Stamp) {
         let Self::Image { epoch } = self else {
             return (mtime, ctime);
