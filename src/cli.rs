@@ -58,7 +58,10 @@ pub enum Command {
     List(ListArgs),
     /// Say what is wrong with packages (exit status 0, 1 if something is)
     Check(CheckArgs),
-    /// Say what is fresh, stale or missing (exit status 0 or 3)
+    /// Say what is fresh, stale or missing (exit status 0 or 3).
+    ///
+    /// What is as it should be is left out; -v shows it, and the settings. -q prints nothing: the
+    /// exit status tells
     Status(StatusArgs),
     /// Check every byte of an index (exit status 0, 1 if it is damaged)
     Verify(VerifyArgs),
@@ -124,8 +127,32 @@ pub struct RefreshArgs {
 
 /// `epcache status`.
 #[derive(Debug, Args)]
-#[command(override_usage = "epcache status [--root DIR] [--json]")]
+#[command(
+    override_usage = "epcache status [--system|--user|--venv DIR|--python VERSION|--path DIR...] \
+                      [--root DIR] [--index FILE...] [--config] [--json]"
+)]
 pub struct StatusArgs {
+    /// About what `refresh --system` indexes (default: this, and the active virtual environment)
+    #[arg(long, group = "of")]
+    pub system: bool,
+    /// About your own packages
+    #[arg(long, group = "of")]
+    pub user: bool,
+    /// About the packages in the virtual environment DIR, those of its base left out
+    #[arg(long, value_name = "DIR", group = "of")]
+    pub venv: Option<PathBuf>,
+    /// About all that Python VERSION has on sys.path (3.12; or the path of an interpreter)
+    #[arg(long, value_name = "VERSION", group = "of")]
+    pub python: Option<OsString>,
+    /// About these search directories
+    #[arg(long, value_name = "DIR", num_args = 1.., group = "of")]
+    pub path: Vec<PathBuf>,
+    /// Look at these indexes instead of those in the usual places
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub index: Vec<PathBuf>,
+    /// Print the settings that are in force, and where each comes from
+    #[arg(long)]
+    pub config: bool,
     /// Take DIR for the root of the file system
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,

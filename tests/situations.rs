@@ -184,3 +184,8 @@ fn play(table: &str) -> usize {
 fn query() {
     play("query.txt");
 }
+
+#[test]
+fn status() {
+    play("status.txt");
+}

@@ -96,11 +96,18 @@ complete -c epcache -n "__fish_epcache_using_subcommand check" -s v -l verbose -
 complete -c epcache -n "__fish_epcache_using_subcommand check" -s q -l quiet -d 'Say nothing but errors'
 complete -c epcache -n "__fish_epcache_using_subcommand check" -s h -l help -d 'Print help'
 complete -c epcache -n "__fish_epcache_using_subcommand check" -s V -l version -d 'Print version'
+complete -c epcache -n "__fish_epcache_using_subcommand status" -l venv -d 'About the packages in the virtual environment DIR, those of its base left out' -r -F
+complete -c epcache -n "__fish_epcache_using_subcommand status" -l python -d 'About all that Python VERSION has on sys.path (3.12; or the path of an interpreter)' -r
+complete -c epcache -n "__fish_epcache_using_subcommand status" -l path -d 'About these search directories' -r -F
+complete -c epcache -n "__fish_epcache_using_subcommand status" -l index -d 'Look at these indexes instead of those in the usual places' -r -F
 complete -c epcache -n "__fish_epcache_using_subcommand status" -l root -d 'Take DIR for the root of the file system' -r -F
+complete -c epcache -n "__fish_epcache_using_subcommand status" -l system -d 'About what `refresh --system` indexes (default: this, and the active virtual environment)'
+complete -c epcache -n "__fish_epcache_using_subcommand status" -l user -d 'About your own packages'
+complete -c epcache -n "__fish_epcache_using_subcommand status" -l config -d 'Print the settings that are in force, and where each comes from'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -l json -d 'Print JSON: an object'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -s v -l verbose -d 'Say more'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -s q -l quiet -d 'Say nothing but errors'
-complete -c epcache -n "__fish_epcache_using_subcommand status" -s h -l help -d 'Print help'
+complete -c epcache -n "__fish_epcache_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -s V -l version -d 'Print version'
 complete -c epcache -n "__fish_epcache_using_subcommand verify" -s v -l verbose -d 'Say more'
 complete -c epcache -n "__fish_epcache_using_subcommand verify" -s q -l quiet -d 'Say nothing but errors'

@@ -1,6 +1,7 @@
 //! How the commands that look something up ask the indexes: of which search directories, and what is said of
 //! indexes that could not be used.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -142,7 +143,8 @@ pub(super) fn search_path(
             by,
         });
     }
-    let (interpreter, by) = interpreter(arguments, root, environment)?;
+    let (venv, python) = (arguments.venv.as_deref(), arguments.python.as_deref());
+    let (interpreter, by) = interpreter(venv, python, root, environment)?;
     let user_base = user_base(root, environment);
     let mode = Mode::Ordinary(user_base.as_deref());
     let sys_path = layout::sys_path_as(root, &interpreter, mode);
@@ -185,12 +187,13 @@ fn named_scope(
 
 /// The interpreter to look for as, and what has named it.
 pub(super) fn interpreter(
-    arguments: &PlaceArgs,
+    venv: Option<&Path>,
+    python: Option<&OsStr>,
     root: &Root,
     environment: &Environment,
 ) -> Result<(Interpreter, &'static str), CommandError> {
-    let (wanted, by) = match (&arguments.venv, &arguments.python, &environment.venv) {
-        (Some(dir), ..) => (Wanted::Venv(dir.clone()), "--venv"),
+    let (wanted, by) = match (venv, python, &environment.venv) {
+        (Some(dir), ..) => (Wanted::Venv(dir.to_owned()), "--venv"),
         (_, Some(python), _) if python.as_bytes().contains(&b'/') => {
             (Wanted::Executable(PathBuf::from(python)), "--python")
         }

@@ -45,7 +45,7 @@ pub fn run(cli: &Cli, work: Work) -> Result<u8, CommandError> {
         Command::Query(arguments) => query::run(arguments),
         Command::List(arguments) => list::run(arguments),
         Command::Check(arguments) => check::run(arguments),
-        Command::Status(arguments) => status::run(arguments),
+        Command::Status(arguments) => status::run(cli, arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Hook(arguments) => hook::run(arguments),

@@ -1,6 +1,11 @@
 //! `epcache status`: which indexes there are, and what they are worth.
 
-use std::collections::{BTreeMap, HashSet};
+mod print;
+mod record;
+mod scope;
+mod settings;
+
+use std::collections::HashSet;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -8,66 +13,102 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::consumers::Consumers;
+use super::say_what_hangs;
 use super::triggers::Triggers;
-use super::{
-    Done, STALE, SUCCESS, configuration, duration, failed, mending, moved_from, open_root, path_of,
-    plural, say_what_hangs, system_mending,
-};
-use crate::cli::StatusArgs;
+use super::{Done, STALE, SUCCESS, configuration, mending, moved_from, open_root, say_missing};
+use crate::cli::{Cli, StatusArgs};
 use crate::environment::Environment;
-use crate::freshness::{FreshnessError, Level};
-use crate::index::format::distribution_flag;
-use crate::index::{Damage, Record};
 use crate::json::JsonText;
-use crate::layout::Found;
-use crate::lookup::{AnySource, OpenIndex, State, Unusable, examine, places};
+use crate::layout::{Found, Reason};
+use crate::lookup::{OpenIndex, PlaceKind, Unusable, places};
 use crate::rooted::Root;
-use crate::scan::Difference;
 use crate::state::now;
-use crate::terminal::{BAD, DIM, GOOD, HEADING, Output, escape, shell_word};
-use crate::worker::{Scope, search_directories};
+use crate::terminal::Output;
+use record::record_statuses;
 
-pub(crate) fn run(arguments: &StatusArgs) -> Done {
+pub(crate) fn run(cli: &Cli, arguments: &StatusArgs) -> Done {
     let watched = say_what_hangs();
     let root = open_root(arguments.root.as_deref())?;
     let environment = Environment::of_process();
-    let venv = environment.venv.clone().filter(|_| root.is_system());
     let config = configuration(&root);
+    let mut output = Output::stdout();
+    if arguments.config {
+        return settings::print(&config, &mut output, arguments.json);
+    }
+    let asked = scope::asked(arguments, &root, &environment, &config)?;
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
         fresh: true,
-        triggers: Triggers::look(&root, &config, &environment),
-        consumers: Consumers::look(&root),
         ..Report::default()
     };
-    for (kind, path) in places(&root, &environment, venv.as_deref(), &config) {
-        let opened = OpenIndex::open(&root, &path, kind);
-        report.add_index(&root, &environment, opened, kind.word(), &path);
+    if !asked.is_narrow || asked.own == Some(PlaceKind::System) {
+        say_missing(&root, &config);
+        report.triggers = Some(Triggers::look(&root, &config, &environment));
+        report.consumers = Some(Consumers::look(&root));
+    }
+    let looking = Looking {
+        root: &root,
+        environment: &environment,
+        venv: asked.venv.as_deref(),
+        only: asked.is_narrow.then(|| paths(&asked.wanted)),
+    };
+    let given = arguments.index.iter().cloned();
+    let mut indexes: Vec<_> = given.map(|path| (PlaceKind::Given, path)).collect();
+    if indexes.is_empty() {
+        indexes = places(&root, &environment, asked.venv.as_deref(), &config);
+    }
+    for (kind, path) in indexes {
+        // What is named on the command line is a path of the running system.
+        let system = Root::system();
+        let below = if kind == PlaceKind::Given {
+            &system
+        } else {
+            &root
+        };
+        let opened = OpenIndex::open(below, &path, kind);
+        let is_own = asked.own == Some(kind) || kind == PlaceKind::Given;
+        report.add_index(&looking, opened, kind, &path, is_own);
     }
     report.judge_indexes();
-    if let Some(venv) = venv {
-        match search_directories(&root, &Scope::Venv(venv.clone())) {
-            Ok(found) => {
-                report.add_wanted(
-                    found,
-                    &format!("epcache refresh --venv {}", shell_word(&venv)),
-                );
-            }
-            Err(error) => log::warn!("VIRTUAL_ENV: {error}"),
-        }
+    for (found, mending) in asked.wanted {
+        report.add_wanted(&root, found, &mending);
     }
-    let extra = config.directories;
-    let system = search_directories(&root, &Scope::System { extra }).map_err(failed)?;
-    report.add_wanted(system, &system_mending(&root));
     drop(watched);
-    let mut output = Output::stdout();
-    if arguments.json {
-        output.json(&report)?;
-    } else {
-        report.print(&mut output)?;
+    match (cli.quiet, arguments.json) {
+        (true, _) => {}
+        (false, true) => output.json(&report)?,
+        (false, false) => report.print(&mut output, cli.verbose > 0)?,
+    }
+    if cli.verbose > 0 && !arguments.json {
+        writeln!(output)?;
+        settings::print(&config, &mut output, false)?;
     }
     output.flush()?;
     Ok(if report.fresh { SUCCESS } else { STALE })
+}
+
+/// The paths of the search directories.
+fn paths(wanted: &[(Found, String)]) -> HashSet<Vec<u8>> {
+    let directories = wanted.iter().flat_map(|(found, _)| &found.directories);
+    directories
+        .map(|directory| directory.path.as_os_str().as_bytes().to_vec())
+        .collect()
+}
+
+/// What the indexes are looked at for.
+struct Looking<'l> {
+    root: &'l Root,
+    environment: &'l Environment,
+    venv: Option<&'l Path>,
+    /// The search directories of which records are looked at; `None`: all.
+    only: Option<HashSet<Vec<u8>>>,
+}
+
+impl Looking<'_> {
+    fn is_asked(&self, spellings: &[Vec<u8>]) -> bool {
+        let only = self.only.as_ref();
+        only.is_none_or(|only| spellings.iter().any(|path| only.contains(path)))
+    }
 }
 
 /// What `status --json` prints.
@@ -81,8 +122,10 @@ pub(super) struct Report {
     pub(super) indexes: Vec<IndexStatus>,
     pub(super) directories: Vec<DirectoryStatus>,
     skipped: Vec<Skipped>,
-    pub(super) triggers: Triggers,
-    consumers: Consumers,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) triggers: Option<Triggers>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consumers: Option<Consumers>,
     /// The commands that make everything fresh.
     mending: Vec<String>,
 }
@@ -91,6 +134,9 @@ pub(super) struct Report {
 pub(super) struct IndexStatus {
     pub(super) path: JsonText,
     pub(super) kind: &'static str,
+    /// Whether the command line names it.
+    #[serde(skip)]
+    is_given: bool,
     /// `fresh`, `stale`, `missing`, or `unusable`.
     pub(super) state: &'static str,
     /// Why it is unusable.
@@ -133,6 +179,9 @@ pub(super) struct DirectoryStatus {
     pub(super) state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<JsonText>,
+    /// Whether there is anything at that path.
+    #[serde(skip)]
+    is_there: bool,
 }
 
 #[derive(Serialize)]
@@ -141,6 +190,9 @@ pub(super) struct Skipped {
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
     why: String,
+    /// As it should be, on every machine with such packages.
+    #[serde(skip)]
+    is_usual: bool,
 }
 
 pub(super) mod words {
@@ -153,23 +205,24 @@ pub(super) mod words {
     pub(in super::super) const UNUSABLE: &str = "unusable";
     pub(in super::super) const UNTRUSTED: &str = "untrusted";
 }
-use words::{FRESH, MISSING, STALE as STALE_WORD, UNREADABLE, UNTRUSTED, UNUSABLE};
-
-/// As much of a reason as a person is shown on a terminal.
-const REASON: usize = 66;
+use words::{FRESH, MISSING, STALE as STALE_WORD, UNTRUSTED, UNUSABLE};
 
 impl Report {
     fn add_index(
         &mut self,
-        root: &Root,
-        environment: &Environment,
+        looking: &Looking<'_>,
         opened: Result<OpenIndex, Unusable>,
-        kind: &'static str,
+        kind: PlaceKind,
         path: &Path,
+        is_own: bool,
     ) {
+        let Looking {
+            root, environment, ..
+        } = looking;
         let mut status = IndexStatus {
             path: path.into(),
-            kind,
+            kind: kind.word(),
+            is_given: kind == PlaceKind::Given,
             state: UNUSABLE,
             why: None,
             age_seconds: None,
@@ -182,8 +235,9 @@ impl Report {
         match opened {
             Err(Unusable::Missing) => status.state = MISSING,
             Err(unusable) => {
-                // One that is not trusted is as absent, and somebody else's to mend.
-                self.fresh &= !matches!(unusable, Unusable::Damage(_));
+                // One that is not trusted is treated as missing: it is its owner who can mend it.
+                let counts = is_own || looking.only.is_none();
+                self.fresh &= !(counts && matches!(unusable, Unusable::Damage(_)));
                 status.why = Some(unusable.to_string());
             }
             Ok(index) => {
@@ -191,7 +245,7 @@ impl Report {
                 status.modified = Some(index.modified());
                 status.size = Some(index.index().size());
                 status.suspect = index.index().is_suspect();
-                match record_statuses(root, &index) {
+                match record_statuses(root, &index, &|spellings| looking.is_asked(spellings)) {
                     Ok(records) => {
                         // What is not believed is as absent, and no reason to mend anything.
                         let all_fresh = records
@@ -202,7 +256,7 @@ impl Report {
                     }
                     Err(damage) => status.why = Some(damage.to_string()),
                 }
-                if let Some(old) = moved_from(&index, environment.venv.as_deref()) {
+                if let Some(old) = moved_from(&index, looking.venv) {
                     status.state = STALE_WORD;
                     let old = old.display();
                     status.why = Some(format!("it is of {old}, the environment has moved"));
@@ -210,6 +264,9 @@ impl Report {
                 status.mending = Some(mending(&index, root, environment));
                 self.fresh &= status.state != UNUSABLE;
             }
+        }
+        if looking.only.is_some() && !is_own && status.records.is_empty() {
+            return;
         }
         self.indexes.push(status);
     }
@@ -244,7 +301,7 @@ impl Report {
     }
 
     /// Adds what some scope should have in an index; `mending` puts it there.
-    fn add_wanted(&mut self, wanted: Found, mending: &str) {
+    fn add_wanted(&mut self, root: &Root, wanted: Found, mending: &str) {
         for directory in wanted.directories {
             let path = directory.path.as_os_str().as_bytes();
             let records = || {
@@ -269,6 +326,7 @@ impl Report {
                 path: directory.path.as_path().into(),
                 state,
                 index,
+                is_there: root.exists(&directory.path),
             });
             self.fresh &= state == FRESH;
             if state == MISSING {
@@ -280,10 +338,16 @@ impl Report {
                 path: path.as_path().into(),
                 line: None,
                 why: reason.to_string(),
+                is_usual: !matches!(reason, Reason::TooMuch(_)),
             });
         }
         for note in wanted.notes {
+            // setuptools' own, and ours.
+            let usual = ["distutils-precedence.pth", "epcache-auto.pth"];
+            let name = note.path.file_name();
+            let is_usual = usual.iter().any(|usual| name == Some(usual.as_ref()));
             self.skipped.push(Skipped {
+                is_usual,
                 path: note.path.as_path().into(),
                 line: note.line,
                 why: note.text,
@@ -296,187 +360,4 @@ impl Report {
             self.mending.push(command.to_owned());
         }
     }
-
-    fn print(&self, output: &mut Output) -> std::io::Result<()> {
-        for index in &self.indexes {
-            index.print(output)?;
-        }
-        let mut missing = self
-            .directories
-            .iter()
-            .filter(|directory| directory.state == MISSING)
-            .peekable();
-        if missing.peek().is_some() {
-            writeln!(output, "{HEADING}Not in any index{HEADING:#}")?;
-        }
-        for directory in missing {
-            writeln!(output, "  {}", directory.path.shown())?;
-        }
-        if !self.skipped.is_empty() {
-            writeln!(output, "{HEADING}Skipped{HEADING:#}")?;
-        }
-        for skipped in &self.skipped {
-            let line = skipped.line.map(|line| format!(":{line}"));
-            writeln!(
-                output,
-                "  {}{}",
-                skipped.path.shown(),
-                line.unwrap_or_default()
-            )?;
-            let mut why = escape(&skipped.why).into_owned();
-            if output.is_terminal() {
-                if let Some((end, _)) = why.char_indices().nth(REASON) {
-                    why.truncate(end);
-                    why.push('…');
-                }
-            }
-            writeln!(output, "             {DIM}{why}{DIM:#}")?;
-        }
-        self.triggers.print(output)?;
-        self.consumers.print(output)?;
-        for command in &self.mending {
-            writeln!(
-                output,
-                "To mend it: {HEADING}{}{HEADING:#}",
-                escape(command)
-            )?;
-        }
-        Ok(())
-    }
-}
-
-impl IndexStatus {
-    fn print(&self, output: &mut Output) -> std::io::Result<()> {
-        let style = match self.state {
-            FRESH => GOOD,
-            MISSING => DIM,
-            _ => BAD,
-        };
-        write!(
-            output,
-            "{HEADING}{}{HEADING:#} ({} index): {style}{}{style:#}",
-            self.path.shown(),
-            self.kind,
-            self.state
-        )?;
-        if let Some(why) = &self.why {
-            write!(output, ", {}", escape(why))?;
-        }
-        if let (Some(age), Some(size)) = (self.age_seconds, self.size) {
-            write!(
-                output,
-                ", {} old, {} KiB",
-                duration(age),
-                size.div_ceil(1024)
-            )?;
-        }
-        if self.suspect {
-            write!(
-                output,
-                ", suspect: a later refresh has failed, or is still at work"
-            )?;
-        }
-        writeln!(output)?;
-        self.records
-            .iter()
-            .try_for_each(|record| record.print(output))
-    }
-}
-
-impl RecordStatus {
-    fn print(&self, output: &mut Output) -> std::io::Result<()> {
-        let style = if self.state == FRESH { GOOD } else { BAD };
-        let what = if self.missing {
-            "not there".to_owned()
-        } else {
-            let distributions =
-                plural(self.distributions as usize, "distribution", "distributions");
-            let entry_points = plural(self.entry_points as usize, "entry point", "entry points");
-            format!("{distributions}, {entry_points}")
-        };
-        writeln!(
-            output,
-            "  {style}{:<10}{style:#} {}  {DIM}{what}{DIM:#}",
-            self.state,
-            self.path.shown(),
-        )?;
-        for why in self.why.iter().chain(&self.problems) {
-            writeln!(output, "             {}", escape(why))?;
-        }
-        Ok(())
-    }
-}
-
-fn record_statuses(root: &Root, index: &OpenIndex) -> Result<Vec<RecordStatus>, Damage> {
-    let mut spellings: BTreeMap<u32, Vec<Vec<u8>>> = BTreeMap::new();
-    for row in 0..index.index().directory_count() {
-        let (path, record, _) = index.index().directory(row)?;
-        spellings.entry(record).or_default().push(path);
-    }
-    let mut statuses = Vec::new();
-    for (number, path) in (0..).zip(index.index().paths()?) {
-        let path = path_of(path);
-        let record = index.index().record(number)?;
-        let mut problems = Vec::new();
-        for distribution in record.distributions() {
-            let distribution = distribution?;
-            let why = if distribution.has(distribution_flag::UNREAD) {
-                "unread: the writer of the index may not read it"
-            } else if distribution.has(distribution_flag::PROBLEM) {
-                "a part of it is not usable (`epcache refresh --dry-run` says which)"
-            } else {
-                continue;
-            };
-            let name = String::from_utf8_lossy(&distribution.file_name).into_owned();
-            problems.push(format!("{name}: {why}"));
-        }
-        let (state, why) = worth(root, index, &record, &path)?;
-        statuses.push(RecordStatus {
-            path: path.as_path().into(),
-            state,
-            missing: record.is_missing(),
-            why,
-            distributions: record.distribution_count(),
-            entry_points: record.entry_count(),
-            problems,
-            spellings: spellings.remove(&number).unwrap_or_default(),
-        });
-    }
-    Ok(statuses)
-}
-
-/// What an index's record of a search directory is worth, in a word, and why.
-fn worth(
-    root: &Root,
-    index: &OpenIndex,
-    record: &Record<'_, AnySource>,
-    path: &Path,
-) -> Result<(&'static str, Vec<String>), Damage> {
-    if !index.may_speak_of(root, path) {
-        let why = "the index belongs neither to root, nor to you, nor to the directory's owner";
-        return Ok((UNTRUSTED, vec![why.into()]));
-    }
-    Ok(
-        match examine(record, Level::Strict, index.circumstances(), root, path) {
-            Ok(State::Fresh | State::Moved(_)) => (FRESH, Vec::new()),
-            Ok(State::Stale(scanned)) => {
-                let mut why: Vec<_> = scanned.differences.iter().map(in_words).collect();
-                if why.is_empty() {
-                    why.push("the directory was missing and is there now".into());
-                }
-                (STALE_WORD, why)
-            }
-            Err(FreshnessError::Io(error)) => (UNREADABLE, vec![error.to_string()]),
-            Err(FreshnessError::Damage(damage)) => return Err(damage),
-        },
-    )
-}
-
-fn in_words(difference: &Difference) -> String {
-    let (name, what) = match difference {
-        Difference::Added(name) => (name, "not in the index"),
-        Difference::Removed(name) => (name, "gone, but in the index"),
-        Difference::Changed(name) => (name, "changed since"),
-    };
-    format!("{}: {what}", String::from_utf8_lossy(name))
 }

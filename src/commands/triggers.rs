@@ -71,6 +71,14 @@ impl Triggers {
         }
     }
 
+    /// Whether there is nothing to say but that none are installed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.installed.is_empty()
+            && self.switched_off.is_none()
+            && self.units.is_empty()
+            && self.last_runs.is_empty()
+    }
+
     pub(super) fn print(&self, output: &mut Output) -> std::io::Result<()> {
         write!(output, "{HEADING}Triggers{HEADING:#}: ")?;
         if self.installed.is_empty() {
