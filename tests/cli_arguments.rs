@@ -1,5 +1,5 @@
-//! Bad arguments: a one-line error that says what would be right, and exit status 2. And what every command has in
-//! common: help, versions, `-q`, `-v`, `EPCACHE_LOG`, pipes and full disks.
+//! Wrong arguments: a one-line error that says what would be right, and exit status 2. Also the
+//! behaviour of all commands: help, versions, `-q`, `-v`, `EPCACHE_LOG`, pipes and full disks.
 
 #![allow(
     clippy::unwrap_used,
@@ -230,7 +230,7 @@ fn a_mistake_is_one_line_that_says_what_would_be_right() {
 }
 
 #[test]
-fn a_mistake_leaves_nothing_behind() {
+fn a_wrong_argument_changes_nothing() {
     let tree = Tree::new();
     let missing = tree.text("missing");
     let ran = run(&mut tree.epcache(&["refresh", "--venv", &missing]));
@@ -278,7 +278,7 @@ fn help_and_version_go_to_standard_output() {
 }
 
 #[test]
-fn the_environment_that_is_gone_is_named_by_its_variable() {
+fn a_missing_environment_is_named_with_its_variable() {
     let tree = Tree::new();
     let ran = run(tree.epcache(&["query", "g"]).env("VIRTUAL_ENV", "/gone"));
     assert_eq!(ran.code, 2);
@@ -290,14 +290,14 @@ fn the_environment_that_is_gone_is_named_by_its_variable() {
 }
 
 #[test]
-fn the_user_without_a_home_is_told_so() {
+fn a_missing_home_is_reported() {
     let tree = Tree::new();
     let ran = run(&mut tree.epcache(&["refresh", "--user"]));
     assert_eq!(ran.code, 2);
     assert_eq!(ran.complaint(), "epcache: error: --user: HOME is not set");
 }
 
-/// A search directory with one sound and one bad distribution.
+/// A search directory with a good and a bad distribution.
 fn tree_with_a_warning() -> Tree {
     let tree = Tree::new();
     tree.dist("site", "good", "[g]\ngood = good:main\n");
@@ -335,7 +335,7 @@ fn quiet_silences_warnings_and_summary_but_not_errors() {
 }
 
 #[test]
-fn verbose_and_epcache_log_say_what_was_seen_and_not_followed() {
+fn verbose_and_epcache_log_report_what_was_not_followed() {
     let tree = Tree::new();
     let venv = tree.venv("venv");
     tree.file("venv/lib/python3.11/site-packages/x.pth", "import os\n");
@@ -351,7 +351,7 @@ fn verbose_and_epcache_log_say_what_was_seen_and_not_followed() {
 }
 
 #[test]
-fn whoever_has_read_enough_of_a_pipe_is_not_bothered() {
+fn a_closed_pipe_is_not_an_error() {
     let tree = Tree::new();
     let entry_points: String = (0..20_000)
         .map(|n| format!("name{n} = module:attr\n"))

@@ -1,5 +1,5 @@
-//! `epcache export` gives everything in an index to programs that do not read its format, `epcache verify` looks at
-//! every byte of one.
+//! `epcache export` gives all of an index to programs that do not read its format. `epcache verify`
+//! checks every byte of one.
 
 #![allow(
     clippy::unwrap_used,
@@ -82,10 +82,10 @@ fn export_gives_all_of_an_index_as_json() {
 }
 
 #[test]
-fn without_a_name_the_first_index_of_the_usual_places_is_meant() {
+fn without_a_name_the_first_index_in_the_usual_places_is_used() {
     let tree = tree_with_an_index();
     for (command, complaint) in [("export", "use --index FILE"), ("verify", "name a FILE")] {
-        // (The machine that the tests run on may have a system index.)
+        // (The machine that runs the tests may have a system index.)
         if !fs::exists("/usr/lib/epcache/index").unwrap() {
             let ran = run(&mut tree.epcache(&[command]));
             assert_eq!(ran.code, 2);
@@ -118,7 +118,7 @@ fn without_a_name_no_index_is_exported_that_others_could_have_written() {
 }
 
 #[test]
-fn verify_says_in_one_line_that_an_index_is_sound() {
+fn verify_reports_a_valid_index_in_one_line() {
     let tree = tree_with_an_index();
     let ran = run(&mut tree.epcache(&["verify", "index"]));
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
@@ -129,7 +129,7 @@ fn verify_says_in_one_line_that_an_index_is_sound() {
 }
 
 #[test]
-fn verify_names_the_index_that_is_not() {
+fn verify_names_an_invalid_index() {
     let tree = tree_with_an_index();
     let sound = fs::read(tree.path("index")).unwrap();
     for at in [0, 9, sound.len() / 2, sound.len() - 1] {
@@ -159,7 +159,7 @@ fn verify_names_the_index_that_is_not() {
 }
 
 #[test]
-fn what_is_not_utf8_comes_through_and_what_controls_a_terminal_does_not() {
+fn bytes_that_are_not_utf8_are_exported_and_control_characters_are_not() {
     let tree = Tree::new();
     let name = OsStr::from_bytes(b"na\xefve\xe2\x80\xae-1.dist-info");
     fs::create_dir_all(tree.dir("site").join(name)).unwrap();

@@ -139,7 +139,7 @@ fn without_a_scope_the_active_environment_and_the_users_own_directory_are_listed
     let site = venv.join("lib/python3.11/site-packages");
     let line = format!("env\t1\t{}\t3.11\n", site.display());
     assert!(ran.stdout.starts_with(&line), "{ran:?}");
-    // Which depends on there being a Python 3.11 here.
+    // It depends on whether a Python 3.11 exists here.
     let has_own = ran.stdout.contains("own\t1\t");
     let has_311 = std::path::Path::new("/usr/bin/python3.11").exists();
     assert_eq!(has_own, has_311, "{ran:?}");
@@ -148,7 +148,7 @@ fn without_a_scope_the_active_environment_and_the_users_own_directory_are_listed
 }
 
 #[test]
-fn on_a_terminal_columns_are_aligned_and_control_characters_written_out() {
+fn on_a_terminal_columns_are_aligned_and_control_characters_escaped() {
     if !cli::tool_for("a terminal", "script") {
         return;
     }

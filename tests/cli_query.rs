@@ -1,5 +1,5 @@
-//! `epcache query`: what it prints for programs and for people, which index it asks and which it does not believe,
-//! and that it says what is stale and still gives the right answer.
+//! `epcache query`: its output for programs and for users, the indexes that it uses and does not
+//! trust, and stale indexes, for which it still gives the right answer.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,18 +23,18 @@ const TRUST: [&str; 6] = ["query", "g", "--path", "site", "--freshness", "trust"
 const INDEXED: &str = "g\told\told:main\n";
 const LIVE: &str = "g\tnew\tnew:main\n";
 
-/// A search directory of which `index` says INDEXED, and which holds LIVE.
-fn tree_with_a_liar(index: &str) -> Tree {
+/// A search directory for which `index` says INDEXED, and which contains LIVE.
+fn tree_with_a_false_index(index: &str) -> Tree {
     let tree = Tree::new();
     tree.dist("site", "x", "[g]\nold = old:main\n");
     tree.refresh(&["site"], index);
-    // As a package manager does it: what is rewritten in place, no reader can see.
+    // As a package manager does it: a file rewritten in place is not visible to readers.
     fs::remove_dir_all(tree.path("site/x-1.dist-info")).unwrap();
     tree.dist("site", "x", "[g]\nnew = new:main\n");
     tree
 }
 
-// ---- what it prints
+// ---- output
 
 #[test]
 fn in_a_pipe_it_prints_plain_columns() {
@@ -64,7 +64,7 @@ fn in_a_pipe_it_prints_plain_columns() {
 }
 
 #[test]
-fn the_exit_status_says_whether_there_is_one() {
+fn the_exit_status_says_whether_one_was_found() {
     let tree = Tree::new();
     tree.dist("site", "a", "[g]\na = a:main\n");
     for (arguments, code) in [
@@ -108,7 +108,7 @@ fn json_is_an_array_of_objects_with_these_keys() {
 }
 
 #[test]
-fn in_json_a_path_that_is_not_utf8_gives_python_its_bytes_back() {
+fn in_json_a_path_that_is_not_utf8_has_the_same_bytes_in_python() {
     if !tool_for("the bytes of paths", "python3") {
         return;
     }
@@ -200,9 +200,9 @@ fn control_characters_never_reach_a_terminal_raw() {
         return;
     }
     let tree = Tree::new();
-    // Escape sequences in seven and eight bits, a carriage return, DEL, text turned around.
+    // Escape sequences in seven and eight bits, a carriage return, DEL, right-to-left marks.
     let evil = "e\x1b]0;t\x07\u{9b}2J\x7f\u{202e}";
-    // What an index may have.
+    // Characters that an index may contain.
     let odd = "e\u{202e}";
     tree.dist(
         "site",
@@ -238,13 +238,13 @@ fn control_characters_never_reach_a_terminal_raw() {
         let named = ran.stdout.contains("x9b2J") || ran.stdout.contains("u009b2J");
         assert!(named || !command.contains("refresh"), "{command}: {ran:?}");
     }
-    // And JSON still says what is there.
+    // JSON still has the exact text.
     let ran = run(&mut tree.epcache(&["query", "*", "--json", "--path", "site"]));
     assert_eq!(ran.json()[0]["name"], format!("n{odd}"));
     assert_eq!(ran.json()[0]["distribution"], "x");
 }
 
-// ---- what is stale
+// ---- stale indexes
 
 #[test]
 fn each_directory_that_differs_is_named_once_and_answered_live() {
@@ -259,7 +259,7 @@ fn each_directory_that_differs_is_named_once_and_answered_live() {
     set_mode(tree.path("touched/touched-1.dist-info"), 0o700);
     set_mode(tree.path("touched/touched-1.dist-info"), 0o755);
     tree.dist("added", "more", "[g]\nmore = new:main\n");
-    // A rename, as every package manager does it.
+    // A rename, as with every package manager.
     tree.file("changed/new", "[g]\nchanged = new:main\n");
     let file = tree.path("changed/changed-1.dist-info/entry_points.txt");
     fs::rename(tree.path("changed/new"), file).unwrap();
@@ -299,7 +299,7 @@ fn mending(ran: &Ran) -> String {
 }
 
 #[test]
-fn the_command_that_a_warning_names_mends_it() {
+fn the_command_in_a_warning_updates_the_index() {
     let tree = Tree::new();
     tree.venv("it's my venv");
     tree.system("the root");
@@ -370,7 +370,7 @@ fn the_command_that_a_warning_names_mends_it() {
 }
 
 #[test]
-fn the_systems_own_index_is_mended_for_the_system() {
+fn the_command_for_the_systems_own_index_refreshes_the_system() {
     let tree = Tree::new();
     let root = tree.system("root");
     tree.file("root/etc/epcache.conf", "");
@@ -385,14 +385,14 @@ fn the_systems_own_index_is_mended_for_the_system() {
     assert_eq!(mending(&ran), expected);
 }
 
-// ---- which index is asked
+// ---- the order of indexes
 
 #[test]
-fn indexes_are_asked_in_the_order_of_their_places() {
+fn indexes_are_searched_in_the_order_of_their_places() {
     let tree = Tree::new();
     let venv = tree.venv("venv");
     let site = "venv/lib/python3.11/site-packages";
-    // Each index says of the same directory what was there when it was written.
+    // Each index has the content of the directory at the time when it was written.
     let places = [
         "one",
         "two",
@@ -427,7 +427,7 @@ fn indexes_are_asked_in_the_order_of_their_places() {
     }
     assert_eq!(asked, ["index0", "index1", "index2", "index3", "live"]);
 
-    // XDG_CACHE_HOME takes the place of ~/.cache.
+    // XDG_CACHE_HOME replaces ~/.cache.
     tree.refresh(&[site], "cache/epcache/index");
     tree.dist(site, "x", "[g]\nx = later:main\n");
     let mut command = tree.epcache(&["query", "g", "x", "--freshness", "trust"]);
@@ -463,8 +463,8 @@ fn the_systems_first_index_comes_before_its_second() {
 }
 
 #[test]
-fn the_first_fresh_index_answers_and_a_stale_one_before_it_is_passed_over() {
-    let tree = tree_with_a_liar("stale");
+fn the_first_fresh_index_answers_after_a_stale_one() {
+    let tree = tree_with_a_false_index("stale");
     tree.refresh(&["site"], "fresh");
     let mut command = tree.epcache(&["query", "g", "--path", "site"]);
     let ran = run(command.env("EPCACHE_INDEX", "stale:fresh"));
@@ -472,8 +472,8 @@ fn the_first_fresh_index_answers_and_a_stale_one_before_it_is_passed_over() {
 }
 
 #[test]
-fn an_index_that_was_named_and_is_not_there_is_worth_a_warning() {
-    let tree = tree_with_a_liar("index");
+fn a_named_index_that_is_missing_causes_a_warning() {
+    let tree = tree_with_a_false_index("index");
     for (index, why) in [
         ("./gone", "missing"),
         ("site", "directory"),
@@ -491,8 +491,8 @@ fn an_index_that_was_named_and_is_not_there_is_worth_a_warning() {
 }
 
 #[test]
-fn a_damaged_index_costs_a_warning_and_no_answer() {
-    let tree = tree_with_a_liar("index");
+fn a_damaged_index_causes_a_warning_and_the_answer_is_right() {
+    let tree = tree_with_a_false_index("index");
     let sound = fs::read(tree.path("index")).unwrap();
     for at in [0, sound.len() / 2, sound.len() - 5] {
         let mut damaged = sound.clone();
@@ -512,11 +512,11 @@ fn a_damaged_index_costs_a_warning_and_no_answer() {
     }
 }
 
-// ---- which index is believed
+// ---- trusted indexes
 
 #[test]
-fn an_index_that_others_can_write_is_as_absent() {
-    let tree = tree_with_a_liar("in/index");
+fn an_index_that_others_can_write_is_ignored() {
+    let tree = tree_with_a_false_index("in/index");
     let ask = || {
         let mut command = tree.epcache(&TRUST);
         run(command.env("EPCACHE_INDEX", "in/index"))
@@ -546,12 +546,12 @@ fn an_index_that_others_can_write_is_as_absent() {
 }
 
 #[test]
-fn an_index_of_a_foreign_owner_is_as_absent() {
+fn an_index_of_a_foreign_owner_is_ignored() {
     if !root_for("foreign owners") {
         return;
     }
     const SOMEBODY: u32 = 54321;
-    let tree = tree_with_a_liar("in/index");
+    let tree = tree_with_a_false_index("in/index");
     let own = |path: &str, owner: u32| chown(tree.path(path), Some(owner), Some(owner)).unwrap();
     let ask = |user: bool| {
         let mut command = if user {
@@ -561,38 +561,38 @@ fn an_index_of_a_foreign_owner_is_as_absent() {
         };
         run(command.env("EPCACHE_INDEX", tree.path("in/index"))).stdout
     };
-    // Root's is believed by everybody.
+    // Every user trusts root's index.
     assert_eq!(
         (ask(true).as_str(), ask(false).as_str()),
         (INDEXED, INDEXED)
     );
-    // Somebody else's by nobody, and least of all by root.
+    // No user trusts another user's index, least of all root.
     own("in/index", SOMEBODY);
     own("in", SOMEBODY);
     assert_eq!((ask(true).as_str(), ask(false).as_str()), (LIVE, LIVE));
-    // But about what is theirs anyway, they may speak.
+    // But it counts for directories that this user owns.
     own("site", SOMEBODY);
     assert_eq!(
         (ask(true).as_str(), ask(false).as_str()),
         (INDEXED, INDEXED)
     );
     own("site", 0);
-    // One's own is believed.
+    // A user trusts their own index.
     own("in/index", NOBODY);
     own("in", NOBODY);
     assert_eq!((ask(true).as_str(), ask(false).as_str()), (INDEXED, LIVE));
-    // The folder decides who may replace the file.
+    // The folder determines who may replace the file.
     own("in/index", 0);
     assert_eq!((ask(true).as_str(), ask(false).as_str()), (LIVE, LIVE));
 }
 
 #[test]
-fn a_privileged_process_does_not_listen_to_the_environment() {
+fn a_privileged_process_ignores_the_environment() {
     let name = "the environment of a privileged process";
     if !root_for(name) {
         return;
     }
-    let tree = tree_with_a_liar("index");
+    let tree = tree_with_a_false_index("index");
     let program = tree.public_program();
     let venv = tree.venv("venv");
     tree.refresh(&["venv/lib/python3.11/site-packages"], "venv-index");
@@ -608,7 +608,7 @@ fn a_privileged_process_does_not_listen_to_the_environment() {
     assert_eq!(ask(&["query", "g"]).stdout, "g\tenv\tenv:main\n");
     assert_eq!(ask(&["bogus", "--json"]).code, 2);
     set_mode(&program, 0o4755);
-    // Whether the file system knows setuid at all.
+    // Whether the file system supports setuid.
     let mut command = tree.program("sh".as_ref());
     command.args([
         "-c",
@@ -626,7 +626,7 @@ fn a_privileged_process_does_not_listen_to_the_environment() {
         ran.complaint().starts_with("epcache: error: "),
         "EPCACHE_LOG is one as well: {ran:?}"
     );
-    // Group and file capabilities raise the kernel's flag alone.
+    // Group and file capabilities only set the kernel's flag.
     chown(&program, Some(0), Some(0)).unwrap();
     set_mode(&program, 0o2755);
     assert_eq!(ask(&TRUST).stdout, LIVE);

@@ -1,4 +1,4 @@
-//! What `epcache refresh` says and publishes: summary, progress, configuration, and the old index when it cannot.
+//! `epcache refresh`: summary, progress, configuration, and the old index if publishing fails.
 
 #![allow(
     clippy::unwrap_used,
@@ -142,7 +142,7 @@ fn warnings_reach_a_terminal_without_control_characters() {
 // ---- configuration
 
 #[test]
-fn what_the_configuration_has_that_is_unknown_is_named_and_ignored() {
+fn unknown_settings_are_named_and_ignored() {
     let tree = Tree::new();
     tree.system("root");
     for site in ["one", "two", "three", "masked"] {
@@ -191,8 +191,8 @@ fn what_the_configuration_has_that_is_unknown_is_named_and_ignored() {
 }
 
 #[test]
-fn a_mistake_in_the_configuration_is_said_once() {
-    if !root_for("a_mistake_in_the_configuration_is_said_once") {
+fn a_mistake_in_the_configuration_is_reported_once() {
+    if !root_for("a_mistake_in_the_configuration_is_reported_once") {
         return;
     }
     let tree = Tree::new();
@@ -216,7 +216,7 @@ fn a_mistake_in_the_configuration_is_said_once() {
 // ---- publishing
 
 #[test]
-fn what_is_published_is_readable_by_all_whatever_the_umask() {
+fn a_published_index_is_readable_by_all_with_any_umask() {
     let tree = tree_with_a_site();
     let mut shell = tree.program("sh".as_ref());
     shell.env("EPCACHE", env!("CARGO_BIN_EXE_epcache"));
@@ -232,7 +232,7 @@ fn what_is_published_is_readable_by_all_whatever_the_umask() {
 }
 
 #[test]
-fn what_a_crashed_writer_has_left_is_cleared_away() {
+fn leftovers_of_a_crashed_writer_are_removed() {
     let tree = tree_with_a_site();
     tree.file("out/.index.Ab12Cd34Ef56.tmp", "half an index");
     tree.file("out/.other.Ab12Cd34Ef56.tmp", "somebody else's");
@@ -327,7 +327,7 @@ fn on_a_read_only_file_system_the_old_index_stays() {
 }
 
 #[test]
-fn where_a_user_may_not_write_the_error_names_the_place() {
+fn without_write_permission_the_error_names_the_place() {
     let tree = tree_with_a_site();
     tree.dir("out");
     set_mode(tree.path("out"), 0o555);

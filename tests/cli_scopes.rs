@@ -1,5 +1,5 @@
-//! `epcache refresh` and its scopes: which search directories are read, where the index goes, and that with `--root`
-//! all of it stays below the root.
+//! `epcache refresh` and its scopes: which search directories are read, and where the index goes.
+//! With `--root` all of it stays below the root.
 
 #![allow(
     clippy::unwrap_used,
@@ -87,7 +87,7 @@ fn the_system_index_is_for_root() {
 }
 
 #[test]
-fn a_user_of_whatever_rights_may_be_named() {
+fn any_user_may_be_named() {
     let tree = Tree::new();
     tree.dist(&Tree::user_site("home"), "mine", "[g]\nmine = mine:main\n");
     let ran = run(tree
@@ -95,7 +95,7 @@ fn a_user_of_whatever_rights_may_be_named() {
         .env("HOME", tree.path("home")));
     assert_eq!(index(&ran), tree.text("home/.cache/epcache/index"));
     assert_eq!(ran.json()["entry_points"], 1);
-    // PYTHONUSERBASE stands in for ~/.local.
+    // PYTHONUSERBASE replaces ~/.local.
     tree.dist(
         "base/lib/python3.11/site-packages",
         "two",
@@ -115,7 +115,7 @@ fn an_environment_keeps_its_index_in_itself_and_its_query_finds_it() {
     let ran = run(&mut tree.epcache(&["refresh", "--venv", "my venv", "--json"]));
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(index(&ran), tree.text("my venv/.epcache/index"));
-    // What the index says is believed without a look: what was changed behind its back is not seen.
+    // The content of the index is trusted without a look, so a change meanwhile is not seen.
     tree.dist(
         "my venv/lib/python3.11/site-packages",
         "new",
@@ -132,7 +132,7 @@ fn an_environment_keeps_its_index_in_itself_and_its_query_finds_it() {
 }
 
 #[test]
-fn an_egg_is_known_by_its_own_name_alone() {
+fn an_egg_is_known_only_by_its_own_name() {
     let tree = Tree::new();
     let metadata = "name-1-py3.egg/EGG-INFO";
     tree.file(&format!("{metadata}/PKG-INFO"), "Name: name\nVersion: 1\n");
@@ -147,7 +147,7 @@ fn an_egg_is_known_by_its_own_name_alone() {
     for path in ["name-1-py3.egg", "link"] {
         tree.dist(path, "plain", "");
     }
-    // By any other name than `*.egg` the same directory has no metadata in it, for CPython as well.
+    // With any other name than `*.egg` the same directory contains no metadata, also for CPython.
     for (number, indexed) in [egg, &slash, link].into_iter().enumerate() {
         let index = format!("index-{number}");
         tree.refresh(&[indexed], &index);
@@ -158,11 +158,11 @@ fn an_egg_is_known_by_its_own_name_alone() {
 }
 
 #[test]
-fn a_directory_is_known_by_its_path_without_links_as_well() {
+fn a_directory_is_also_known_by_its_path_without_links() {
     let tree = Tree::new();
     tree.dist("real", "x", "[g]\nx = x:main\n");
     tree.link("real", "link");
-    // Once with a directory that a worker of root's enters by itself, once with one that it is handed.
+    // Once with a directory that root's worker enters itself, once with one that it is given.
     for mode in [0o755, 0o700] {
         set_mode(tree.path(""), mode);
         tree.refresh(&["link"], "index");
@@ -224,8 +224,8 @@ fn under_its_other_name_the_program_is_refresh() {
 
 // ---- --root
 
-/// A root with links of every kind, each of which leads elsewhere when it is not resolved below the root: what is
-/// there says `outside`.
+/// A root with links of every kind. Each leads elsewhere unless it is resolved below the root: the
+/// files there contain `outside`.
 fn root_with_links() -> Tree {
     let tree = Tree::new();
     tree.system("root");
@@ -253,7 +253,7 @@ fn root_with_links() -> Tree {
     let file = tree.dist(site, "file", "").join("entry_points.txt");
     fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink(format!("{outside}/entry_points.txt"), file).unwrap();
-    // Upwards stops at the root, as it does at the system's own.
+    // Above the root there is nothing, as with the system's own root.
     let up = "../".repeat(30);
     tree.link(
         format!(
@@ -283,7 +283,7 @@ fn below_a_root_links_are_resolved_within_it_and_the_index_lies_there() {
     assert_eq!(index(&ran), format!("{root}/usr/lib/epcache/index"));
     for freshness in ["trust", "strict"] {
         let mut command = tree.epcache(&["query", "g", "--root", &root, "--freshness", freshness]);
-        // Neither variable means anything there.
+        // These variables have no meaning there.
         let ran = run(command.env("VIRTUAL_ENV", "/x").env("EPCACHE_INDEX", "/x"));
         let mut lines: Vec<_> = ran.stdout.lines().collect();
         lines.sort_unstable();
@@ -293,7 +293,7 @@ fn below_a_root_links_are_resolved_within_it_and_the_index_lies_there() {
 
 #[test]
 fn below_a_root_no_link_is_followed_to_write() {
-    // Into the root, out of it, to nowhere: and whether or not there is something outside.
+    // Into the root, out of it, and to nowhere, with and without a file outside.
     for (link, target) in [
         ("usr/lib/epcache", "elsewhere"),
         ("usr/lib/epcache", "nowhere"),
@@ -324,7 +324,7 @@ fn below_a_root_no_link_is_followed_to_write() {
         }
         assert!(!tree.path("nowhere").exists());
     }
-    // A link that has nothing to do with it is in nobody's way.
+    // A link at another place does not matter.
     let tree = Tree::new();
     tree.system("root");
     tree.link("/nowhere", "root/var");
@@ -366,7 +366,7 @@ fn below_a_root_nothing_outside_is_opened() {
             path.starts_with(&root) || Path::new(&root).starts_with(path)
         };
         assert!(opened.iter().any(|path| below(path)), "{command}: {log}");
-        // What the program is started with, and what it asks of the kernel about itself.
+        // The command line, and the process's questions to the kernel about itself.
         let own = [
             "/etc/ld.so",
             "/lib",
@@ -375,7 +375,7 @@ fn below_a_root_nothing_outside_is_opened() {
             "/proc/",
             "/sys/fs/cgroup",
         ];
-        // What the running system says of how packages are read, and what the sandbox is made with.
+        // The running system's configuration of reading packages, and the setup of the sandbox.
         let how = [
             "/usr/lib/epcache/epcache.conf",
             "/usr/lib/epcache/conf.d",
@@ -390,7 +390,7 @@ fn below_a_root_nothing_outside_is_opened() {
         let is_own = |path: &str| is_how(path) || own.iter().any(|own| path.starts_with(own));
         let outside: Vec<_> = opened.iter().filter(|p| !below(p) && !is_own(p)).collect();
         assert_eq!(outside, [""; 0], "{command}");
-        // Those would be its own libraries' places as well as Python's.
+        // Those would be the places of its own libraries as well as Python's.
         let suspect = [
             "python",
             "epcache",
@@ -412,13 +412,14 @@ fn below_a_root_nothing_outside_is_opened() {
     }
 }
 
-/// The path of an `open`; of one that worked, as the kernel knows it: strace's `-y` adds it to the descriptor.
+/// The path of an `open`. For a successful one the kernel's path, which strace's `-y` adds to the
+/// descriptor.
 fn opened_path(line: &str) -> Option<String> {
     let call = line.split_once(' ')?.1.trim_start();
     if !call.starts_with("open") {
         return None;
     }
-    // By an absolute path no root keeps anything in, whether the file is there today or not.
+    // By an absolute path that no root uses, whether the file exists today or not.
     let by_path = call
         .split_once(", \"")
         .map(|(_, rest)| rest.split('"').next());
@@ -455,7 +456,7 @@ fn where_usr_is_read_only_the_index_goes_to_var() {
         ("g\tsys\tsys:main\n", "")
     );
 
-    // Neither is writable: an error that names the first.
+    // Neither is writable: the error names the first.
     let line = format!(
         "{read_only} mkdir -p root/var; mount --bind root/var root/var; \
          mount -o remount,ro,bind root/var; \"$EPCACHE\" refresh --root root"

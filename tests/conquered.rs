@@ -12,10 +12,7 @@
     clippy::unwrap_used,
     reason = "a test may stop at what it does not expect"
 )]
-#![allow(
-    unsafe_code,
-    reason = "an attacker is not careful either"
-)]
+#![allow(unsafe_code, reason = "an attacker is not careful either")]
 
 #[path = "conquered/answers.rs"]
 mod answers;

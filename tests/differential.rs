@@ -378,8 +378,8 @@ impl Runner {
     }
 }
 
-/// Asks epcache for all entry points along `path`: of an index made for this, and live. Returns how it was asked,
-/// the answer, and what was said on stderr.
+/// Asks epcache for all entry points along `path`: from a new index, and live. Returns the way, the
+/// answer, and the stderr of each.
 fn ask_both_ways(path: &[PathBuf], runner: &Runner) -> Vec<(&'static str, Answer, String)> {
     let directory = public_directory();
     chown(directory.path(), runner.owner, None).expect("chown");
@@ -392,7 +392,7 @@ fn ask_both_ways(path: &[PathBuf], runner: &Runner) -> Vec<(&'static str, Answer
         .arg(&index);
     let refreshed = run(&mut refresh);
     let said = text(&refreshed.stderr);
-    // Status 1: a search directory could not be read, and the others are in the index.
+    // Status 1: a search directory could not be read. The others are in the index.
     let indexed = if matches!(refreshed.status.code(), Some(0 | 1)) {
         let from_index = [
             path_arguments(path),
@@ -407,14 +407,15 @@ fn ask_both_ways(path: &[PathBuf], runner: &Runner) -> Vec<(&'static str, Answer
     vec![("index", indexed, said), ("live", live, said_live)]
 }
 
-/// Shows where other oracles of this machine do not say what the newest says, and where decision 2 changes that.
+/// Prints where other oracles of this machine differ from the newest, and where decision 2 changes
+/// that.
 fn show_disagreements(
     newest: &Interpreter,
     names: &[&str],
     paths: &[Vec<PathBuf>],
     truth: &[Answer],
 ) {
-    // What an oracle says of a tree, and all who say so.
+    // An answer of an oracle for a tree, and all oracles with this answer.
     let mut sayings: BTreeMap<(&str, String), Vec<String>> = BTreeMap::new();
     let mut compare = |who: &str, answers: &[Answer]| {
         for ((name, truth), answer) in names.iter().zip(truth).zip(answers) {

@@ -1,6 +1,7 @@
-//! Changes that are none. None costs a warning, nor a read of what did not change.
+//! Changes that make no difference. None causes a warning, or a read of a file that did not change.
 //!
-//! In every list of four: the metadata directories that are read again at auto, fast, strict and trust.
+//! Each list of four has the numbers of metadata directories that are read again at auto, fast,
+//! strict and trust.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,11 +17,11 @@ use crate::mounts;
 use crate::site::{ALPHA, LEVELS, NOBODY, Site};
 
 const NONE: [usize; 4] = [0; 4];
-/// What looks as if it had moved is read, by those levels that look.
+/// A metadata directory that seems changed is read, at the levels that look.
 const ONE_BUT_BY_FAST: [usize; 4] = [1, 0, 1, 0];
 
 #[test]
-fn nothing_at_all() {
+fn no_change_at_all() {
     let site = Site::new();
     site.reads_again(NONE);
     for level in [Level::Auto, Level::Fast, Level::Strict] {
@@ -59,7 +60,7 @@ fn chmod_of_the_search_directory() {
 
 #[test]
 fn chmod_of_one_metadata_directory() {
-    // Nothing tells it from an upgrade whose package puts the mtime back.
+    // Nothing distinguishes it from an upgrade whose package resets the mtime.
     let site = Site::new();
     fs::set_permissions(site.path(ALPHA), Permissions::from_mode(0o555)).unwrap();
     site.reads_again(ONE_BUT_BY_FAST);
@@ -155,7 +156,7 @@ fn pycache_that_appears_in_a_copy() {
 }
 
 #[test]
-fn a_copy_of_a_single_package_is_read_for_certainty() {
+fn a_copy_of_a_single_package_is_read_to_be_sure() {
     let mut site = Site::empty();
     site.install("alpha", Some("alpha:one"));
     site.refresh();
@@ -218,7 +219,7 @@ fn tar_round_trip(test: &str, format: &str) {
     site.settles_with_a_refresh();
 }
 
-/// Copies the file tree elsewhere, and back into its place.
+/// Copies the file tree elsewhere, and back to its place.
 fn copied_by(test: &str, copy: impl Fn(&Path, &Path) -> Command) {
     let site = Site::new();
     let elsewhere = site.root.join("elsewhere");
@@ -272,7 +273,8 @@ fn a_farm_of_hard_links() {
 
 #[test]
 fn a_copy_that_lists_in_another_order_is_answered_in_that_order() {
-    // A file system that lists the newest first, so that copying one after the other turns the order round.
+    // A file system that lists the newest first, so that copying one after the other reverses the
+    // order.
     let test = "a_copy_that_lists_in_another_order_is_answered_in_that_order";
     let Some(site) = Site::mounted(|at| mounts::ramfs(test, at)) else {
         return;
@@ -372,7 +374,7 @@ fn an_image_record_that_is_made_from_an_older_record_is_the_same() {
 }
 
 #[test]
-fn a_suspect_index_costs_no_read_of_what_did_not_move() {
+fn a_suspect_index_costs_no_read_of_unchanged_directories() {
     let site = Site::new();
     site.suspect();
     site.reads_again(NONE);
@@ -381,7 +383,7 @@ fn a_suspect_index_costs_no_read_of_what_did_not_move() {
 }
 
 impl Site {
-    /// The directory answers as before, and nobody warns.
+    /// Checks that the directory answers as before, without a warning.
     fn tells_silently(&self) {
         assert_eq!(self.now(), self.before());
         for (level, word) in LEVELS {

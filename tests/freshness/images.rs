@@ -1,4 +1,5 @@
-//! Images whose times say nothing: read-only ones, which are swapped whole, and what containers lay over them.
+//! Images whose times show no changes: read-only ones, which are replaced as a whole, and layers
+//! that containers put over them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use crate::site::{ALPHA, Site};
 
 const SEEN: [Told; 4] = [Warned, Warned, Warned, Old];
 
-/// How an image is made of a directory.
+/// How to make an image of a directory.
 type Pack = fn(&str, &Site, PathBuf) -> Option<PathBuf>;
 
 fn squashed(test: &str, site: &Site, image: PathBuf, options: &[&str]) -> Option<PathBuf> {
@@ -25,12 +26,12 @@ fn without_times(test: &str, site: &Site, image: PathBuf) -> Option<PathBuf> {
     squashed(test, site, image, &["-all-time", "0"])
 }
 
-/// All times 1, as Nix and Guix have them.
+/// All times are 1, as with Nix and Guix.
 fn of_the_first_second(test: &str, site: &Site, image: PathBuf) -> Option<PathBuf> {
     squashed(test, site, image, &["-all-time", "1"])
 }
 
-/// All times of one second, as SOURCE_DATE_EPOCH has it.
+/// All times are the same second, as with SOURCE_DATE_EPOCH.
 fn of_one_time(test: &str, site: &Site, image: PathBuf) -> Option<PathBuf> {
     squashed(test, site, image, &["-all-time", "1700000000"])
 }
@@ -40,14 +41,15 @@ fn with_times(test: &str, site: &Site, image: PathBuf) -> Option<PathBuf> {
     squashed(test, site, image, &[])
 }
 
-/// The same in another format, which counts in nanoseconds where there are some.
+/// The same in another format, which stores nanoseconds if there are any.
 fn in_erofs(test: &str, site: &Site, image: PathBuf) -> Option<PathBuf> {
     let mut command: Command = within(60, "mkfs.erofs");
     command.arg(&image).arg(site.usr());
     tool(test, &mut command).then_some(image)
 }
 
-/// Two images that differ in one entry_points.txt, and in no time and no size, and the first one mounted.
+/// Two images that differ in one entry_points.txt, but in no time and no size. The first one is
+/// mounted.
 fn two_images(test: &str, pack: Pack, before: impl FnOnce(&Site)) -> Option<(Site, PathBuf)> {
     if !needs_root(test) {
         return None;
@@ -63,7 +65,7 @@ fn two_images(test: &str, pack: Pack, before: impl FnOnce(&Site)) -> Option<(Sit
     Some((site, second))
 }
 
-/// The index lies elsewhere, and is of another image than the one that is mounted.
+/// The index is elsewhere, and belongs to another image than the mounted one.
 fn swapped(test: &str, pack: Pack) {
     let Some((mut site, second)) = two_images(test, pack, |_| ()) else {
         return;
@@ -121,7 +123,7 @@ fn an_image_mounted_again_is_compared_by_its_content_and_without_a_warning() {
     site.reads_again([4, 4, 4, 0]);
 }
 
-/// The index is in the image, and was made before a change that came before the image.
+/// The index is in the image, and was made before a change that is in the image too.
 fn with_the_index_inside(
     test: &str,
     pack: Pack,
@@ -131,7 +133,7 @@ fn with_the_index_inside(
     packed(test, pack, options, |_| (), change)
 }
 
-/// The same, with something done before the index was made as well.
+/// The same, with another change before the index was made.
 fn packed(
     test: &str,
     pack: Pack,
@@ -155,8 +157,8 @@ fn packed(
 }
 
 #[test]
-fn an_index_inside_its_image_is_believed() {
-    let test = "an_index_inside_its_image_is_believed";
+fn an_index_inside_its_image_is_trusted() {
+    let test = "an_index_inside_its_image_is_trusted";
     let packs = [
         without_times,
         of_the_first_second,
@@ -175,8 +177,8 @@ fn an_index_inside_its_image_is_believed() {
 }
 
 #[test]
-fn an_index_inside_its_image_is_believed_where_only_some_have_no_time() {
-    let test = "an_index_inside_its_image_is_believed_where_only_some_have_no_time";
+fn an_index_inside_its_image_is_trusted_if_only_some_have_no_time() {
+    let test = "an_index_inside_its_image_is_trusted_if_only_some_have_no_time";
     let early = |site: &Site| {
         set_modified(&site.path("gamma-1.0.dist-info"), at_second(0));
     };
@@ -186,8 +188,8 @@ fn an_index_inside_its_image_is_believed_where_only_some_have_no_time() {
 }
 
 #[test]
-fn an_index_inside_its_image_is_believed_where_packages_have_lost_their_times() {
-    let test = "an_index_inside_its_image_is_believed_where_packages_have_lost_their_times";
+fn an_index_inside_its_image_is_trusted_if_packages_have_lost_their_times() {
+    let test = "an_index_inside_its_image_is_trusted_if_packages_have_lost_their_times";
     let lose = |site: &Site| {
         for path in site.directories().into_iter().skip(1) {
             set_modified(&path, at_second(1));
@@ -199,8 +201,8 @@ fn an_index_inside_its_image_is_believed_where_packages_have_lost_their_times() 
 }
 
 #[test]
-fn an_index_inside_its_image_is_believed_of_a_single_package() {
-    let test = "an_index_inside_its_image_is_believed_of_a_single_package";
+fn an_index_inside_its_image_is_trusted_for_a_single_package() {
+    let test = "an_index_inside_its_image_is_trusted_for_a_single_package";
     let alone = |site: &Site| {
         for name in ["beta", "gamma", "plain"] {
             site.remove(&format!("{name}-1.0.dist-info"));
@@ -212,9 +214,9 @@ fn an_index_inside_its_image_is_believed_of_a_single_package() {
 }
 
 #[test]
-fn an_index_inside_its_image_is_believed_at_once_where_it_was_made_there() {
+fn an_index_inside_its_image_is_trusted_at_once_if_it_was_made_there() {
     // A system that is written, then mounted read-only.
-    let test = "an_index_inside_its_image_is_believed_at_once_where_it_was_made_there";
+    let test = "an_index_inside_its_image_is_trusted_at_once_if_it_was_made_there";
     let Some(mut site) = read_only_system(test, |_| ()) else {
         return;
     };
@@ -232,7 +234,7 @@ fn a_read_only_system_whose_index_is_wrong() {
     }
 }
 
-/// Of whole seconds, and with the index on the same file system.
+/// With whole seconds, and with the index on the same file system.
 fn read_only_system(test: &str, change: impl FnOnce(&Site)) -> Option<Site> {
     let mut site = Site::mounted(|at| mounts::whole_seconds(test, at))?;
     site.index_in_usr = true;
@@ -247,7 +249,7 @@ fn read_only_system(test: &str, change: impl FnOnce(&Site)) -> Option<Site> {
 
 #[test]
 fn an_index_inside_its_image_that_is_wrong_where_times_tell() {
-    // One package has no time, the one that changed has.
+    // One package has no time. The one that changed has.
     let test = "an_index_inside_its_image_that_is_wrong_where_times_tell";
     let site = with_the_index_inside(test, with_times, &[], |site| {
         set_modified(&site.path("gamma-1.0.dist-info"), at_second(0));
@@ -284,7 +286,7 @@ fn a_suspect_index_inside_its_image_is_compared_by_content() {
 
 #[test]
 fn an_image_record_on_an_ordinary_disk_whose_times_were_all_put_back() {
-    // It has no ctimes, so that there is nothing to tell.
+    // It has no ctimes, so nothing shows a change.
     let mut site = Site::new();
     for epoch in [None, Some(1_600_000_000)] {
         site.refresh_with(&["--image"], epoch);
@@ -304,7 +306,7 @@ fn an_image_record_on_an_ordinary_disk_that_has_been_mounted_read_only() {
         site.index_in_usr = inside;
         site.refresh_with(&["--image"], None);
         site.mount.as_ref().unwrap().read_only();
-        // What lies elsewhere may be of another image.
+        // An index elsewhere may belong to another image.
         site.reads_again(if inside { [0; 4] } else { [4, 4, 4, 0] });
         if inside {
             let answer = site.answer(Level::Auto).entries;
@@ -329,7 +331,7 @@ fn an_upgrade_in_a_layer_over_an_image_without_times() {
     site.mount = None;
 }
 
-/// Mounts an image elsewhere, and a layer that can be written over it in its place.
+/// Mounts an image elsewhere, and a writable layer over it in its place.
 fn lay_over(test: &str, site: &mut Site, image: &Path) -> Option<Mount> {
     site.mount = None;
     let lower = site
@@ -341,7 +343,7 @@ fn lay_over(test: &str, site: &mut Site, image: &Path) -> Option<Mount> {
     Some(below)
 }
 
-/// The index is of the first image, seen through a layer, and lies elsewhere.
+/// The index was made for the first image through a layer, and is elsewhere.
 fn swapped_below_a_layer(test: &str, pack: Pack, before: impl FnOnce(&Site)) {
     let Some((mut site, second)) = two_images(test, pack, before) else {
         return;

@@ -1,6 +1,8 @@
-//! File systems that stamp otherwise than the machine's own: mounted for one test, and unmounted at its end.
+//! File systems that store times differently from the machine's own: mounted for one test, and
+//! unmounted at its end.
 //!
-//! In: a directory to mount on. Out: a [`Mount`], or None with the reason told, where this machine cannot have it.
+//! The input is a directory to mount on. The output is a [`Mount`], or None with the reason
+//! printed, if this machine cannot have it.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,7 +11,7 @@ use std::process::Command;
 
 use crate::machine::{leave_out, needs_root, tool, within};
 
-/// A mounted file system; dropping it unmounts.
+/// A mounted file system. Dropping it unmounts it.
 #[derive(Debug)]
 pub(crate) struct Mount {
     at: PathBuf,
@@ -42,7 +44,7 @@ impl Mount {
         None
     }
 
-    /// Neither written any more nor writable; the file system's device stays the same.
+    /// Makes it read-only, after all writers have finished. The device stays the same.
     pub(crate) fn read_only(&self) {
         let mut command = within(30, "mount");
         let status = command.args(["-o", "remount,ro"]).arg(&self.at).status();
@@ -50,14 +52,14 @@ impl Mount {
     }
 }
 
-/// A file system that stamps by the kernel's coarse clock, whatever the kernel.
+/// A file system that takes times from the kernel's coarse clock, with any kernel.
 pub(crate) fn ramfs(test: &str, at: &Path) -> Option<Mount> {
     let mount = Mount::new(test, at, &["-t", "ramfs"], Path::new("ramfs"))?;
     fs::set_permissions(at, Permissions::from_mode(0o755)).unwrap();
     Some(mount)
 }
 
-/// A file system that keeps whole seconds: its inodes are too small for more.
+/// A file system that stores whole seconds, because its inodes are too small for more.
 pub(crate) fn whole_seconds(test: &str, at: &Path) -> Option<Mount> {
     let image = at.with_extension("ext4");
     File::create(&image).unwrap().set_len(8 << 20).unwrap();
@@ -72,12 +74,12 @@ pub(crate) fn whole_seconds(test: &str, at: &Path) -> Option<Mount> {
     Some(mount)
 }
 
-/// A read-only image, whatever made it.
+/// A read-only image of any format.
 pub(crate) fn image(test: &str, at: &Path, image: &Path) -> Option<Mount> {
     Mount::new(test, at, &["-o", "loop,ro"], image)
 }
 
-/// A layer that can be written, over a directory that is left as it is: how containers run.
+/// A writable layer over a directory that is not changed, as containers use it.
 pub(crate) fn overlay(test: &str, at: &Path, lower: &Path) -> Option<Mount> {
     let (upper, work) = (at.with_extension("upper"), at.with_extension("work"));
     for path in [&upper, &work] {
@@ -99,8 +101,8 @@ pub(crate) fn overlay(test: &str, at: &Path, lower: &Path) -> Option<Mount> {
     )
 }
 
-/// Packs a directory into an image: `-all-time 0` gives all files one time, without it they keep their own, to the
-/// second.
+/// Packs a directory into an image: `-all-time 0` gives all files one time. Without it they keep
+/// their own, to the second.
 pub(crate) fn squash(test: &str, directory: &Path, image: &Path, options: &[&str]) -> bool {
     let mut command: Command = within(60, "mksquashfs");
     command.arg(directory).arg(image);

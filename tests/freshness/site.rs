@@ -1,7 +1,8 @@
-//! A search directory of four distributions with an index of it, and what readers make of the index.
+//! A search directory of four distributions with an index of it, and the answers of readers.
 //!
-//! In: a change to the directory, made by a test. Out: what each level of freshness answers afterwards, by the library
-//! and by the program, how many metadata directories had to be read for it, and what `status` says.
+//! The input is a change to the directory by a test. The output is the answers of each level of
+//! freshness afterwards, by the library and by the program, the number of metadata directories that
+//! had to be read, and the output of `status`.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
@@ -22,7 +23,7 @@ use tempfile::TempDir;
 use crate::machine::{as_user, at_second, chown, epcache, modified, run, set_modified, text};
 use crate::mounts::Mount;
 
-/// In the order in which tests list what each of them says.
+/// In the order in which tests list the results of the levels.
 pub(crate) const LEVELS: [(Level, &str); 4] = [
     (Level::Auto, "auto"),
     (Level::Fast, "fast"),
@@ -30,7 +31,7 @@ pub(crate) const LEVELS: [(Level, &str); 4] = [
     (Level::Trust, "trust"),
 ];
 
-/// The distributions that a new site has: name, and what is in its entry_points.txt.
+/// The distributions of a new site: name, and content of entry_points.txt.
 const INSTALLED: [(&str, Option<&str>); 4] = [
     ("alpha", Some("alpha:one")),
     ("beta", Some("beta:one")),
@@ -38,7 +39,7 @@ const INSTALLED: [(&str, Option<&str>); 4] = [
     ("plain", None),
 ];
 
-/// Metadata directories of a new site.
+/// The number of metadata directories of a new site.
 pub(crate) const ALPHA: &str = "alpha-1.0.dist-info";
 pub(crate) const BETA: &str = "beta-1.0.dist-info";
 pub(crate) const PLAIN: &str = "plain-1.0.dist-info";
@@ -46,14 +47,14 @@ pub(crate) const PLAIN: &str = "plain-1.0.dist-info";
 /// A user that owns nothing.
 pub(crate) const NOBODY: u32 = 65534;
 
-/// What a reader answers after a change, and whether it warns.
+/// The answer of a reader after a change, and whether it warns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Told {
-    /// What the index says, silently.
+    /// The content of the index, silently.
     Old,
-    /// What is there now, silently.
+    /// The present content, silently.
     New,
-    /// What is there now, and a warning that the index is wrong.
+    /// The present content, and a warning that the index is wrong.
     Warned,
 }
 
@@ -64,13 +65,13 @@ pub(crate) struct Answer {
     pub(crate) warning: Option<String>,
 }
 
-/// What a lookup had to read.
+/// The reads of a lookup.
 #[derive(Debug, Default)]
 pub(crate) struct Effort {
     /// Metadata directories.
     pub(crate) read: usize,
     pub(crate) differences: Vec<Difference>,
-    /// Whether the record was believed without a closer look.
+    /// Whether the record was trusted without a closer look.
     pub(crate) at_once: bool,
 }
 
@@ -79,9 +80,9 @@ pub(crate) struct Site {
     pub(crate) dir: PathBuf,
     /// The root of a small system that has the directory on `sys.path`.
     pub(crate) root: PathBuf,
-    /// Whether the indexes lie in the file tree `usr`, with the directory, or in `var`.
+    /// Whether the indexes are in the file tree `usr`, with the directory, or in `var`.
     pub(crate) index_in_usr: bool,
-    /// What the indexes answered when they were made.
+    /// The answers of the indexes when they were made.
     before: Vec<String>,
     /// Mounted on `usr`.
     pub(crate) mount: Option<Mount>,
@@ -97,7 +98,7 @@ impl Site {
         site
     }
 
-    /// The same on a file system of its own, which holds all of `usr`. None where it cannot be had.
+    /// The same on its own file system, which holds all of `usr`. `None` if that is not possible.
     pub(crate) fn mounted(mount: impl FnOnce(&Path) -> Option<Mount>) -> Option<Self> {
         let mut site = Self::bare();
         site.mount = Some(mount(&site.usr())?);
@@ -107,7 +108,7 @@ impl Site {
         Some(site)
     }
 
-    /// A search directory with nothing in it, and no index.
+    /// An empty search directory without an index.
     pub(crate) fn empty() -> Self {
         let site = Self::bare();
         site.make_dir();
@@ -130,7 +131,7 @@ impl Site {
         let root = temporary.path().canonicalize().unwrap();
         fs::create_dir_all(root.join("etc")).unwrap();
         fs::create_dir_all(root.join("usr")).unwrap();
-        // Also a directory that is gone is one that `status` asks about.
+        // `status` asks about a directory that is gone too.
         fs::write(
             root.join("etc/epcache.conf"),
             "directories = /usr/lib/python3/dist-packages\n",
@@ -160,7 +161,7 @@ impl Site {
         self.root.join("usr")
     }
 
-    /// The index of the directory by the path that it has on this machine.
+    /// The index of the directory by its path on this machine.
     pub(crate) fn index(&self) -> PathBuf {
         let tree = if self.index_in_usr { "usr" } else { "var" };
         self.root.join(tree).join("index/index")
@@ -182,7 +183,7 @@ impl Site {
 
     // ---- changes
 
-    /// Installs version 1.0, at a time of its own: no two packages take no time.
+    /// Installs version 1.0, with its own time: installing two packages takes no measurable time.
     pub(crate) fn install(&self, name: &str, entry_point: Option<&str>) {
         let metadata = self.path(&format!("{name}-1.0.dist-info"));
         fs::create_dir(&metadata).unwrap();
@@ -199,8 +200,9 @@ impl Site {
         fs::remove_dir_all(self.path(metadata_directory)).unwrap();
     }
 
-    /// Puts another entry_points.txt in the place of alpha's: of the same size and with the same mtime, as a rebuilt
-    /// package has it, and by renaming, as dpkg and rpm do it. The search directory does not notice.
+    /// Replaces alpha's entry_points.txt by another one of the same size and with the same mtime,
+    /// as in a rebuilt package, by renaming, as dpkg and rpm do. The search directory does not
+    /// change.
     pub(crate) fn upgrade_alpha(&self) {
         self.upgrade_alpha_to("alpha:two");
     }
@@ -218,34 +220,34 @@ impl Site {
         fs::rename(&fresh, metadata.join("entry_points.txt")).unwrap();
     }
 
-    /// Does something to the directory, and puts its mtime and those of its metadata directories back.
+    /// Makes a change, and resets the mtimes of the directory and its metadata directories.
     pub(crate) fn keeping_mtimes(&self, change: impl FnOnce()) {
         let paths = self.directories();
         let mtimes: Vec<_> = paths.iter().map(|path| modified(path)).collect();
         change();
         for (path, mtime) in paths.iter().zip(mtimes) {
-            // What has gone, or has stayed as it was, has nothing to put back.
+            // Removed or unchanged ones need no reset.
             if path.exists() && modified(path) != mtime {
                 set_modified(path, mtime);
             }
         }
     }
 
-    /// Gives all mtimes in the directory, and its own, one value.
+    /// Sets all mtimes in the directory, and its own, to one value.
     pub(crate) fn clamp(&self, mtime: SystemTime) {
         for path in self.everything() {
             set_modified(&path, mtime);
         }
     }
 
-    /// Gives everything times as packages bring them along: whole seconds, and of each its own.
+    /// Sets times as packages contain them: whole seconds, each different.
     pub(crate) fn set_packaged_times(&self) {
         for (number, path) in (0..).zip(self.everything()) {
             set_modified(&path, at_second(1_700_000_000 + number));
         }
     }
 
-    /// Moves every ctime, and no mtime: as `chmod -R` does.
+    /// Changes every ctime and no mtime, as `chmod -R` does.
     pub(crate) fn renew_ctimes(&self) {
         for path in self.everything() {
             let permissions = fs::metadata(&path).unwrap().permissions();
@@ -279,7 +281,7 @@ impl Site {
 
     // ---- indexes
 
-    /// Makes the indexes anew, with the program.
+    /// Makes the indexes again, with the program.
     pub(crate) fn refresh(&mut self) {
         self.refresh_with(&[], None);
     }
@@ -326,7 +328,7 @@ impl Site {
         self.remember();
     }
 
-    /// From now on, what the index says is what counts as the old answer.
+    /// From now on, the content of the index is the old answer.
     pub(crate) fn remember(&mut self) {
         self.before = self.answer(Level::Trust).entries;
     }
@@ -340,19 +342,19 @@ impl Site {
         }
     }
 
-    // ---- what is there, and what readers say
+    // ---- the present content, and the answers of readers
 
-    /// What is there now, read without any index.
+    /// The present content, read without any index.
     pub(crate) fn now(&self) -> Vec<String> {
         self.ask(&[], Level::Auto).entries
     }
 
-    /// What the index said when it was made.
+    /// The answer of the index when it was made.
     pub(crate) fn before(&self) -> &[String] {
         &self.before
     }
 
-    /// What the library answers.
+    /// The answer of the library.
     pub(crate) fn answer(&self, level: Level) -> Answer {
         let opened = OpenIndex::open(&Root::system(), &self.index(), PlaceKind::Given);
         let indexes: Vec<_> = opened.into_iter().collect();
@@ -378,7 +380,7 @@ impl Site {
         }
     }
 
-    /// What the program answers.
+    /// The answer of the program.
     pub(crate) fn query(&self, level: &str) -> Answer {
         self.query_as(0, level)
     }
@@ -410,7 +412,7 @@ impl Site {
         }
     }
 
-    /// What a lookup at this level has to read.
+    /// The reads of a lookup at this level.
     pub(crate) fn effort(&self, level: Level) -> Effort {
         let index = OpenIndex::open(&Root::system(), &self.index(), PlaceKind::Given).unwrap();
         let record = index.find(&Root::system(), &self.dir).unwrap().unwrap();
@@ -451,7 +453,7 @@ impl Site {
         }
     }
 
-    /// What a refresh that starts from the old index makes of the directory.
+    /// The result of a refresh of the directory that starts from the old index.
     pub(crate) fn rescan(&self, purpose: Purpose) -> Scanned {
         let root = Root::system();
         let index = OpenIndex::open(&root, &self.index(), PlaceKind::Given).unwrap();
@@ -479,7 +481,8 @@ impl Site {
 
     // ---- what tests expect
 
-    /// The directory answers otherwise than before, and the levels [auto, fast, strict, trust] tell this.
+    /// Checks that the directory answers differently now, and that the levels [auto, fast, strict,
+    /// trust] do this.
     #[track_caller]
     pub(crate) fn tells(&self, expected: [Told; 4]) {
         assert_ne!(self.now(), self.before, "nothing has changed");
@@ -513,8 +516,9 @@ impl Site {
         }
     }
 
-    /// The directory answers as before, nobody warns, and at the levels [auto, fast, strict, trust] so many metadata
-    /// directories are read again. A refresh reads no more either, and after it none is read at all.
+    /// Checks that the directory answers as before without a warning, and how many metadata
+    /// directories are read again at the levels [auto, fast, strict, trust]. A refresh reads no
+    /// more, and after it none is read at all.
     #[track_caller]
     pub(crate) fn reads_again(&self, expected: [usize; 4]) {
         let sorted = |mut entries: Vec<String>| {
@@ -561,7 +565,8 @@ impl Site {
         }
     }
 
-    /// After a refresh that starts from the old index, readers believe the record without a closer look.
+    /// After a refresh that starts from the old index, readers trust the record without a closer
+    /// look.
     #[track_caller]
     pub(crate) fn settles_with_a_refresh(&self) {
         let scanned = self.rescan(Purpose::Running);
@@ -574,7 +579,7 @@ impl Site {
     }
 }
 
-/// Whether the record is believed without a closer look.
+/// Whether the record is trusted without a closer look.
 pub(crate) fn believed(index: &Index<Vec<u8>>, level: Level) -> bool {
     let record = &index.record(0).unwrap();
     let path = String::from_utf8(index.paths().unwrap().remove(0)).unwrap();
@@ -584,14 +589,14 @@ pub(crate) fn believed(index: &Index<Vec<u8>>, level: Level) -> bool {
     matches!(verdict, Verdict::Fresh)
 }
 
-/// An index of a directory, made in this process and as quickly as can be, that nobody has published.
+/// An unpublished index of a directory, made in this process as quickly as possible.
 pub(crate) fn quick_index(dir: &Path) -> Index<Vec<u8>> {
     let request = Request::full(Scope::Paths(vec![dir.to_owned()]), Purpose::Running);
     let product = worker::run(&Root::system(), &request, &mut |_| ()).unwrap();
     Index::open(product.index).unwrap()
 }
 
-/// What a reader at this level makes of such an index's record.
+/// The state of such an index's record for a reader at this level.
 pub(crate) fn quick_look(index: &Index<Vec<u8>>, dir: &Path, level: Level) -> State {
     let record = index.record(0).unwrap();
     examine(

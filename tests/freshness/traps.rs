@@ -1,4 +1,4 @@
-//! Changes that are easily missed. Each must give the new answer, at the levels that promise it.
+//! Changes that are easily missed. Each must give the new answer at the levels that promise it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -129,7 +129,7 @@ fn an_upgrade_in_place_of_the_only_package_by_rpm() {
 }
 
 #[test]
-fn an_upgrade_in_place_of_every_package_that_leaves_the_search_directory_alone() {
+fn an_upgrade_in_place_of_every_package_that_does_not_change_the_search_directory() {
     let mut site = Site::new();
     site.set_packaged_times();
     site.refresh();
@@ -176,7 +176,7 @@ fn an_upgrade_in_place_among_more_is_seen_by_strict_or_with_the_directory() {
     site.tells(SEEN);
 }
 
-/// With so many metadata directories, most of them empty.
+/// With this many metadata directories, most of them empty.
 fn site_of(count: u32) -> Site {
     let site = Site::empty();
     site.install("alpha", Some("alpha:one"));
@@ -198,7 +198,7 @@ fn a_file_written_in_place_is_unseen_until_a_full_refresh() {
 }
 
 #[test]
-fn what_a_linked_file_leads_to_is_unseen_until_a_full_refresh() {
+fn a_changed_target_of_a_link_is_unseen_until_a_full_refresh() {
     let mut site = Site::empty();
     site.install_all();
     let (file, store) = (
@@ -226,9 +226,9 @@ fn upgraded(site: &Site) -> Vec<String> {
     entries
 }
 
-// ---- what looks like a copy
+// ---- changes that look like a copy
 
-/// An unpacked archive, but for one file: all ctimes are new, no mtime of a directory is.
+/// An unpacked archive, except for one file: all ctimes are new, and no mtime of a directory is.
 fn copy_with(change: impl FnOnce(&Site)) -> Site {
     let mut site = Site::new();
     site.set_packaged_times();
@@ -297,8 +297,8 @@ fn a_copy_with_a_metadata_directory_younger_by_less_than_a_second() {
 }
 
 #[test]
-fn a_copy_in_which_one_metadata_directory_was_left_alone() {
-    // Whoever leaves one alone has not copied the tree: the times of the others say nothing.
+fn a_copy_in_which_one_metadata_directory_was_not_changed() {
+    // If one was left alone, this is not a copy of the tree: the times of the others show nothing.
     let mut site = Site::new();
     site.set_packaged_times();
     site.refresh();
@@ -352,7 +352,7 @@ fn a_copy_with_times_at_the_beginning_of_time() {
     }
 }
 
-// ---- directories that are not there
+// ---- missing directories
 
 #[test]
 fn a_directory_that_was_missing() {
@@ -380,7 +380,7 @@ fn a_file_in_the_place_of_the_directory() {
     site.tells(SEEN);
 }
 
-// ---- an index that a failed refresh left
+// ---- an index that a failed refresh has left
 
 #[test]
 fn a_suspect_index_is_looked_at_more_closely() {
@@ -392,8 +392,8 @@ fn a_suspect_index_is_looked_at_more_closely() {
 }
 
 #[test]
-fn a_suspect_index_is_not_believed_for_looking_like_a_copy() {
-    // An upgrade of everything, by rpm, whose trigger failed.
+fn a_suspect_index_is_not_trusted_for_looking_like_a_copy() {
+    // An upgrade of everything by rpm, whose trigger failed.
     let mut site = Site::new();
     site.set_packaged_times();
     site.refresh();
@@ -403,7 +403,7 @@ fn a_suspect_index_is_not_believed_for_looking_like_a_copy() {
     site.tells(SEEN);
 }
 
-// ---- changes while the directory is listed, and right after it
+// ---- changes while the directory is listed, and directly after it
 
 #[test]
 fn a_change_within_the_clock_tick_of_the_refresh() {
@@ -414,10 +414,10 @@ fn a_change_within_the_clock_tick_of_the_refresh() {
     for round in 0..200 {
         let index = quick_index(&site.dir);
         if round % 2 == 0 {
-            // Moves the metadata directory's times.
+            // Changes the metadata directory's times.
             site.upgrade_alpha_to(&format!("alpha:v{round:03}"));
         } else {
-            // Moves the search directory's times.
+            // Changes the search directory's times.
             let (from, to) = if round % 4 == 1 {
                 ("beta", "bravo")
             } else {
@@ -442,7 +442,7 @@ fn a_change_within_the_second_of_the_refresh_where_times_are_whole_seconds() {
         [0, 0],
         "whole seconds"
     );
-    // Not all of one second, or no time is believed anyway.
+    // Not all in one second, or no time would be trusted anyway.
     std::thread::sleep(Duration::from_millis(1100));
     set_modified(&site.path(BETA), at_second(1_700_000_000));
     for round in 0..50 {
@@ -451,7 +451,7 @@ fn a_change_within_the_second_of_the_refresh_where_times_are_whole_seconds() {
         let state = quick_look(&index, &site.dir, Level::Auto);
         assert!(matches!(state, State::Stale(_)), "unseen in round {round}");
     }
-    // Once the second is over, times are worth as much as elsewhere.
+    // After that second, times are as good as elsewhere.
     std::thread::sleep(Duration::from_millis(2100));
     let index = quick_index(&site.dir);
     assert!(believed(&index, Level::Strict));
@@ -470,7 +470,7 @@ fn a_directory_that_changes_while_it_is_listed() {
         fs::create_dir(site.path(&format!("more{number}-1.0.dist-info"))).unwrap();
     }
     for round in 0..60 {
-        // The changes end sooner or later than the listing does, and now and then in the midst of it.
+        // The changes end earlier or later than the listing does, and sometimes during it.
         let changes = round % 30;
         let index = std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -496,7 +496,7 @@ fn a_directory_that_changes_while_it_is_listed() {
 }
 
 #[test]
-fn a_listing_that_a_change_overtakes_is_made_again() {
+fn a_listing_during_a_change_is_repeated() {
     const ENOUGH: usize = 5;
     let site = Site::empty();
     for number in 0..10_000 {
@@ -509,7 +509,7 @@ fn a_listing_that_a_change_overtakes_is_made_again() {
         let name = format!("late{round}-1.0.dist-info");
         let path = site.path(&name);
         let directory = root.open_dir(&site.dir).unwrap();
-        // The names are listed first, and quickly; what takes long is to look at each of them.
+        // The names are listed first and quickly. Looking at each of them takes long.
         let delay = duration * 3 / 4;
         let (listing, began, ended, added) = std::thread::scope(|scope| {
             let began = Instant::now();
@@ -545,7 +545,7 @@ fn a_listing_that_a_change_overtakes_is_made_again() {
     panic!("the change came too early or too late in every round");
 }
 
-// ---- links to metadata directories elsewhere, as stores and stow have them
+// ---- links to metadata directories elsewhere, as with stores and stow
 
 #[test]
 fn an_upgrade_behind_a_link() {
@@ -555,19 +555,19 @@ fn an_upgrade_behind_a_link() {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_any_more() {
+fn a_link_that_leads_nowhere_now() {
     let (site, elsewhere) = site_with_a_link();
     fs::remove_dir_all(elsewhere).unwrap();
     site.tells(SEEN_BUT_BY_FAST);
 }
 
-/// Its alpha lies elsewhere.
+/// Its alpha is elsewhere.
 fn site_with_a_link() -> (Site, PathBuf) {
     let mut site = Site::empty();
     site.install_all();
     let elsewhere = site.root.join("store");
     fs::rename(site.path(ALPHA), &elsewhere).unwrap();
-    // By a way that leads there in the small system, too.
+    // By a path that also leads there in the small system.
     std::os::unix::fs::symlink("../../../../store", site.path(ALPHA)).unwrap();
     site.refresh();
     (site, elsewhere)
@@ -576,7 +576,7 @@ fn site_with_a_link() -> (Site, PathBuf) {
 // ---- nothing to see
 
 #[test]
-fn a_metadata_directory_that_turned_into_itself_is_no_difference() {
+fn a_metadata_directory_replaced_by_an_equal_one_is_not_a_difference() {
     let site = Site::new();
     site.upgrade_alpha_to("alpha:one");
     site.tells_at_most([New, Old, New, Old]);

@@ -1,4 +1,4 @@
-//! Who is believed, and what is read by whom: indexes of doubtful owners, and metadata that not everybody may read.
+//! Trust and access: indexes of untrusted owners, and metadata that not every user may read.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,7 +10,7 @@ use crate::machine::{chown, needs_root};
 use crate::site::Told::{New, Old, Warned};
 use crate::site::{ALPHA, LEVELS, NOBODY, Site};
 
-/// An index that says something else than what is there: only who believes it without a look repeats it.
+/// An index with wrong content: only a reader that trusts it without a look returns it.
 fn wrong_index() -> Site {
     let site = Site::new();
     site.upgrade_alpha();
@@ -19,7 +19,7 @@ fn wrong_index() -> Site {
 }
 
 #[track_caller]
-fn is_as_absent(site: &Site) {
+fn assert_is_ignored(site: &Site) {
     for (level, word) in LEVELS {
         assert_eq!(site.answer(level).entries, site.now(), "library at {word}");
         assert_eq!(site.query(word).entries, site.now(), "program at {word}");
@@ -31,59 +31,59 @@ fn folder(site: &Site) -> PathBuf {
 }
 
 #[test]
-fn an_index_that_others_can_write_is_as_absent() {
+fn an_index_that_others_can_write_is_ignored() {
     for mode in [0o664, 0o646, 0o666] {
         let site = wrong_index();
         fs::set_permissions(site.index(), Permissions::from_mode(mode)).unwrap();
-        is_as_absent(&site);
+        assert_is_ignored(&site);
         let warning = site.query("auto").warning.unwrap_or_default();
         assert!(warning.contains("not trusted"), "{warning}");
     }
 }
 
 #[test]
-fn an_index_in_a_folder_that_others_can_write_is_as_absent() {
+fn an_index_in_a_folder_that_others_can_write_is_ignored() {
     for mode in [0o775, 0o757, 0o1777] {
         let site = wrong_index();
         fs::set_permissions(folder(&site), Permissions::from_mode(mode)).unwrap();
-        is_as_absent(&site);
+        assert_is_ignored(&site);
     }
 }
 
 #[test]
-fn an_index_behind_a_link_to_a_folder_that_others_can_write_is_as_absent() {
+fn an_index_behind_a_link_to_a_folder_that_others_can_write_is_ignored() {
     let site = wrong_index();
     let open = site.root.join("open");
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
     fs::rename(site.index(), open.join("index")).unwrap();
     std::os::unix::fs::symlink(open.join("index"), site.index()).unwrap();
-    is_as_absent(&site);
+    assert_is_ignored(&site);
 }
 
 #[test]
-fn an_index_of_somebody_else_is_as_absent() {
-    if needs_root("an_index_of_somebody_else_is_as_absent") {
+fn an_index_of_another_user_is_ignored() {
+    if needs_root("an_index_of_another_user_is_ignored") {
         let site = wrong_index();
         chown(&site.index(), NOBODY);
-        is_as_absent(&site);
+        assert_is_ignored(&site);
         chown(&folder(&site), NOBODY);
-        is_as_absent(&site);
+        assert_is_ignored(&site);
     }
 }
 
 #[test]
-fn an_index_of_root_in_a_folder_of_somebody_else_is_as_absent() {
-    if needs_root("an_index_of_root_in_a_folder_of_somebody_else_is_as_absent") {
+fn an_index_of_root_in_a_folder_of_another_user_is_ignored() {
+    if needs_root("an_index_of_root_in_a_folder_of_another_user_is_ignored") {
         let site = wrong_index();
         chown(&folder(&site), NOBODY);
-        is_as_absent(&site);
+        assert_is_ignored(&site);
     }
 }
 
 #[test]
-fn an_index_of_the_directorys_owner_is_believed() {
-    if needs_root("an_index_of_the_directorys_owner_is_believed") {
+fn an_index_of_the_directorys_owner_is_trusted() {
+    if needs_root("an_index_of_the_directorys_owner_is_trusted") {
         let site = wrong_index();
         for path in [site.index(), folder(&site), site.dir.clone()] {
             chown(&path, NOBODY);
@@ -94,27 +94,27 @@ fn an_index_of_the_directorys_owner_is_believed() {
 }
 
 #[test]
-fn what_the_writer_may_not_read_is_read_by_readers_who_may() {
-    if !needs_root("what_the_writer_may_not_read_is_read_by_readers_who_may") {
+fn distributions_unread_by_the_writer_are_read_by_readers_who_may() {
+    if !needs_root("distributions_unread_by_the_writer_are_read_by_readers_who_may") {
         return;
     }
     let mut site = Site::new();
     fs::set_permissions(site.path(ALPHA), Permissions::from_mode(0o700)).unwrap();
     site.refresh_as(NOBODY);
     assert_eq!(site.before().len(), 2, "{:?}", site.before());
-    // No difference from the index: it says that this one is to be read.
+    // This is not a difference from the index, which says that this one must be read.
     assert_eq!(site.now().len(), 3);
     site.tells_at_most([New, New, New, Old]);
     let effort = site.effort(Level::Auto);
     assert_eq!((effort.read, effort.differences.as_slice()), (1, &[][..]));
-    // Who may not read it either gets what the index says.
+    // A reader without access gets the content of the index.
     let answer = site.query_as(NOBODY, "auto");
     assert_eq!((&answer.entries[..], answer.warning), (site.before(), None));
 }
 
 #[test]
-fn a_change_beside_an_unread_distribution_is_told_for_itself() {
-    if !needs_root("a_change_beside_an_unread_distribution_is_told_for_itself") {
+fn a_change_beside_an_unread_distribution_is_reported_alone() {
+    if !needs_root("a_change_beside_an_unread_distribution_is_reported_alone") {
         return;
     }
     let mut site = Site::new();
