@@ -21,7 +21,8 @@ BENCHES = Path(__file__).resolve().parent
 INSIDE = ["/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "DEBIAN_FRONTEND=noninteractive"]
 MAN_DB = ("man-db", "libpipeline1", "groff-base", "bsdextrautils", "libgdbm6", "libuchardet0")
 MORE = 200
-# A package with epcache's interest, whose trigger does nothing: what dpkg itself takes for a trigger.
+# A package with epcache's interest, whose trigger does nothing: what dpkg itself takes for a
+# trigger.
 NOTHING = "bench-nothing"
 
 
@@ -159,7 +160,8 @@ def main():
         kinds = [whole, without, switched_off, apart]
         numbers = range(-1, int(rounds))   # the first is not counted
         if count >= 100:
-            # Minutes each: what epcache adds is below what two of them differ by, and told by its trigger apart.
+            # Minutes each: what epcache adds is below what two of them differ by, and told by its
+            # trigger apart.
             kinds = [whole, apart]
             numbers = range(max(1, int(rounds) // 4))
         for number in numbers:

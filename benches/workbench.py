@@ -75,7 +75,8 @@ class Workbench:
         self.target = Path(os.environ.get("CARGO_TARGET_DIR") or PROJECT / "target").resolve()
         self.place = self.target / "bench"
         (self.place / "trees").mkdir(parents=True, exist_ok=True)
-        # 0755, unlike a temporary directory's 0700: an index that a reader may trust must be reachable.
+        # 0755, unlike a temporary directory's 0700: an index that a reader may trust must be
+        # reachable.
         self.disk = Path(tempfile.mkdtemp(prefix="out-", dir=self.place))
         self.disk.chmod(0o755)
         self.memory = None
@@ -123,7 +124,8 @@ class Workbench:
         return str(program)
 
     def rival(self, script, *arguments):
-        # -S: without what happens to be in this interpreter's site-packages, its .pth files above all.
+        # -S: without what happens to be in this interpreter's site-packages, its .pth files above
+        # all.
         return [self.options.python, "-I", "-S", str(BENCHES / script), *map(str, arguments)]
 
     def floor(self, tree):
@@ -172,7 +174,8 @@ class Workbench:
     @functools.cache
     def generated(self, size, groups=None):
         tree = self.place / "trees" / (f"{size}-groups-{groups}" if groups else str(size))
-        # In a process of its own: its memory would count as that of every program started from here.
+        # In a process of its own: its memory would count as that of every program started from
+        # here.
         command = [sys.executable, str(BENCHES / "generate_tree.py"), str(size), str(tree)]
         command += ["--groups", str(groups)] if groups else []
         if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:

@@ -76,7 +76,8 @@ def sections_of(bench, site, size):
 
     def touch():
         rewrite(changed)
-        # What changed within the clock's last tick is waited for (decision 6); transactions take longer than that.
+        # What changed within the clock's last tick is waited for (decision 6); transactions take
+        # longer than that.
         time.sleep(0.02)
 
     def shell(line):

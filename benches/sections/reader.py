@@ -74,7 +74,8 @@ def lookup(group, module="epcache"):
     return f"import {module}; {module}.entry_points(group='{group}')"
 
 
-# From inside of a process: neither its start nor its end, whose times move more than what is to be seen.
+# From inside of a process: neither its start nor its end, whose times move more than what is to be
+# seen.
 INSIDE = "import sys, time; began = time.perf_counter_ns(); {}; print(time.perf_counter_ns() - began)"
 
 

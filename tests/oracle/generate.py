@@ -637,7 +637,8 @@ def twins(name, loser, winner, why=""):
         expected["p"] = make(site, "p", winner)
         expected["q"] = make(site, "q", winner)
         make(site, "q", loser)
-        # The chosen one takes the place of the first listed; after all others, if it has no metadata.
+        # The chosen one takes the place of the first listed; after all others, if it has no
+        # metadata.
         places = dict.fromkeys(name if name in expected else name[0] for name in os.listdir(site.path))
         bare = winner.get("name", "") is None
         places = sorted(places, key=lambda place: bare and place in "pq")

@@ -42,8 +42,9 @@ else:
     import importlib.metadata as library
 
 if hasattr(library, "SelectableGroups"):
-    # 3.10 and 3.11 sort what entry_points() found into a dict of groups. Keep the order found: everything before
-    # this last step is the same chain of unique distributions that later versions return.
+    # 3.10 and 3.11 sort what entry_points() found into a dict of groups. Keep the order found:
+    # everything before this last step is the same chain of unique distributions that later versions
+    # return.
     library.SelectableGroups.load = classmethod(lambda cls, eps: library.EntryPoints(eps))
 
 
@@ -153,7 +154,8 @@ def choose_twins(listdir):
         try:
             return choose(directory, names)
         except Exception as error:
-            # The library takes any exception here for an empty directory, which would be a wrong answer.
+            # The library takes any exception here for an empty directory, which would be a wrong
+            # answer.
             sys.exit(f"choosing twins in {directory!r}: {error!r}")
 
     def choose(directory, names):
@@ -175,8 +177,8 @@ def choose_twins(listdir):
 
 # ---- main
 
-# Modules that the library imports only when first needed must be there before sys.path changes. A missing path is
-# tried as a zip archive, hence the second path.
+# Modules that the library imports only when first needed must be there before sys.path changes. A
+# missing path is tried as a zip archive, hence the second path.
 try:
     entry_points([*sys.path, os.path.join(os.sep, "nonexistent", "directory")])
 except Exception:
