@@ -25,14 +25,14 @@ class Index:
         size, head = os.fstat(self.fd).st_size, os.pread(self.fd, 64, 0)
         require(len(head) == 64 and head[:8] == b"\x89epcache", "not an index")
         require(head[8:10] == b"\1\0", "another version")
-        crc, length, blocks, self.d, self.r, _, *self.rows = struct.unpack_from("<6I8H", head, 16)
+        crc, length, blocks, self.d, self.r, _, *self.rows = struct.unpack_from("<6I9H", head, 16)
         require(crc == zlib.crc32(head[20:]), "header")
         require(length == size <= 256 << 20 and 64 + 4 * blocks <= size, "size")
         self.start, self.suspect, self.blocks = 64 + 4 * blocks, head[12] != 0, {}
         self.size = size - self.start
         self.records_at = self.rows[0] * self.d
         require(blocks == -(-self.size // 4096), "blocks")
-        require(all(map(int.__ge__, self.rows, (16, 48, 64, 8, 16, 16, 8, 24))), "sizes of rows")
+        require(all(map(int.__ge__, self.rows, (16, 56, 64, 8, 16, 16, 8, 24, 8))), "sizes of rows")
         require(self.records_at + self.rows[1] * self.r <= self.size, "tables")
 
     def bytes(self, offset, length):
@@ -69,11 +69,12 @@ def bisect(count, wanted, key):
 
 class Record:
     def __init__(self, index, number):
-        row = index.bytes(index.records_at + index.rows[1] * number, 48)
+        row = index.bytes(index.records_at + index.rows[1] * number, 52)
         (start, size, self.pool, self.flags, self.d, self.g, self.e, self.f,
-         self.mtime, self.ctime) = struct.unpack("<8I2q", row)
+         self.mtime, self.ctime, self.i) = struct.unpack("<8I2qI", row)
         self.index, self.end, self.at = index, start + size, [start]
-        for size, count in zip(index.rows[2:], (self.d, self.d, self.g, self.e, self.e, self.f)):
+        counts = self.d, self.d, self.g, self.e, self.e, self.f, self.i
+        for size, count in zip(index.rows[2:], counts):
             self.at.append(self.at[-1] + size * count)
         require(self.at[-1] <= self.pool <= self.end <= index.size, "record")
 

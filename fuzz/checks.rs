@@ -10,7 +10,8 @@ use epcache::metadata::core_metadata::{self, Headers, Parsed};
 use epcache::metadata::entry_points::{
     self, COUNT_LIMIT, EntryPoint, EntryPointsError, SIZE_LIMIT,
 };
-use epcache::metadata::{object_reference, text};
+use epcache::metadata::imports::{self, Candidates, FileList, Files};
+use epcache::metadata::{object_reference, requirements, text};
 
 /// `entry_points.txt`.
 pub(crate) fn entry_points(input: &[u8]) {
@@ -116,11 +117,103 @@ fn check_comment_before(input: &[u8], mut parsed: Result<Vec<EntryPoint<'_>>, En
     assert_eq!(entry_points::parse(&[COMMENT, input].concat()), parsed);
 }
 
+/// `requires.txt`.
+pub(crate) fn requirements(input: &[u8]) {
+    let Ok(content) = std::str::from_utf8(input) else {
+        return;
+    };
+    let found = requirements::of_requires_txt(content);
+    assert!(
+        found
+            .as_ref()
+            .is_none_or(|text| text.len() <= requirements::TEXT_LIMIT)
+    );
+    let Some(found) = found else { return };
+    // There are as many as there are lines that are not sections.
+    let lines = text::lines(content).map(text::strip);
+    let is_section = |line: &str| line.starts_with('[') && line.ends_with(']');
+    let wanted: Vec<_> = lines
+        .filter(|it| !it.is_empty() && !is_section(it))
+        .collect();
+    let them: Vec<_> = found.split('\n').filter(|_| !found.is_empty()).collect();
+    assert_eq!(them.len(), wanted.len());
+    for (requirement, line) in them.iter().zip(wanted) {
+        assert!(requirement.starts_with(line));
+        assert!(!text::has_control(requirement.as_bytes()));
+    }
+    // As headers they are the same.
+    let headers: Vec<_> = them.iter().map(|it| (*it).to_owned()).collect();
+    assert_eq!(requirements::joined(&headers), Some(found));
+}
+
+/// `top_level.txt`, and the three lists of files. The first byte says what exists.
+pub(crate) fn imports(input: &[u8]) {
+    let Some((&seed, content)) = input.split_first() else {
+        return;
+    };
+    let Ok(content) = std::str::from_utf8(content) else {
+        return;
+    };
+    if let Some(declared) = imports::declared(content) {
+        let names = declared.split('\n').filter(|_| !declared.is_empty());
+        assert!(
+            names.eq(content
+                .split(text::is_space)
+                .filter(|name| !name.is_empty()))
+        );
+    }
+    for list in [
+        FileList::Record,
+        FileList::InstalledFiles,
+        FileList::Sources,
+    ] {
+        let mut candidates = Candidates::of(list);
+        let mut files = SomeFiles(seed);
+        let told = text::lines(content).try_for_each(|line| candidates.add(line, &mut files));
+        let found = candidates.text();
+        assert!(found.len() <= imports::TEXT_LIMIT + 2);
+        if told.is_none() {
+            continue;
+        }
+        let mut previous = None;
+        for line in found.split('\n').filter(|_| !found.is_empty()) {
+            let (bits, name) = line.split_at(1);
+            assert!(("0"..="7").contains(&bits) && !name.is_empty() && !name.contains('/'));
+            assert!(!text::has_control(name.as_bytes()));
+            assert!(list != FileList::InstalledFiles || bits >= "4");
+            let here = Some((name.to_owned(), bits.as_bytes()[0] & 1));
+            assert!(previous < here, "each once, in order");
+            previous = here;
+        }
+        // Each line again changes nothing.
+        let again = text::lines(content).try_for_each(|line| candidates.add(line, &mut files));
+        assert!(again.is_none() || candidates.text() == found);
+    }
+}
+
+/// Those exist whose length the seed names.
+struct SomeFiles(u8);
+
+impl Files for SomeFiles {
+    fn exists(&mut self, path: &str) -> Option<bool> {
+        assert!(!path.starts_with('/') && !path.split('/').any(|part| part == ".."));
+        Some(self.0 & 1 << (path.len() % 8) != 0)
+    }
+
+    fn located(&mut self, path: &str) -> Option<Option<String>> {
+        let below = path.strip_prefix("../").map(str::to_owned);
+        Some(below.filter(|path| self.0 & 1 << (path.len() % 8) != 0))
+    }
+}
+
 /// `METADATA`.
 pub(crate) fn core_metadata(input: &[u8]) {
     let headers = whole(input);
     for value in [&headers.name, &headers.version].into_iter().flatten() {
         assert!(!value.contains('\r'), "newlines are universal");
+    }
+    for requirement in headers.requirements.iter().flatten() {
+        assert!(!requirement.contains(['\r', '\n']), "one line");
     }
     assert!(!headers.not_utf8 || std::str::from_utf8(input).is_err());
     assert!(!headers.not_utf8 || headers.name.is_none() || headers.version.is_none());
@@ -134,6 +227,11 @@ pub(crate) fn core_metadata(input: &[u8]) {
         let head = input.get(..length).expect("below the length");
         match core_metadata::parse(head, false) {
             Parsed::NeedMore => {}
+            Parsed::Named(early) => {
+                let named = (&early.name, &early.version, early.not_utf8);
+                let all = (&headers.name, &headers.version, headers.not_utf8);
+                assert_eq!((named, early.requirements), (all, None), "head of {length}");
+            }
             Parsed::Complete(early) => assert_eq!(early, headers, "head of {length}"),
         }
         whole(head);
@@ -155,7 +253,7 @@ pub(crate) fn core_metadata(input: &[u8]) {
 fn whole(file: &[u8]) -> Headers {
     match core_metadata::parse(file, true) {
         Parsed::Complete(headers) => headers,
-        Parsed::NeedMore => panic!("asks for more at the end of the file"),
+        Parsed::Named(_) | Parsed::NeedMore => panic!("asks for more at the end of the file"),
     }
 }
 

@@ -12,7 +12,8 @@
 use epcache::index::format::{BLOCK, HEADER, HEADER_CHECKED_FROM, MAGIC, MAJOR, checksum};
 use epcache::index::format::{distribution_flag, record_flag};
 use epcache::index::{
-    Damage, Distribution, Entry, FileFacts, Group, Index, Record, Source, Stamp, verify,
+    Damage, Distribution, Entry, FileFacts, Group, ImportName, Index, Record, Requirements, Source,
+    Stamp, verify,
 };
 
 /// The bytes of an index: as they are, and again with all checksums made right.
@@ -83,6 +84,41 @@ pub struct Answers {
     pub records: Vec<RecordAnswers>,
 }
 
+/// What a distribution says beside its entry points.
+#[derive(Debug, PartialEq)]
+pub struct Texts {
+    pub requirements: Requirements,
+    pub imports: Option<Vec<ImportName>>,
+}
+
+impl Texts {
+    /// As it lies in the file.
+    pub fn requirements(&self) -> String {
+        match &self.requirements {
+            Requirements::These(them) => them.join("\n"),
+            Requirements::Unknown | Requirements::None => String::new(),
+        }
+    }
+
+    /// Likewise.
+    pub fn imports(&self) -> String {
+        let line = |name: &ImportName| match name {
+            ImportName::Declared(name) => name.clone(),
+            ImportName::Inferred {
+                part,
+                is_lone,
+                is_python,
+                exists,
+            } => {
+                let bits = u8::from(*is_lone) + 2 * u8::from(*is_python) + 4 * u8::from(*exists);
+                format!("{bits}{part}")
+            }
+        };
+        let lines: Vec<_> = self.imports.iter().flatten().map(line).collect();
+        lines.join("\n")
+    }
+}
+
 type Looks = (Vec<u8>, (Stamp, Stamp), Vec<FileFacts>);
 
 /// All that a record can say.
@@ -97,7 +133,7 @@ pub struct RecordAnswers {
     /// File name, times and files of each distribution.
     pub outlines: Vec<Looks>,
     /// Requirements and import names of each distribution.
-    pub texts: Vec<(String, Vec<u8>)>,
+    pub texts: Vec<Texts>,
     /// With their entry points.
     pub groups: Vec<(Group, Vec<Entry>)>,
 }
@@ -163,8 +199,10 @@ impl RecordAnswers {
         });
         let texts = record.distributions().map(|distribution| {
             let distribution = distribution?;
-            let requirements = record.requirements(&distribution)?;
-            Ok((requirements, record.imports(&distribution)?))
+            Ok(Texts {
+                requirements: record.requirements(&distribution)?,
+                imports: record.import_names(&distribution)?,
+            })
         });
         Ok(Self {
             outlines: outlines.collect::<Result<_, Damage>>()?,
@@ -178,6 +216,16 @@ impl RecordAnswers {
     }
 
     fn check<S: Source>(&self, record: &Record<'_, S>) {
+        for (number, texts) in (0..).zip(&self.texts) {
+            for name in texts.imports.iter().flatten() {
+                let part = match name {
+                    ImportName::Declared(part) | ImportName::Inferred { part, .. } => part,
+                };
+                let found = record.importable(part).expect("verified");
+                let found: Result<Vec<_>, _> = found.collect();
+                assert!(found.expect("verified").contains(&number), "{part}");
+            }
+        }
         let mut listed = Vec::new();
         for (number, (group, entries)) in (0..).zip(&self.groups) {
             assert_eq!(
@@ -242,6 +290,9 @@ fn ask_for_what_is_not_there<S: Source>(index: &Index<S>) {
                     assert!(entry.name.len() + entry.value.len() <= index.size() as usize);
                 }
                 assert!(entries <= group.len());
+            }
+            if let Ok(found) = record.importable(text) {
+                assert!(found.flatten().count() <= index.size() as usize);
             }
             if let Ok(Some(chosen)) = record.chosen(text.as_bytes()) {
                 assert_eq!(chosen.key, text.as_bytes());

@@ -26,7 +26,7 @@ use crate::parallel;
 use crate::privsep::Sender;
 use crate::rooted::{Audience, Readers, Root};
 use crate::scan::budget::Budget;
-use crate::scan::{self, Purpose, Warning};
+use crate::scan::{self, Extent, Purpose, Warning};
 
 pub use message::{MOST_BYTES, Reception};
 
@@ -530,8 +530,15 @@ fn scan_path(
     let is_outside = matches!(audience, Audience::Outside);
     let directory = work.root.open_dir(path)?.read_for(audience);
     let mut scan_listed = |listing, old: Option<&Record<'_, _>>| {
-        scan::directory(&directory, listing, old, work.purpose, budget, progress)
-            .map_err(io::Error::other)
+        scan::directory(
+            &directory,
+            listing,
+            old,
+            (work.purpose, Extent::Everything),
+            budget,
+            progress,
+        )
+        .map_err(io::Error::other)
     };
     if work.purpose != Purpose::Running {
         // No clock is waited for, and no time is left out for being young: the index is not to depend on how

@@ -48,6 +48,16 @@ fn entry_points_seeds_hold() {
 }
 
 #[test]
+fn requirements_seeds_hold() {
+    each_seed("requirements", checks::requirements);
+}
+
+#[test]
+fn imports_seeds_hold() {
+    each_seed("imports", checks::imports);
+}
+
+#[test]
 fn core_metadata_seeds_hold() {
     each_seed("core_metadata", checks::core_metadata);
 }

@@ -16,8 +16,8 @@ mod index_support;
 use std::ops::Range;
 
 use epcache::index::format::{
-    BLOCK, DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, HEADER, NAME_ROW,
-    RECORD_ROW, REFERENCE_ROW, SIZE_LIMIT, SUSPECT_AT, distribution_flag, record_flag,
+    BLOCK, DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, HEADER, IMPORT_ROW,
+    NAME_ROW, RECORD_ROW, REFERENCE_ROW, SIZE_LIMIT, SUSPECT_AT, distribution_flag, record_flag,
 };
 use epcache::index::{Damage, Index, Source, verify};
 use index_checks::{Answers, repair, repair_checksums};
@@ -195,7 +195,10 @@ fn counts_in_the_header_are_held_against_the_size() {
 #[test]
 fn rows_shorter_than_their_fields_are_refused() {
     let honest = write(&one_of_everything(), false);
-    for (number, size) in [16, 48, 64, 8, 16, 16, 8, 24_u16].into_iter().enumerate() {
+    for (number, size) in [16, 56, 64, 8, 16, 16, 8, 24, 8_u16]
+        .into_iter()
+        .enumerate()
+    {
         for shorter in [0, size - 1] {
             let mut bytes = honest.clone();
             let at = 40 + 2 * number;
@@ -233,8 +236,8 @@ fn tables_and_their_free_numbers(bytes: &[u8]) -> Vec<Free> {
         Free {
             table: tables.record_rows.clone(),
             row: RECORD_ROW,
-            // Flags and times; where nothing lies behind a record, its end may be later.
-            free: &[4, 8, 12, 32, 36, 40, 44],
+            // Flags and times, and what is kept for later; where nothing lies behind a record, its end may be later.
+            free: &[4, 8, 12, 32, 36, 40, 44, 52],
         },
     ];
     for record in &tables.records {
@@ -271,6 +274,11 @@ fn tables_and_their_free_numbers(bytes: &[u8]) -> Vec<Free> {
             row: FILE_ROW,
             // Any kind in order, size and times.
             free: &[0, 4, 8, 12, 16, 20],
+        });
+        all.push(Free {
+            table: record.imports.clone(),
+            row: IMPORT_ROW,
+            free: &[],
         });
     }
     all
@@ -428,6 +436,55 @@ fn verify_calls_a_lie_by_its_name() {
     // Files in another order.
     let told = lie(|bytes, tables| set(bytes, tables.records[0].files.start, 2));
     assert_eq!(told, "a distribution's files out of order");
+    // Import names that the table does not have, or that are out of order or none.
+    let told = lie(|bytes, tables| {
+        let row = tables.records[0].imports.start;
+        let hash = get(bytes, row + 4);
+        set(bytes, row + 4, hash ^ 1);
+    });
+    assert_eq!(told, "an import table that is not that of the names");
+    let told = lie(|bytes, tables| set(bytes, tables.records[0].row + 48, 0));
+    assert_eq!(told, "an import name that is not in the table");
+    let name = |bytes: &[u8], tables: &Tables, which| {
+        let text = get(bytes, dist(tables, which) + 40) as usize;
+        tables.records[0].pool.start + text
+    };
+    let told = lie(|bytes, tables| {
+        let at = name(bytes, tables, 1);
+        bytes[at] = b'8';
+    });
+    assert_eq!(told, "an import name that is none");
+    let told = lie(|bytes, tables| {
+        let at = name(bytes, tables, 1);
+        bytes[at + 1] = b'z';
+    });
+    assert_eq!(told, "import names out of order");
+    // Flags that contradict what is there.
+    for (flag, what) in [
+        (
+            distribution_flag::HAS_REQUIREMENTS,
+            "requirements that are none",
+        ),
+        (
+            distribution_flag::REQUIREMENTS_UNKNOWN,
+            "requirements that are none",
+        ),
+        (
+            distribution_flag::IMPORTS_UNKNOWN,
+            "import names from nowhere",
+        ),
+        (
+            1 << distribution_flag::IMPORT_SOURCE_SHIFT,
+            "import names from nowhere",
+        ),
+    ] {
+        let told = lie(|bytes, tables| {
+            let at = dist(tables, 0) + 12;
+            let flags = get(bytes, at) ^ flag;
+            set(bytes, at, flags);
+        });
+        assert_eq!(told, what);
+    }
     // A control character in requirements and in import names, where a line feed is none.
     for at in [32, 40] {
         let told = lie(|bytes, tables| {
@@ -527,6 +584,7 @@ mod later {
                 rows(&record.entries, ENTRY_ROW),
                 rows(&record.references, REFERENCE_ROW),
                 rows(&record.files, FILE_ROW),
+                rows(&record.imports, IMPORT_ROW),
                 vec![0x5a; 20],
             ];
             let own = all.concat();
@@ -549,7 +607,7 @@ mod later {
         let body = [&directories[..], &record_rows, &honest[paths], &segments].concat();
         let room = vec![0; 4 * body.len().div_ceil(BLOCK)];
         let mut bytes = [&honest[..HEADER], &room, &body].concat();
-        for at in (40..56).step_by(2) {
+        for at in (40..58).step_by(2) {
             bytes[at] += 8;
         }
         assert!(repair(&mut bytes));

@@ -23,8 +23,8 @@ use std::process::Command;
 use std::{env, fs};
 
 use epcache::index::format::{
-    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, NAME_ROW, RECORD_ROW,
-    REFERENCE_ROW, distribution_flag, file_kind,
+    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, IMPORT_ROW, NAME_ROW,
+    RECORD_ROW, REFERENCE_ROW, distribution_flag, file_kind,
 };
 use epcache::index::{Entry, Index, Stamp};
 use index_checks::{Answers, RecordAnswers};
@@ -54,6 +54,12 @@ fn example() -> Vec<Directory> {
         ],
     );
     first.distributions[1].flags |= distribution_flag::SHADOWED;
+    let has = distribution_flag::HAS_REQUIREMENTS;
+    first.distributions[0].flags |= has | 2 << distribution_flag::IMPORT_SOURCE_SHIFT;
+    first.distributions[0].requirements = b"other\nspeedy>=2; extra == \"speed\"".into();
+    first.distributions[0].imports = b"6tool\n7tool_main.py".into();
+    let unknown = distribution_flag::REQUIREMENTS_UNKNOWN | distribution_flag::IMPORTS_UNKNOWN;
+    first.distributions[1].flags |= unknown;
     let second = directory(
         SECOND,
         vec![dist(
@@ -120,7 +126,7 @@ impl Dump<'_> {
     /// The part of a pool until `end`, a line for each string.
     fn pool(&mut self, end: usize, strings: &[String]) {
         for string in strings {
-            self.part(string.len(), string);
+            self.part(string.len(), string.trim_end_matches('\n'));
         }
         assert_eq!(self.at, end);
     }
@@ -145,8 +151,8 @@ fn dump(bytes: &[u8]) -> String {
     dump.number("D, rows of the directory table");
     dump.number("R, rows of the record table");
     dump.part(4, "the writer's own");
-    dump.part(16, "sizes of rows: 16, 48, 64, 8, 16, 16, 8, 24");
-    dump.part(8, "reserved");
+    dump.part(18, "sizes of rows: 16, 56, 64, 8, 16, 16, 8, 24, 8");
+    dump.part(6, "reserved");
     dump.title("block checksums");
     while dump.at < tables.body {
         dump.part(4, "CRC of the body's block 0");
@@ -177,6 +183,8 @@ fn dump(bytes: &[u8]) -> String {
         dump.number("f, files");
         dump.time("mtime");
         dump.time("ctime");
+        dump.number("i, rows of the import table");
+        dump.part(4, "reserved");
     }
     dump.title("paths");
     let paths = [SECOND, FIRST].map(str::to_owned);
@@ -214,6 +222,8 @@ fn dump_segment(
             (8, "has metadata"),
             (16, "shadowed"),
             (512, "has requirements"),
+            (1024, "requirements unknown"),
+            (2048, "import names unknown"),
         ];
         let flags = dump.u32();
         let words = words.into_iter().filter(|(bit, _)| flags & bit != 0);
@@ -253,13 +263,9 @@ fn dump_segment(
         ];
         strings.extend(them.map(|string| text(string)));
     }
-    strings.extend(
-        answers
-            .texts
-            .iter()
-            .map(|(requirements, _)| requirements.clone()),
-    );
-    strings.extend(answers.texts.iter().map(|(_, imports)| text(imports)));
+    let texts = answers.texts.iter();
+    strings.extend(texts.clone().flat_map(|it| lines_of(&it.requirements())));
+    strings.extend(texts.flat_map(|it| lines_of(&it.imports())));
     strings.extend(answers.groups.iter().map(|(group, _)| group.name.clone()));
     for row in 0..record.entries.len() / ENTRY_ROW {
         dump.title(&format!("record {number}, entry table, row {row}"));
@@ -287,8 +293,19 @@ fn dump_segment(
         dump.time("mtime");
         dump.time("ctime");
     }
+    dump.title(&format!("record {number}, import table"));
+    for _ in 0..record.imports.len() / IMPORT_ROW {
+        let distribution = dump.u32();
+        let meaning = format!("distribution {distribution}, hash of its import name");
+        dump.part(IMPORT_ROW, &meaning);
+    }
     dump.title(&format!("record {number}, pool, from {pool:04x}"));
     dump.pool(record.pool.end, &strings);
+}
+
+/// The lines of a text, each with its end.
+fn lines_of(text: &str) -> Vec<String> {
+    text.split_inclusive('\n').map(str::to_owned).collect()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -352,7 +369,11 @@ fn listing(index: &Index<Vec<u8>>) -> String {
             let strings = [&dist.file_name, &dist.key, &dist.name, &dist.version];
             let strings = strings.map(|string| field(string)).join("\t");
             let times = format!("{}\t{}", dist.mtime.raw(), dist.ctime.raw());
-            let texts = format!("{}\t{}", field(texts.0.as_bytes()), field(&texts.1));
+            let texts = format!(
+                "{}\t{}",
+                field(texts.requirements().as_bytes()),
+                field(texts.imports().as_bytes())
+            );
             lines.push(format!(
                 "distribution\t{strings}\t{}\t{times}\t{texts}",
                 dist.flags

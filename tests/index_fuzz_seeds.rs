@@ -24,7 +24,7 @@ use epcache::index::format::{
     DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, GROUP_ROW, RECORD_ROW, REFERENCE_ROW, SUSPECT_AT,
 };
 use index_checks::repair;
-use index_support::{Dist, Tables, directory, dist, many, one_of_everything, set, write};
+use index_support::{Dist, Tables, directory, dist, get, many, one_of_everything, set, write};
 
 fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let honest = write(&one_of_everything(), false);
@@ -50,7 +50,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     };
     lie("suspect", &|bytes| bytes[SUSPECT_AT as usize] = 1);
     lie("minor_version", &|bytes| bytes[10] = 9);
-    lie("reserved_in_use", &|bytes| bytes[56..64].fill(0xff));
+    lie("reserved_in_use", &|bytes| bytes[58..64].fill(0xff));
     lie("more_directories_than_fit", &|bytes| {
         set(bytes, 28, u32::MAX)
     });
@@ -90,6 +90,14 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     });
     lie("entry_point_not_utf_8", &|bytes| {
         bytes[first.pool.end - 2] = 0xff
+    });
+    lie("import_of_nothing", &|bytes| {
+        set(bytes, first.imports.start, u32::MAX);
+    });
+    lie("import_name_of_no_kind", &|bytes| {
+        let row = first.distributions.start + DISTRIBUTION_ROW;
+        let text = get(bytes, row + 40) as usize;
+        bytes[first.pool.start + text] = b'x';
     });
     lie("references_to_one", &|bytes| {
         for row in first.references.clone().step_by(REFERENCE_ROW) {

@@ -61,7 +61,7 @@ fn any_entry() -> impl Strategy<Value = EntryPoint> {
 
 fn any_dist() -> impl Strategy<Value = Dist> {
     let strings = (any_bytes(), 0..6_u8, any_bytes(), any_bytes());
-    let texts = (vec(any_text(), 0..3), vec(any_bytes(), 0..3));
+    let texts = (vec(any_text(), 0..3), vec((any_text(), 0..8_u8), 0..4));
     let files = vec((any::<u32>(), any_stamps()), 0..4);
     // Any flags that the writer does not set itself.
     let flags = any::<u32>().prop_map(|flags| flags & !distribution_flag::SHADOWED);
@@ -70,6 +70,7 @@ fn any_dist() -> impl Strategy<Value = Dist> {
     (strings, texts, flags, any_stamps(), rest).prop_map(
         |((stem, key, name, version), (requirements, imports), flags, stamps, rest)| {
             let (files, place, entries) = rest;
+            let (flags, requirements, imports) = details(flags, requirements, imports);
             let mut file_name = stem;
             file_name.retain(|byte| !matches!(byte, b'/' | 0));
             file_name.extend_from_slice(b"-1.dist-info");
@@ -87,13 +88,50 @@ fn any_dist() -> impl Strategy<Value = Dist> {
                     .zip(files)
                     .map(|(kind, (size, stamps))| FileFacts { kind, size, stamps })
                     .collect(),
-                requirements: requirements.join("\n").into_bytes(),
-                imports: imports.join(&b'\n'),
+                requirements,
+                imports,
                 place,
                 entries,
                 file_name,
             }
         },
+    )
+}
+
+/// Flags, requirements and import names that go together.
+fn details(
+    mut flags: u32,
+    requirements: Vec<String>,
+    mut imports: Vec<(String, u8)>,
+) -> (u32, Vec<u8>, Vec<u8>) {
+    use distribution_flag::{
+        HAS_REQUIREMENTS, IMPORT_SOURCE, IMPORT_SOURCE_SHIFT, IMPORTS_UNKNOWN, REQUIREMENTS_UNKNOWN,
+    };
+    if flags & REQUIREMENTS_UNKNOWN != 0 {
+        flags &= !HAS_REQUIREMENTS;
+    }
+    let source = match (flags & IMPORT_SOURCE) >> IMPORT_SOURCE_SHIFT {
+        source @ 0..=4 if flags & IMPORTS_UNKNOWN == 0 => source,
+        _ => 0,
+    };
+    flags = flags & !IMPORT_SOURCE | source << IMPORT_SOURCE_SHIFT;
+    imports.retain(|(name, _)| !name.is_empty());
+    imports.sort_by(|one, other| (&one.0, one.1 & 1).cmp(&(&other.0, other.1 & 1)));
+    imports.dedup_by(|one, other| one.0 == other.0 && one.1 & 1 == other.1 & 1);
+    let imports = imports.iter().map(|(name, bits)| match source {
+        0 => String::new(),
+        1 => name.clone(),
+        _ => format!("{bits}{name}"),
+    });
+    let imports: Vec<_> = imports.filter(|line| !line.is_empty()).collect();
+    let requirements = match flags & HAS_REQUIREMENTS {
+        0 => String::new(),
+        _ => requirements.join("\n"),
+    };
+    (
+        flags,
+        requirements.into_bytes(),
+        imports.join("\n").into_bytes(),
     )
 }
 
@@ -192,8 +230,8 @@ fn check(all: &[Directory], index: &Index<impl Source>) {
             assert_eq!(*files, dist.files);
         }
         for (dist, texts) in directory.distributions.iter().zip(&record.texts) {
-            assert_eq!(texts.0.as_bytes(), dist.requirements);
-            assert_eq!(texts.1, dist.imports);
+            assert_eq!(texts.requirements().as_bytes(), dist.requirements);
+            assert_eq!(texts.imports().as_bytes(), dist.imports);
         }
         check_groups(directory, record);
     }

@@ -44,13 +44,13 @@ def fields(whole):
     """Where numbers stand that say where something is, how long it is, or how many there are."""
     body = 64 + 4 * word(whole, 24)
     directories, records = word(whole, 28), word(whole, 32)
-    found = list(range(20, 56, 4))
+    found = list(range(20, 60, 4))
     found += [body + 16 * row + at for row in range(directories) for at in (0, 4, 8)]
     for record in range(records):
-        row = body + 16 * directories + 48 * record
-        found += [row + at for at in range(0, 48, 4)]
+        row = body + 16 * directories + 56 * record
+        found += [row + at for at in range(0, 52, 4)]
         segment = body + word(whole, row)
-        for size, rows in ((64, 16), (8, 16), (16, 20), (16, 24), (8, 24), (24, 28)):
+        for size, rows in ((64, 16), (8, 16), (16, 20), (16, 24), (8, 24), (24, 28), (8, 48)):
             count = word(whole, row + rows)
             # A few rows of a long table stand for all.
             for number in list(range(min(count, 6))) + [count - 1] * (count > 6):

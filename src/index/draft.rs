@@ -206,6 +206,7 @@ impl<'r, 'i, S: Source> Drafts<'r, 'i, S> {
         let files = record
             .body
             .rows(record.tables.files, record.files_of_row(&row)?);
+        let [requirements, imports] = record.texts(&row)?;
         Ok(DistributionDraft {
             file_name: record.file_name(&row)?.into_owned(),
             key: string(1)?,
@@ -214,8 +215,8 @@ impl<'r, 'i, S: Source> Drafts<'r, 'i, S> {
             flags: row.flags & !distribution_flag::SHADOWED,
             mtime: row.mtime,
             ctime: row.ctime,
-            requirements: record.string(row.requirements)?.into_owned(),
-            imports: record.string(row.imports)?.into_owned(),
+            requirements: requirements.into_owned(),
+            imports: imports.into_owned(),
             files: files
                 .map(|row| row.map(FileFacts::from))
                 .collect::<Result<_, _>>()?,

@@ -7,10 +7,12 @@ use super::draft::{DistributionDraft, EntryDraft};
 use super::format::{distribution_flag, key_hash, size};
 use super::record::Record;
 use super::rows::{
-    DistributionRow, EntryRow, FileRow, GroupRow, NameRow, RecordRow, ReferenceRow, Row, Span,
+    DistributionRow, EntryRow, FileRow, GroupRow, ImportRow, NameRow, RecordRow, ReferenceRow, Row,
+    Span,
 };
 use super::source::{Damage, Source};
 use super::stamp::Stamp;
+use super::view::import_hashes;
 
 /// One search directory, ready to be written.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +50,7 @@ impl EncodedRecord {
             FileRow::from(file).write(&mut segment.tables);
             files += 1;
         }
+        let imports = segment.imports(distributions);
         let pool = segment.tables.len();
         Self {
             path: path.to_owned(),
@@ -60,6 +63,7 @@ impl EncodedRecord {
                 files,
                 mtime,
                 ctime,
+                imports,
                 ..RecordRow::default()
             },
             segment: segment.put_together(),
@@ -299,6 +303,22 @@ impl Segment {
         for row in entries.references() {
             row.write(&mut self.tables);
         }
+    }
+
+    /// Says how many there are.
+    fn imports(&mut self, distributions: &[DistributionDraft]) -> u32 {
+        let numbered = (0..).zip(distributions);
+        let mut rows: Vec<(u32, u32)> = numbered
+            .flat_map(|(number, it)| {
+                import_hashes(it.flags, &it.imports).map(move |hash| (hash, number))
+            })
+            .collect();
+        rows.sort_unstable();
+        rows.dedup();
+        for &(hash, distribution) in &rows {
+            ImportRow { distribution, hash }.write(&mut self.tables);
+        }
+        size(rows.len())
     }
 
     fn string(&mut self, bytes: &[u8]) -> Span {

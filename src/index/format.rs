@@ -9,7 +9,7 @@ pub const MINOR: u16 = 0;
 /// The number of the rules by which packages are read. An index has it, and a writer takes nothing over
 /// from one that has another: to be counted up with every change that makes another record of the same
 /// files.
-pub const RULES: u32 = 2;
+pub const RULES: u32 = 3;
 
 /// Size of the header in bytes; the table of checksums follows it.
 pub const HEADER: usize = 64;
@@ -27,7 +27,7 @@ pub const STRING_LIMIT: usize = 4096;
 /// Size of a row of the directory table, in bytes.
 pub const DIRECTORY_ROW: usize = 16;
 /// Size of a row of the record table, in bytes.
-pub const RECORD_ROW: usize = 48;
+pub const RECORD_ROW: usize = 56;
 /// Size of a row of a record's distribution table, in bytes.
 pub const DISTRIBUTION_ROW: usize = 64;
 /// Size of a row of a record's name table, in bytes.
@@ -40,6 +40,8 @@ pub const ENTRY_ROW: usize = 16;
 pub const REFERENCE_ROW: usize = 8;
 /// Size of a row of a record's file table, in bytes.
 pub const FILE_ROW: usize = 24;
+/// Size of a row of a record's import table, in bytes.
+pub const IMPORT_ROW: usize = 8;
 
 /// What the header's number of the writer's own says.
 pub mod writers_own {
@@ -149,7 +151,14 @@ pub fn checksum(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
-/// The hash by which the name table is sorted: FNV-1a, which Python computes in a line.
+/// The part of an import name, or of a file name, by whose hash the import table is sorted: what stands before
+/// the first `.`.
+#[must_use]
+pub fn import_stem(name: &[u8]) -> &[u8] {
+    name.split(|&byte| byte == b'.').next().unwrap_or_default()
+}
+
+/// The hash by which the name table and the import table are sorted: FNV-1a, which Python computes in a line.
 #[must_use]
 pub fn key_hash(key: &[u8]) -> u32 {
     key.iter().fold(2_166_136_261, |hash: u32, &byte| {

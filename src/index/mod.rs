@@ -29,7 +29,7 @@ pub use record::Record;
 pub use source::{Damage, Source};
 pub use stamp::Stamp;
 pub use verify::verify;
-pub use view::{Distribution, Entry, FileFacts, Group, Outline};
+pub use view::{Distribution, Entry, FileFacts, Group, ImportName, Outline, Requirements};
 
 #[cfg(test)]
 mod tests;

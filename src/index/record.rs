@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::body::{Body, Table};
-use super::format::{distribution_flag, key_hash, record_flag};
+use super::format::{distribution_flag, import_stem, key_hash, record_flag};
 use super::rows::{
-    DistributionRow, EntryRow, FileRow, GroupRow, NameRow, RecordRow, ReferenceRow, Sizes, Span,
+    DistributionRow, EntryRow, FileRow, GroupRow, ImportRow, NameRow, RecordRow, ReferenceRow,
+    Sizes, Span,
 };
 use super::source::{Damage, Source};
 use super::stamp::Stamp;
-use super::view::{Distribution, Entry, FileFacts, Group, Outline};
+use super::view::{Distribution, Entry, FileFacts, Group, ImportName, Outline, Requirements};
 
 const BEYOND_POOL: Damage = Damage::Malformed("a string beyond its pool");
 
@@ -32,12 +33,23 @@ pub(super) struct Tables {
     pub(super) entries: Table<EntryRow>,
     pub(super) references: Table<ReferenceRow>,
     pub(super) files: Table<FileRow>,
+    pub(super) imports: Table<ImportRow>,
     pub(super) pool: Range<u64>,
 }
 
 impl Tables {
     fn of(row: &RecordRow, sizes: Sizes, body_size: u64) -> Result<Self, Damage> {
-        let [_, _, distribution, name, group, entry, reference, file] = sizes.0;
+        let [
+            _,
+            _,
+            distribution,
+            name,
+            group,
+            entry,
+            reference,
+            file,
+            import,
+        ] = sizes.0;
         let start = u64::from(row.segment.start);
         let distributions = Table::at(start, row.distributions, distribution);
         let names = Table::at(distributions.end(), row.distributions, name);
@@ -45,8 +57,9 @@ impl Tables {
         let entries = Table::at(groups.end(), row.entries, entry);
         let references = Table::at(entries.end(), row.entries, reference);
         let files = Table::at(references.end(), row.files, file);
+        let imports = Table::at(files.end(), row.imports, import);
         let pool = u64::from(row.pool)..start + u64::from(row.segment.length);
-        if pool.start < files.end() || pool.start > pool.end || pool.end > body_size {
+        if pool.start < imports.end() || pool.start > pool.end || pool.end > body_size {
             return Err(Damage::Malformed("a record longer than its place"));
         }
         Ok(Self {
@@ -56,6 +69,7 @@ impl Tables {
             entries,
             references,
             files,
+            imports,
             pool,
         })
     }
@@ -169,6 +183,7 @@ impl<'i, S: Source> Record<'i, S> {
                 stamps: (row.mtime, row.ctime),
                 files: self.files_of_row(&row)?,
                 entries: row.references.length,
+                text: row.requirements.length.saturating_add(row.imports.length),
             })
         })
     }
@@ -267,20 +282,55 @@ impl<'i, S: Source> Record<'i, S> {
         rows.map(|row| row.map(FileFacts::from))
     }
 
-    /// The requirements of a distribution, joined by line feeds, as `docs/format.md` has them.
+    /// The requirements of a distribution.
     ///
     /// # Errors
     /// [`Damage`] in what the lookup touched.
-    pub fn requirements(&self, distribution: &Distribution) -> Result<String, Damage> {
-        utf8(self.string(distribution.requirements)?)
+    pub fn requirements(&self, distribution: &Distribution) -> Result<Requirements, Damage> {
+        let text = utf8(self.string(distribution.requirements)?)?;
+        Ok(Requirements::of(distribution.flags, &text))
     }
 
-    /// The import names of a distribution, joined by line feeds, as `docs/format.md` has them.
+    /// What the import names of a distribution are chosen from; None where the index does not say.
     ///
     /// # Errors
     /// [`Damage`] in what the lookup touched.
-    pub fn imports(&self, distribution: &Distribution) -> Result<Vec<u8>, Damage> {
-        Ok(self.string(distribution.imports)?.into_owned())
+    pub fn import_names(
+        &self,
+        distribution: &Distribution,
+    ) -> Result<Option<Vec<ImportName>>, Damage> {
+        let text = utf8(self.string(distribution.imports)?)?;
+        ImportName::all(distribution.flags, &text)
+    }
+
+    /// The numbers of the distributions that have this import name among what theirs are chosen from, or one that
+    /// has the same part before its first `.`: some may have another one after all.
+    ///
+    /// # Errors
+    /// [`Damage`] in what the lookup touched.
+    pub fn importable(
+        &self,
+        name: &str,
+    ) -> Result<impl Iterator<Item = Result<u32, Damage>> + use<'_, 'i, S>, Damage> {
+        let hash = key_hash(import_stem(name.as_bytes()));
+        let table = self.tables.imports;
+        let first = self
+            .body
+            .first_at_least(table, |row: &ImportRow| Ok(row.hash >= hash))?;
+        let rows = self.body.rows(table, first..table.count);
+        let rows = rows.take_while(move |row| row.as_ref().map_or(true, |row| row.hash == hash));
+        Ok(rows.map(|row| {
+            let number = row?.distribution;
+            if number >= self.row.distributions {
+                return Err(Damage::Malformed("an import name of nothing"));
+            }
+            Ok(number)
+        }))
+    }
+
+    /// Requirements and import names, as they lie in the file.
+    pub(super) fn texts(&self, row: &DistributionRow) -> Result<[Cow<'i, [u8]>; 2], Damage> {
+        Ok([self.string(row.requirements)?, self.string(row.imports)?])
     }
 
     /// The distribution chosen among those of a key.

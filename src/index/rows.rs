@@ -4,8 +4,8 @@
 //! come from the declaration. No other module knows an offset. `docs/format.md` explains the fields.
 
 use super::format::{
-    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, HEADER, NAME_ROW, RECORD_ROW,
-    REFERENCE_ROW, size,
+    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, HEADER, IMPORT_ROW, NAME_ROW,
+    RECORD_ROW, REFERENCE_ROW, size,
 };
 use super::stamp::Stamp;
 
@@ -66,7 +66,7 @@ rows! {
         records: u32,
         writers_own: u32,
         sizes: Sizes,
-        more_reserved: Reserved<8>,
+        more_reserved: Reserved<6>,
     }
 
     /// A path, and the number of its record.
@@ -88,6 +88,8 @@ rows! {
         files: u32,
         mtime: Stamp,
         ctime: Stamp,
+        imports: u32,
+        reserved: Reserved<4>,
     }
 
     /// A metadata directory.
@@ -139,15 +141,21 @@ rows! {
         mtime: Stamp,
         ctime: Stamp,
     }
+
+    /// The number of a distribution, and the hash of the stem of one of its import names.
+    ImportRow of IMPORT_ROW bytes {
+        distribution: u32,
+        hash: u32,
+    }
 }
 
 /// Sizes of rows, in bytes. A later writer's may be longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sizes(pub(super) [u16; 8]);
+pub(super) struct Sizes(pub(super) [u16; 9]);
 
 impl Sizes {
     /// The sizes of the rows above, in the order of the tables.
-    const OWN: [usize; 8] = [
+    const OWN: [usize; 9] = [
         DIRECTORY_ROW,
         RECORD_ROW,
         DISTRIBUTION_ROW,
@@ -156,6 +164,7 @@ impl Sizes {
         ENTRY_ROW,
         REFERENCE_ROW,
         FILE_ROW,
+        IMPORT_ROW,
     ];
 
     /// Whether each row has at least the fields above.
@@ -256,7 +265,7 @@ impl<const N: usize> Field for [u16; N] {
 }
 
 impl Field for Sizes {
-    const SIZE: usize = <[u16; 8]>::SIZE;
+    const SIZE: usize = <[u16; 9]>::SIZE;
 
     fn take(bytes: &mut &[u8]) -> Self {
         Self(Field::take(bytes))

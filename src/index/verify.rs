@@ -8,7 +8,9 @@ use std::borrow::Cow;
 use super::format::{directory_flag, distribution_flag, key_hash, record_flag};
 use super::read::Index;
 use super::record::Record;
+use super::rows::ImportRow;
 use super::source::{Damage, Source};
+use super::view::{ImportName, import_hashes, is_of_later_source};
 use crate::metadata::text::has_control;
 
 /// A record in memory.
@@ -45,6 +47,7 @@ pub fn verify<S: Source>(index: &Index<S>) -> Result<(), Damage> {
         entries_are_sound(&record)?;
         references_are_sound(&record)?;
         files_are_sound(&record)?;
+        imports_are_sound(&record)?;
     }
     Ok(())
 }
@@ -102,10 +105,12 @@ fn distributions_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
         record.file_name(&row)?;
         requirements.next(row.requirements.start, row.requirements.length)?;
         imports.next(row.imports.start, row.imports.length)?;
-        let text = record.string(row.requirements)?;
-        is_utf8(&text)?;
-        lines_are_plain(&text)?;
-        lines_are_plain(&record.string(row.imports)?)?;
+        let texts = record.texts(&row)?;
+        for text in &texts {
+            is_utf8(text)?;
+            lines_are_plain(text)?;
+        }
+        details_are_sound(row.flags, &texts)?;
         if (row.references.start, row.files.start) != (references, files) {
             return Err(Damage::Malformed("a distribution's rows out of order"));
         }
@@ -123,6 +128,70 @@ fn distributions_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
         return Err(Damage::Malformed("distributions in a missing directory"));
     }
     Ok(())
+}
+
+/// Requirements and import names agree with the flags.
+fn details_are_sound(
+    flags: u32,
+    [requirements, imports]: &[Cow<'_, [u8]>; 2],
+) -> Result<(), Damage> {
+    let has = |flag| flags & flag != 0;
+    let has_list = has(distribution_flag::HAS_REQUIREMENTS);
+    if has(distribution_flag::REQUIREMENTS_UNKNOWN) && has_list
+        || !has_list && !requirements.is_empty()
+    {
+        return Err(Damage::Malformed("requirements that are none"));
+    }
+    let has_source = has(distribution_flag::IMPORT_SOURCE);
+    if has(distribution_flag::IMPORTS_UNKNOWN) && has_source || !has_source && !imports.is_empty() {
+        return Err(Damage::Malformed("import names from nowhere"));
+    }
+    let text = std::str::from_utf8(imports).unwrap_or_default();
+    let names = ImportName::all(flags, text)?.unwrap_or_default();
+    let mut previous: Option<(&str, bool)> = None;
+    for name in &names {
+        let here = match name {
+            ImportName::Declared(name) if name.is_empty() => {
+                return Err(Damage::Malformed("an import name that is none"));
+            }
+            ImportName::Declared(_) => continue,
+            ImportName::Inferred { part, is_lone, .. } => (part.as_str(), *is_lone),
+        };
+        if previous.is_some_and(|previous| previous >= here) {
+            return Err(Damage::Malformed("import names out of order"));
+        }
+        previous = Some(here);
+    }
+    Ok(())
+}
+
+/// The import table has each import name once for each distribution.
+fn imports_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
+    let mut expected = Vec::new();
+    for (number, row) in (0..).zip(record.body.all(record.tables.distributions)) {
+        let row = row?;
+        if is_of_later_source(row.flags) {
+            // How its names stand there is not known, so that of this table nothing is.
+            return Ok(());
+        }
+        let [_, imports] = record.texts(&row)?;
+        expected.extend(import_hashes(row.flags, &imports).map(|hash| (hash, number)));
+    }
+    expected.sort_unstable();
+    expected.dedup();
+    let mut expected = expected.into_iter();
+    for row in record.body.all(record.tables.imports) {
+        let ImportRow { distribution, hash } = row?;
+        if expected.next() != Some((hash, distribution)) {
+            return Err(Damage::Malformed(
+                "an import table that is not that of the names",
+            ));
+        }
+    }
+    match expected.next() {
+        None => Ok(()),
+        Some(_) => Err(Damage::Malformed("an import name that is not in the table")),
+    }
 }
 
 /// The name table has each distribution once, and of each key one that is chosen, before all others.

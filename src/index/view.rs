@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::format::{distribution_flag, file_kind};
+use super::format::{distribution_flag, file_kind, import_stem, key_hash};
 use super::rows::{FileRow, Span};
+use super::source::Damage;
 use super::stamp::Stamp;
 
 /// A metadata directory, as the index has it.
@@ -29,6 +30,118 @@ pub struct Distribution {
     pub(super) references: Range<u32>,
     pub(super) files: Range<u32>,
 }
+
+/// What a distribution requires: `Distribution.requires` of importlib.metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Requirements {
+    /// The index does not say.
+    Unknown,
+    /// It says nothing about them.
+    None,
+    /// These, which may be none at all.
+    These(Vec<String>),
+}
+
+impl Requirements {
+    pub(super) fn of(flags: u32, text: &str) -> Self {
+        if flags & distribution_flag::REQUIREMENTS_UNKNOWN != 0 {
+            Self::Unknown
+        } else if flags & distribution_flag::HAS_REQUIREMENTS == 0 {
+            Self::None
+        } else {
+            let lines = text.split('\n').filter(|_| !text.is_empty());
+            Self::These(lines.map(str::to_owned).collect())
+        }
+    }
+}
+
+/// What an import name of a distribution is chosen from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImportName {
+    /// A line of `top_level.txt`: all Pythons take it as it stands.
+    Declared(String),
+    /// The first part of the path of an installed file.
+    Inferred {
+        /// As it stands; of a lone file, with its suffix.
+        part: String,
+        /// Whether the path has no second part.
+        is_lone: bool,
+        /// Whether one of these paths ends in `.py`.
+        is_python: bool,
+        /// Whether one of these paths exists.
+        exists: bool,
+    },
+}
+
+impl ImportName {
+    /// The import name as Python 3.13 and later choose it, if they do. An extension module counts whatever the
+    /// platform that it was built for.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Declared(name) => Some(name),
+            Self::Inferred { exists: false, .. } => None,
+            Self::Inferred { part, is_lone, .. } => {
+                let Some((stem, suffix)) = part.split_once('.') else {
+                    return Some(part);
+                };
+                // Of an extension module, `cpython-313-x86_64-linux-gnu.so` or the like.
+                let extension = suffix.strip_suffix(".so").unwrap_or(".");
+                let is_module = matches!(suffix, "py" | "pyc" | "so") || !extension.contains('.');
+                (*is_lone && is_module && !stem.is_empty()).then_some(stem)
+            }
+        }
+    }
+
+    /// As they stand in the index.
+    pub(super) fn all(flags: u32, text: &str) -> Result<Option<Vec<Self>>, Damage> {
+        if flags & distribution_flag::IMPORTS_UNKNOWN != 0 {
+            return Ok(None);
+        }
+        if is_of_later_source(flags) {
+            return Ok(None);
+        }
+        let is_declared = flags & distribution_flag::IMPORT_SOURCE == IMPORTS_DECLARED;
+        let lines = text.split('\n').filter(|_| !text.is_empty());
+        let names = lines.map(|line| {
+            if is_declared {
+                return Ok(Self::Declared(line.to_owned()));
+            }
+            let bits = line.bytes().next().filter(|it| (b'0'..=b'7').contains(it));
+            let (Some(bits), Some(part)) = (bits, line.get(1..).filter(|it| !it.is_empty())) else {
+                return Err(Damage::Malformed("an import name that is none"));
+            };
+            Ok(Self::Inferred {
+                part: part.to_owned(),
+                is_lone: bits & 1 != 0,
+                is_python: bits & 2 != 0,
+                exists: bits & 4 != 0,
+            })
+        });
+        names.collect::<Result<_, _>>().map(Some)
+    }
+}
+
+/// The hashes of a distribution's import names in the import table, by its flags and the text of the names.
+pub(super) fn import_hashes(flags: u32, text: &[u8]) -> impl Iterator<Item = u32> {
+    // From a list of files, a line has a character before its name.
+    let skipped = usize::from(flags & distribution_flag::IMPORT_SOURCE != IMPORTS_DECLARED);
+    let lines = text
+        .split(|&byte| byte == b'\n')
+        .filter(|_| !text.is_empty());
+    let names = lines.map(move |line| line.get(skipped..).unwrap_or_default());
+    names.map(|name| key_hash(import_stem(name)))
+}
+
+/// Whether import names come from where this version knows nothing of.
+pub(super) fn is_of_later_source(flags: u32) -> bool {
+    flags & distribution_flag::IMPORT_SOURCE > IMPORTS_FROM_SOURCES
+}
+
+/// The import source of those whose names come from `SOURCES.txt`, the last.
+const IMPORTS_FROM_SOURCES: u32 = 4 << distribution_flag::IMPORT_SOURCE_SHIFT;
+/// The import source of those whose names come from `top_level.txt`.
+const IMPORTS_DECLARED: u32 = 1 << distribution_flag::IMPORT_SOURCE_SHIFT;
 
 impl Distribution {
     /// Whether all these flags of [`super::format::distribution_flag`] are set.
@@ -65,6 +178,8 @@ pub struct Outline<'i> {
     pub stamps: (Stamp, Stamp),
     /// How many entry points it has.
     pub entries: u32,
+    /// How many bytes its requirements and import names have.
+    pub text: u32,
     pub(super) files: Range<u32>,
 }
 

@@ -14,7 +14,7 @@ use crate::index::format::record_flag;
 use crate::index::{Damage, EncodedRecord, Index, Record, Source, write};
 use crate::rooted::Root;
 use crate::scan::budget::Budget;
-use crate::scan::{self, Difference, Purpose, Scanned, Warning};
+use crate::scan::{self, Difference, Extent, Purpose, Scanned, Warning};
 
 pub use merge::{EntryPoint, Provider, entry_points};
 pub use place::{OpenIndex, PlaceKind, SYSTEM_INDEXES, Unusable, places};
@@ -278,11 +278,16 @@ pub fn examine<S: Source>(
         }
         Err(error) => return Err(error.into()),
     };
+    // Of what was asked less strictly, only entry points are told anew.
+    let extent = match level {
+        Level::Strict => Extent::Everything,
+        Level::Auto | Level::Fast | Level::Trust => Extent::EntryPoints,
+    };
     let scanned = scan::directory(
         &directory,
         listing,
         Some(record),
-        Purpose::Running,
+        (Purpose::Running, extent),
         &mut Budget::default(),
         &mut |_| (),
     )?;
@@ -317,7 +322,7 @@ fn scan_now(root: &Root, path: &Path) -> Result<Scanned, Option<Warning>> {
         &directory,
         listing,
         no_old,
-        Purpose::Running,
+        (Purpose::Running, Extent::EntryPoints),
         budget,
         &mut |_| (),
     )

@@ -1,8 +1,8 @@
-//! The headers `Name` and `Version` of `METADATA` or `PKG-INFO`.
+//! The headers `Name`, `Version` and `Requires-Dist` of `METADATA` or `PKG-INFO`.
 //!
 //! In comes the head of such a file (the description behind the headers may be megabytes), out go
-//! the two values, or the wish for more bytes. No other header is looked at, the encoding of the
-//! rest is not checked, and nothing is judged: [core metadata] says what a name or a version is.
+//! the values, or the wish for more bytes. No other header is looked at, the encoding of the rest
+//! is not checked, and nothing is judged: [core metadata] says what a name or a version is.
 //!
 //! The rules are those by which `importlib.metadata` reads them, in the newest release:
 //! `email.feedparser` finds the headers, `email._policybase.Compat32.header_source_parse` (3.14)
@@ -26,7 +26,7 @@
 
 use super::text;
 
-/// The two headers that the index needs.
+/// The headers that the index needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     /// The first `Name`; [`None`] where the header is missing or not UTF-8.
@@ -35,25 +35,32 @@ pub struct Headers {
     pub version: Option<String>,
     /// Whether one of the two is there but not UTF-8.
     pub not_utf8: bool,
+    /// All `Requires-Dist`, in their order; [`None`] where they cannot be told: something in
+    /// the headers is not UTF-8, they end without an empty line, or one of them has several lines, of
+    /// which Pythons make different things.
+    pub requirements: Option<Vec<String>>,
 }
 
 /// What the head of a file yields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parsed {
-    /// Both values, or as many as the file has. More bytes would change nothing.
+    /// All of them. More bytes would change nothing.
     Complete(Headers),
-    /// The bytes end within the headers, and a value is missing or may go on. Call again with a
-    /// longer head, or with `end_of_file` to take what there is.
+    /// Name and Version. The bytes end within the headers, so that the requirements are not known
+    /// ([`None`]).
+    Named(Headers),
+    /// The bytes end within the headers, and Name or Version is missing or may go on. Call again with
+    /// a longer head, or with `end_of_file` to take what there is.
     NeedMore,
 }
 
 /// The headers in `head`, the first bytes of a file; `end_of_file` says that they are all of it.
 ///
-/// With `end_of_file` the answer is always [`Parsed::Complete`]. The work is linear in `head`, and
-/// ends as soon as both values are known.
+/// With `end_of_file` the answer is always [`Parsed::Complete`]. The work is linear in `head`.
 pub fn parse(head: &[u8], end_of_file: bool) -> Parsed {
     let mut fields = Fields::default();
-    // The header that a continuation line would continue, if it is one of the two.
+    fields.headers.requirements = Some(Vec::new());
+    // The header that a continuation line would continue, if it is one of those wanted.
     let mut open: Option<OpenHeader<'_>> = None;
     let mut rest = head;
     while !rest.is_empty() {
@@ -68,28 +75,26 @@ pub fn parse(head: &[u8], end_of_file: bool) -> Parsed {
             continue;
         }
         fields.store(open.take());
-        if fields.are_known() {
-            return Parsed::Complete(fields.headers);
-        }
         match kind {
             Line::Header { colon } => open = OpenHeader::new(&fields, rest, after, colon),
             Line::Envelope | Line::Nameless | Line::Continuation => {}
-            Line::Body => return Parsed::Complete(fields.headers),
-            Line::Undecided => return Parsed::NeedMore,
+            Line::Body => return fields.all(head, rest, line),
+            Line::Undecided => return fields.so_far(),
         }
         rest = after;
     }
     if !end_of_file {
-        return Parsed::NeedMore;
+        return fields.so_far();
     }
     fields.store(open);
-    Parsed::Complete(fields.headers)
+    fields.all(head, rest, &[])
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
     Name,
     Version,
+    Requirement,
 }
 
 /// The values found so far. A field that is there but not UTF-8 is seen and has no value.
@@ -101,17 +106,44 @@ struct Fields {
 }
 
 impl Fields {
-    fn are_known(&self) -> bool {
-        self.name_seen && self.version_seen
+    /// All headers of a file, where `rest` of it follows them and `end` is the line that ends them. Nothing is
+    /// said of requirements where something in the headers is not UTF-8, for which CPython would raise; nor where
+    /// they do not end with an empty line: that one may be a header, but for a byte that is not UTF-8.
+    fn all(mut self, file: &[u8], rest: &[u8], end: &[u8]) -> Parsed {
+        let headers = file.get(..file.len() - rest.len());
+        if !end.is_empty() || headers.is_none_or(|it| std::str::from_utf8(it).is_err()) {
+            self.headers.requirements = None;
+        }
+        Parsed::Complete(self.headers)
+    }
+
+    /// Where the bytes end within the headers.
+    fn so_far(mut self) -> Parsed {
+        if self.name_seen && self.version_seen {
+            self.headers.requirements = None;
+            Parsed::Named(self.headers)
+        } else {
+            Parsed::NeedMore
+        }
     }
 
     fn store(&mut self, header: Option<OpenHeader<'_>>) {
         let Some(header) = header else { return };
+        if header.field == Field::Requirement {
+            let all = self.headers.requirements.take();
+            let pair = all.zip(header.only_line());
+            self.headers.requirements = pair.map(|(mut all, value)| {
+                all.push(value.to_owned());
+                all
+            });
+            return;
+        }
         let value = header.value();
         self.headers.not_utf8 |= value.is_none();
         match header.field {
             Field::Name => (self.headers.name, self.name_seen) = (value, true),
             Field::Version => (self.headers.version, self.version_seen) = (value, true),
+            Field::Requirement => {}
         }
     }
 }
@@ -133,6 +165,8 @@ impl<'a> OpenHeader<'a> {
             Field::Name
         } else if !fields.version_seen && name.eq_ignore_ascii_case(b"version") {
             Field::Version
+        } else if name.eq_ignore_ascii_case(b"requires-dist") {
+            Field::Requirement
         } else {
             return None;
         };
@@ -144,12 +178,22 @@ impl<'a> OpenHeader<'a> {
         })
     }
 
+    /// What stands behind the colon, without the last line's end; [`None`] where it is not UTF-8.
+    fn raw(&self) -> Option<&'a str> {
+        let raw = std::str::from_utf8(self.from_value.get(..self.length)?).ok()?;
+        Some(raw.trim_end_matches(['\r', '\n']))
+    }
+
+    /// The value of a header of one line.
+    fn only_line(&self) -> Option<&'a str> {
+        let raw = self.raw()?.trim_start_matches([' ', '\t']);
+        (!raw.contains(['\r', '\n'])).then_some(raw)
+    }
+
     /// The value as `Message.__getitem__` returns it; [`None`] where it is not UTF-8.
     fn value(&self) -> Option<String> {
-        let raw = std::str::from_utf8(self.from_value.get(..self.length)?).ok()?;
-        let raw = raw
-            .trim_start_matches([' ', '\t', '\r', '\n'])
-            .trim_end_matches(['\r', '\n']);
+        let raw = self.raw()?;
+        let raw = raw.trim_start_matches([' ', '\t', '\r', '\n']);
         if !raw.contains(['\r', '\n']) {
             return Some(raw.to_owned());
         }
@@ -252,7 +296,7 @@ mod tests {
     fn both(file: &[u8]) -> (Option<String>, Option<String>) {
         match parse(file, true) {
             Parsed::Complete(headers) => (headers.name, headers.version),
-            Parsed::NeedMore => panic!("needs more at the end of the file"),
+            Parsed::Named(_) | Parsed::NeedMore => panic!("needs more at the end of the file"),
         }
     }
 
@@ -349,9 +393,13 @@ mod tests {
             name: None,
             version: some("1"),
             not_utf8: true,
+            requirements: None,
         };
         assert_eq!(parsed, Parsed::Complete(headers));
         assert_eq!(both(b"Summary: \xff\nName: a\n"), (some("a"), None));
+        assert_eq!(requirements(b"Summary: \xff\nName: a\n"), None);
+        assert_eq!(requirements(b"Name: a\nVers\xffion: 1\n"), None);
+        assert_eq!(requirements(b"Name: a\n\n\xff"), Some(Vec::new()));
     }
 
     #[test]
@@ -360,13 +408,56 @@ mod tests {
             .windows(9)
             .position(|window| window == b"Summary: ")
             .unwrap();
+        let body = USUAL.windows(2).position(|window| window == b"\n\n");
         for length in 0..=USUAL.len() {
             let parsed = parse(&USUAL[..length], false);
             if length <= end {
                 assert_eq!(parsed, Parsed::NeedMore, "{length}");
+            } else if length < body.unwrap() + 2 {
+                let Parsed::Named(headers) = parsed else {
+                    panic!("{length}: {parsed:?}")
+                };
+                let named = (headers.name, headers.version);
+                assert_eq!(named, both(USUAL), "{length}");
+                assert_eq!(headers.requirements, None);
             } else {
                 assert_eq!(parsed, parse(USUAL, true), "{length}");
             }
+        }
+    }
+
+    fn requirements(file: &[u8]) -> Option<Vec<String>> {
+        match parse(file, true) {
+            Parsed::Complete(headers) => headers.requirements,
+            _ => panic!("needs more at the end of the file"),
+        }
+    }
+
+    #[test]
+    fn requirements_are_found_before_and_behind_the_name_in_their_order() {
+        let file = b"Requires-Dist: b >1 \nName: a\nrequires-dist:\ta;x\r\nVersion: 1\n\
+                     REQUIRES-DIST:c\nRequires-Dist:\n\nRequires-Dist: body\n";
+        let found = ["b >1 ", "a;x", "c", ""].map(str::to_owned);
+        assert_eq!(requirements(file), Some(found.to_vec()));
+        assert_eq!(requirements(USUAL), Some(Vec::new()));
+        assert_eq!(requirements(b""), Some(Vec::new()));
+    }
+
+    #[test]
+    fn requirements_of_several_lines_or_not_utf_8_are_not_told() {
+        for bad in [
+            &b"Requires-Dist: a\n b\n"[..],
+            b"Requires-Dist:\n b\n",
+            b"Requires-Dist: \xff\n",
+        ] {
+            let file = [
+                b"Name: a\nVersion: 1\nRequires-Dist: z\n",
+                bad,
+                b"Requires-Dist: y\n\n",
+            ]
+            .concat();
+            assert_eq!(requirements(&file), None);
+            assert_eq!(name("Name: a\n"), some("a"));
         }
     }
 
@@ -378,14 +469,9 @@ mod tests {
 
     #[test]
     fn a_head_that_shows_the_body_is_complete_without_the_values() {
-        assert_eq!(
-            parse(b"Summary: x\n\n", false),
-            Parsed::Complete(Headers::default())
-        );
-        assert_eq!(
-            parse(b"no header", false),
-            Parsed::Complete(Headers::default())
-        );
+        assert_eq!(parse(b"Summary: x\n\n", false), parse(b"", true));
+        let nothing = Headers::default();
+        assert_eq!(parse(b"no header", false), Parsed::Complete(nothing));
         assert_eq!(parse(b"From", false), Parsed::NeedMore);
     }
 }

@@ -180,6 +180,72 @@ impl<'r> Directory<'r> {
         self.root.stat(&self.path_of(entry).join(file))
     }
 
+    /// Whether a path below this directory leads to anything that whoever it is read for may see. The path has
+    /// no `..` in it.
+    ///
+    /// # Errors
+    /// Those of `stat(2)`, but for what is not there; [`io::ErrorKind::PermissionDenied`] where that may not be
+    /// seen.
+    pub fn has(&self, path: &str) -> io::Result<bool> {
+        let found = match &self.audience {
+            Audience::Outside => Err(io::ErrorKind::PermissionDenied.into()),
+            Audience::Own => self.stat_below(path),
+            Audience::All(readers) => self.has_for(readers, path),
+        };
+        match found {
+            Ok(()) => Ok(true),
+            Err(error) if super::is_missing(&error) => Ok(false),
+            Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn stat_below(&self, path: &str) -> io::Result<()> {
+        watch::asked_inside();
+        if self.root.is_system() {
+            fstatat(self.fd.as_fd(), path, AtFlags::empty())?;
+        } else {
+            self.root.stat(&self.path.join(path))?;
+        }
+        Ok(())
+    }
+
+    /// Whether all of the readers may see where a path leads to.
+    fn may_see(&self, readers: &Readers, path: &str) -> io::Result<()> {
+        let real = self.root.real_path(&self.path.join(path))?;
+        match self.root.way_is_open_to(readers, &real) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::PermissionDenied.into()),
+        }
+    }
+
+    fn has_for(&self, readers: &Readers, path: &str) -> io::Result<()> {
+        watch::asked_inside();
+        if !self.root.is_system() {
+            return self.may_see(readers, path);
+        }
+        // Where there is no link, each step is below the one before it.
+        let ends = path
+            .match_indices('/')
+            .map(|(at, _)| at)
+            .chain([path.len()]);
+        for end in ends {
+            let step = path.get(..end).unwrap_or(path);
+            let stat = fstatat(self.fd.as_fd(), step, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+            let is_open = match file_type(&stat) {
+                FileType::Link => return self.may_see(readers, path),
+                FileType::Directory => Want::PASS.is_in_mode(&stat),
+                FileType::Regular | FileType::Other => true,
+            };
+            if !is_open {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+        }
+        Ok(())
+    }
+
     /// The device of the directory, if its file system is mounted read-only.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 //! One metadata directory becomes one distribution: `entry_points.txt`, and name and version from
-//! the headers of `METADATA` or `PKG-INFO`.
+//! the headers of `METADATA` or `PKG-INFO`. Requirements and import names are for `details`.
 //!
 //! What CPython takes for absent is absent here. What would make it raise, or hang, costs the
 //! distribution that very thing, and is reported (decision 2). What may not be read is *unread*
@@ -7,19 +7,19 @@
 
 use std::io;
 
-use nix::errno::Errno;
-use nix::sys::stat::FileStat;
-
 use super::budget::Spent;
-use super::content::{ENTRY_POINTS, Head, plain_entries, read_headers, size_of};
+use super::content::{
+    ENTRY_POINTS, Extent, Head, Unusable, facts, plain_entries, read_headers, size_of,
+};
+use super::details;
 use crate::freshness::Sighting;
 use crate::index::format::{STRING_LIMIT, distribution_flag, file_kind};
-use crate::index::{DistributionDraft, EntryDraft, FileFacts, Stamp};
+use crate::index::{DistributionDraft, EntryDraft};
 use crate::metadata::core_metadata::Headers;
 use crate::metadata::directory_name::{Kind, recognise};
 use crate::metadata::entry_points::{EntryPoint, SIZE_LIMIT};
 use crate::metadata::text::has_control;
-use crate::rooted::{DanglingLink, Directory, FileType, read_bounded};
+use crate::rooted::{Directory, FileType, read_bounded};
 
 /// What could not be used: the file in the metadata directory, and what is wrong.
 #[derive(Default)]
@@ -30,40 +30,6 @@ pub(super) struct Report {
 impl Report {
     fn add(&mut self, file: &'static str, text: impl Into<String>) {
         self.problems.push((file, text.into()));
-    }
-}
-
-/// How a file could not be opened or read.
-enum Unusable {
-    Absent,
-    Dangling,
-    /// It is a directory: no content, but it exists.
-    Directory,
-    Forbidden,
-    Broken(String),
-}
-
-impl From<io::Error> for Unusable {
-    fn from(error: io::Error) -> Self {
-        if error
-            .get_ref()
-            .is_some_and(|error| error.is::<DanglingLink>())
-        {
-            return Self::Dangling;
-        }
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Absent,
-            io::ErrorKind::IsADirectory => Self::Directory,
-            io::ErrorKind::PermissionDenied => Self::Forbidden,
-            io::ErrorKind::InvalidInput => Self::Broken("not a regular file".into()),
-            io::ErrorKind::FileTooLarge => {
-                Self::Broken(format!("larger than {} KiB", SIZE_LIMIT >> 10))
-            }
-            _ if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
-                Self::Broken("too many levels of symbolic links".into())
-            }
-            _ => Self::Broken(format!("cannot be read: {error}")),
-        }
     }
 }
 
@@ -98,70 +64,203 @@ pub(super) fn unread(
     draft
 }
 
-/// Reads a metadata directory. `buffer` is room to read into, kept from one to the next. None where that would
-/// spend too much.
-pub(super) fn read(
-    directory: &Directory<'_>,
-    sighting: &Sighting,
-    egg_base: Option<&[u8]>,
-    spent: &Spent,
-    buffer: &mut Vec<u8>,
-    report: &mut Report,
-) -> Option<DistributionDraft> {
-    let mut draft = begun(sighting);
-    let headers = match &sighting.found {
-        Ok(FileType::Directory) if !directory.may_read_entry(&draft.file_name) => {
-            draft.flags |= distribution_flag::UNREAD;
-            Headers::default()
-        }
-        Ok(FileType::Directory) => {
-            read_entry_points(directory, &mut draft, spent, buffer, report)?;
-            read_core_metadata(directory, &mut draft, spent, buffer, report)?
-        }
-        Ok(FileType::Regular) => {
-            draft.flags |= distribution_flag::FILE | distribution_flag::HAS_METADATA;
-            headers_of(
-                directory,
-                file_kind::ITSELF,
-                &mut draft,
-                spent,
-                buffer,
-                report,
-            )?
-            .unwrap_or_default()
-        }
-        Ok(FileType::Link | FileType::Other) => {
-            draft.flags |= distribution_flag::PROBLEM;
-            report.add("", "neither a directory nor a file, ignored");
-            Headers::default()
-        }
-        Err(error) => {
-            match error.kind() {
+/// What reading one metadata directory after the other has in common.
+pub(super) struct Reading<'r> {
+    pub(super) directory: &'r Directory<'r>,
+    pub(super) egg_base: Option<&'r [u8]>,
+    pub(super) spent: &'r Spent,
+    /// Room to read into, kept from one to the next.
+    pub(super) buffer: &'r mut Vec<u8>,
+}
+
+impl Reading<'_> {
+    /// Reads a metadata directory. None where that would spend too much.
+    pub(super) fn read(
+        &mut self,
+        sighting: &Sighting,
+        extent: Extent,
+        report: &mut Report,
+    ) -> Option<DistributionDraft> {
+        let mut draft = begun(sighting);
+        let mut headers = Headers::default();
+        match &sighting.found {
+            Ok(FileType::Directory) if !self.directory.may_read_entry(&draft.file_name) => {
+                draft.flags |= distribution_flag::UNREAD;
+            }
+            Ok(FileType::Directory) => {
+                self.read_entry_points(&mut draft, report)?;
+                headers = self.read_core_metadata(extent, &mut draft, report)?;
+            }
+            Ok(FileType::Regular) => {
+                draft.flags |= distribution_flag::FILE | distribution_flag::HAS_METADATA;
+                let found = self.read_headers(file_kind::ITSELF, extent, &mut draft, report)?;
+                headers = found.unwrap_or_default();
+            }
+            Ok(FileType::Link | FileType::Other) => {
+                draft.flags |= distribution_flag::PROBLEM;
+                report.add("", "neither a directory nor a file, ignored");
+            }
+            Err(error) => match error.kind() {
                 io::ErrorKind::PermissionDenied => draft.flags |= distribution_flag::UNREAD,
                 io::ErrorKind::NotFound => {
                     draft.flags |= distribution_flag::PROBLEM;
-                    report.add(
-                        "",
-                        "a dangling symbolic link, or gone during the scan, ignored",
-                    );
+                    let text = "a dangling symbolic link, or gone during the scan, ignored";
+                    report.add("", text);
                 }
                 _ => {
                     draft.flags |= distribution_flag::PROBLEM;
                     report.add("", format!("{error}, ignored"));
                 }
-            }
-            Headers::default()
+            },
         }
-    };
-    if draft.flags & distribution_flag::UNREAD != 0 {
-        let text = "may not be read by everybody, left to readers that may";
-        report.add("", text);
+        if draft.flags & distribution_flag::UNREAD != 0 {
+            let text = "may not be read by everybody, left to readers that may";
+            report.add("", text);
+        } else if extent == Extent::Everything && sighting.found.is_ok() {
+            let requirements = headers.requirements.take();
+            let requirements = requirements.as_deref();
+            details::read(
+                self.directory,
+                &mut draft,
+                requirements,
+                self.spent,
+                self.buffer,
+            )?;
+        }
+        name(&mut draft, headers, self.egg_base, report);
+        if !report.problems.is_empty() {
+            draft.flags |= distribution_flag::WARNED;
+        }
+        Some(draft)
     }
-    name(&mut draft, headers, egg_base, report);
-    if !report.problems.is_empty() {
-        draft.flags |= distribution_flag::WARNED;
+
+    /// None where that would spend too much.
+    fn read_entry_points(
+        &mut self,
+        draft: &mut DistributionDraft,
+        report: &mut Report,
+    ) -> Option<()> {
+        let opened = self.directory.open_file(&draft.file_name, ENTRY_POINTS);
+        if let Ok((_, stat)) = &opened {
+            self.spent.content(size_of(stat))?;
+        }
+        let content = opened
+            .and_then(|(file, stat)| {
+                Ok((read_bounded(&file, &stat, SIZE_LIMIT, self.buffer)?, stat))
+            })
+            .map_err(Unusable::from);
+        match content {
+            Ok((content, stat)) => {
+                draft.files.push(facts(file_kind::ENTRY_POINTS, &stat));
+                match plain_entries(content) {
+                    Ok((entries, left_out)) => {
+                        self.spent.entries(entries.len() as u64)?;
+                        if left_out > 0 {
+                            draft.flags |= distribution_flag::PROBLEM;
+                            let text = "entry points with control characters left out";
+                            report.add(ENTRY_POINTS, format!("{text}: {left_out}"));
+                        }
+                        draft.entries = entries.iter().map(entry_draft).collect();
+                    }
+                    Err(error) => {
+                        draft.flags |= distribution_flag::PROBLEM;
+                        report.add(ENTRY_POINTS, format!("{error}, entry points ignored"));
+                    }
+                }
+            }
+            Err(Unusable::Absent) => {}
+            Err(Unusable::Dangling) => {
+                report.add(ENTRY_POINTS, "a dangling symbolic link, ignored");
+            }
+            Err(Unusable::Forbidden) => draft.flags |= distribution_flag::UNREAD,
+            Err(Unusable::Directory) => {
+                draft.flags |= distribution_flag::PROBLEM;
+                report.add(ENTRY_POINTS, "a directory, ignored");
+            }
+            Err(Unusable::Broken(text)) => {
+                draft.flags |= distribution_flag::PROBLEM;
+                report.add(ENTRY_POINTS, format!("{text}, entry points ignored"));
+            }
+        }
+        Some(())
     }
-    Some(draft)
+
+    /// METADATA, or where that is absent or empty, PKG-INFO (`Distribution._metadata_text`). That one
+    /// of them exists, be it empty, is what counts as having metadata (`_has_metadata`). None where reading
+    /// would spend too much.
+    fn read_core_metadata(
+        &mut self,
+        extent: Extent,
+        draft: &mut DistributionDraft,
+        report: &mut Report,
+    ) -> Option<Headers> {
+        let mut found = self.read_headers(file_kind::METADATA, extent, draft, report)?;
+        if found.is_none() {
+            found = self.read_headers(file_kind::PKG_INFO, extent, draft, report)?;
+        }
+        let explained = distribution_flag::UNREAD | distribution_flag::PROBLEM;
+        if found.is_none() && draft.flags & explained == 0 {
+            let text = "neither METADATA nor PKG-INFO has any content, the distribution is what the \
+                        directory's name says";
+            report.add("", text);
+        }
+        Some(found.unwrap_or_default())
+    }
+
+    /// The headers of a file, if it has any content; None where reading them would spend too much.
+    fn read_headers(
+        &mut self,
+        kind: u16,
+        extent: Extent,
+        draft: &mut DistributionDraft,
+        report: &mut Report,
+    ) -> Option<Option<Headers>> {
+        let file = file_kind::name(kind);
+        let opened = self.directory.open_file(&draft.file_name, file);
+        let exists = match &opened {
+            Ok(_) => true,
+            Err(error) => match error.kind() {
+                io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => true,
+                io::ErrorKind::PermissionDenied => {
+                    self.directory.stat_file(&draft.file_name, file).is_ok()
+                }
+                _ => false,
+            },
+        };
+        if exists {
+            draft.flags |= distribution_flag::HAS_METADATA;
+        }
+        if let Ok((_, stat)) = &opened {
+            draft.files.push(facts(kind, stat));
+        }
+        let spend = |bytes| self.spent.content(bytes);
+        let head = opened
+            .and_then(|(open, stat)| read_headers(&open, &stat, extent, spend, self.buffer))
+            .map_err(Unusable::from);
+        match head {
+            Ok(Head::TooMuch(_)) => return None,
+            Ok(Head::Empty) | Err(Unusable::Absent) => {}
+            Ok(Head::Known(headers, is_costly)) => {
+                if is_costly {
+                    // Read again at each refresh, which counts what that takes: an index does not say.
+                    let text = "no Name and Version of at most 512 bytes in its first 4 KiB: costly to read";
+                    report.add(file, text);
+                }
+                return Some(Some(headers));
+            }
+            Err(Unusable::Dangling) => report.add(file, "a dangling symbolic link, ignored"),
+            Err(Unusable::Directory) => {
+                draft.flags |= distribution_flag::PROBLEM;
+                report.add(file, "a directory, ignored");
+            }
+            Err(Unusable::Forbidden) => draft.flags |= distribution_flag::UNREAD,
+            Err(Unusable::Broken(text)) => {
+                draft.flags |= distribution_flag::PROBLEM;
+                report.add(file, format!("{text}, ignored"));
+            }
+        }
+        Some(None)
+    }
 }
 
 /// Fills in kind, key, name and version: from the headers, else from the file name.
@@ -214,147 +313,12 @@ fn name(
     });
 }
 
-/// None where that would spend too much.
-fn read_entry_points(
-    directory: &Directory<'_>,
-    draft: &mut DistributionDraft,
-    spent: &Spent,
-    buffer: &mut Vec<u8>,
-    report: &mut Report,
-) -> Option<()> {
-    let opened = directory.open_file(&draft.file_name, ENTRY_POINTS);
-    if let Ok((_, stat)) = &opened {
-        spent.content(size_of(stat))?;
-    }
-    let content = opened
-        .and_then(|(file, stat)| Ok((read_bounded(&file, &stat, SIZE_LIMIT, buffer)?, stat)))
-        .map_err(Unusable::from);
-    match content {
-        Ok((content, stat)) => {
-            draft.files.push(facts(file_kind::ENTRY_POINTS, &stat));
-            match plain_entries(content) {
-                Ok((entries, left_out)) => {
-                    spent.entries(entries.len() as u64)?;
-                    if left_out > 0 {
-                        draft.flags |= distribution_flag::PROBLEM;
-                        let text = "entry points with control characters left out";
-                        report.add(ENTRY_POINTS, format!("{text}: {left_out}"));
-                    }
-                    draft.entries = entries.iter().map(entry_draft).collect();
-                }
-                Err(error) => {
-                    draft.flags |= distribution_flag::PROBLEM;
-                    report.add(ENTRY_POINTS, format!("{error}, entry points ignored"));
-                }
-            }
-        }
-        Err(Unusable::Absent) => {}
-        Err(Unusable::Dangling) => report.add(ENTRY_POINTS, "a dangling symbolic link, ignored"),
-        Err(Unusable::Forbidden) => draft.flags |= distribution_flag::UNREAD,
-        Err(Unusable::Directory) => {
-            draft.flags |= distribution_flag::PROBLEM;
-            report.add(ENTRY_POINTS, "a directory, ignored");
-        }
-        Err(Unusable::Broken(text)) => {
-            draft.flags |= distribution_flag::PROBLEM;
-            report.add(ENTRY_POINTS, format!("{text}, entry points ignored"));
-        }
-    }
-    Some(())
-}
-
 fn entry_draft<'a>(entry: &'a EntryPoint<'_>) -> EntryDraft<'a> {
     EntryDraft {
         group: entry.group.as_bytes(),
         name: entry.name.as_bytes(),
         value: entry.value.as_bytes(),
     }
-}
-
-fn facts(kind: u16, stat: &FileStat) -> FileFacts {
-    FileFacts {
-        kind,
-        size: u32::try_from(stat.st_size).unwrap_or(u32::MAX),
-        stamps: (Stamp::modified(stat), Stamp::changed(stat)),
-    }
-}
-
-/// METADATA, or where that is absent or empty, PKG-INFO (`Distribution._metadata_text`). That one
-/// of them exists, be it empty, is what counts as having metadata (`_has_metadata`). None where reading
-/// would spend too much.
-fn read_core_metadata(
-    directory: &Directory<'_>,
-    draft: &mut DistributionDraft,
-    spent: &Spent,
-    buffer: &mut Vec<u8>,
-    report: &mut Report,
-) -> Option<Headers> {
-    let mut headers_of = |kind| headers_of(directory, kind, draft, spent, buffer, report);
-    let mut found = headers_of(file_kind::METADATA)?;
-    if found.is_none() {
-        found = headers_of(file_kind::PKG_INFO)?;
-    }
-    let explained = distribution_flag::UNREAD | distribution_flag::PROBLEM;
-    if found.is_none() && draft.flags & explained == 0 {
-        let text = "neither METADATA nor PKG-INFO has any content, the distribution is what the \
-                    directory's name says";
-        report.add("", text);
-    }
-    Some(found.unwrap_or_default())
-}
-
-/// The headers of a file, if it has any content; None where reading them would spend too much.
-fn headers_of(
-    directory: &Directory<'_>,
-    kind: u16,
-    draft: &mut DistributionDraft,
-    spent: &Spent,
-    buffer: &mut Vec<u8>,
-    report: &mut Report,
-) -> Option<Option<Headers>> {
-    let file = file_kind::name(kind);
-    let opened = directory.open_file(&draft.file_name, file);
-    let exists = match &opened {
-        Ok(_) => true,
-        Err(error) => match error.kind() {
-            io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => true,
-            io::ErrorKind::PermissionDenied => directory.stat_file(&draft.file_name, file).is_ok(),
-            _ => false,
-        },
-    };
-    if exists {
-        draft.flags |= distribution_flag::HAS_METADATA;
-    }
-    if let Ok((_, stat)) = &opened {
-        draft.files.push(facts(kind, stat));
-    }
-    let head = opened
-        .and_then(|(open, stat)| read_headers(&open, &stat, |bytes| spent.content(bytes), buffer))
-        .map_err(Unusable::from);
-    match head {
-        Ok(Head::TooMuch(_)) => return None,
-        Ok(Head::Empty) | Err(Unusable::Absent) => {}
-        Ok(Head::Known(headers, is_costly)) => {
-            if is_costly {
-                // Read again at each refresh, which counts what that takes: an index does not say.
-                let text =
-                    "no Name and Version of at most 512 bytes in its first 4 KiB: costly to read";
-                report.add(file, text);
-            }
-            return Some(Some(headers));
-        }
-        Err(Unusable::Dangling) => report.add(file, "a dangling symbolic link, ignored"),
-        Err(Unusable::Directory) => {
-            draft.flags |= distribution_flag::PROBLEM;
-            report.add(file, "a directory, ignored");
-        }
-        Err(Unusable::Forbidden) => draft.flags |= distribution_flag::UNREAD,
-        Err(Unusable::Broken(text)) => {
-            draft.flags |= distribution_flag::PROBLEM;
-            report.add(file, format!("{text}, ignored"));
-        }
-    }
-    Some(None)
 }
 
 #[cfg(test)]

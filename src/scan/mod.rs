@@ -7,7 +7,9 @@
 
 pub mod budget;
 mod content;
+mod details;
 mod distribution;
+mod dropping;
 mod order;
 mod purpose;
 mod reading;
@@ -23,8 +25,10 @@ use crate::index::{Damage, DistributionDraft, Drafts, EncodedRecord, Record, Sou
 use crate::metadata::directory_name::{egg_base, recognise};
 use crate::rooted::Directory;
 
-use budget::{Budget, CONTENT_LIMIT, Cost, Dropped, ENTRIES_LIMIT};
+use budget::{Budget, CONTENT_LIMIT, Cost, ENTRIES_LIMIT, LISTED_LIMIT, TEXT_LIMIT};
+pub use content::Extent;
 use distribution::Report;
+use dropping::Dropped;
 pub use purpose::Purpose;
 use reading::Reader;
 
@@ -80,7 +84,7 @@ pub fn directory<S: Source>(
     directory: &Directory<'_>,
     mut listing: Listing,
     old: Option<&Record<'_, S>>,
-    purpose: Purpose,
+    (purpose, extent): (Purpose, Extent),
     budget: &mut Budget,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Scanned, Damage> {
@@ -90,20 +94,21 @@ pub fn directory<S: Source>(
         directory,
         egg_base: egg_base(path.as_os_str().as_bytes()),
         limits: *budget,
+        extent,
     };
     let mut kept = costs_of_kept(old, &listing)?;
     let (read, dropped, cost) = reader.read_all(&mut listing, &mut kept, progress);
     budget.pay(cost);
     let mut scanned = Scanned {
-        read: read.len() - dropped.count(),
+        read: read.len() - dropped.unread.count(),
         reused: listing.sightings.len() - read.len(),
         ..Scanned::default()
     };
     let of_left_out = warning_of_left_out(directory, &listing.left_out);
-    let of_dropped = warning_of_dropped(directory, &dropped);
+    scanned.warnings.extend(of_left_out);
     scanned
         .warnings
-        .extend(of_left_out.into_iter().chain(of_dropped));
+        .extend(warnings_of_dropped(directory, &dropped));
     let then = old.map(Drafts::of).transpose()?;
     let flags = record_flags(&listing, purpose);
     let whole = match (old, &then) {
@@ -162,15 +167,22 @@ fn costs_of_kept<S: Source>(
     if let Some(old) = old {
         for outline in old.outlines() {
             let outline = outline?;
-            let mut content = 0;
+            let mut cost = Cost {
+                entries: outline.entries.into(),
+                text: outline.text.into(),
+                ..Cost::default()
+            };
             for file in old.files_of(&outline) {
                 let file = file?;
-                if file.kind == file_kind::ENTRY_POINTS {
-                    content = file.size.into();
+                match file.kind {
+                    file_kind::ENTRY_POINTS => cost.content += u64::from(file.size),
+                    file_kind::RECORD..=file_kind::SOURCES => {
+                        cost.listed += details::list_cost(file.size.into())
+                    }
+                    _ => {}
                 }
             }
-            let entries = outline.entries.into();
-            costs.push(Cost { content, entries });
+            costs.push(cost);
         }
     }
     let cost = |sighting: &Sighting| costs.get(sighting.same_as? as usize).copied();
@@ -263,15 +275,37 @@ fn warning_of_left_out(directory: &Directory<'_>, left_out: &LeftOut) -> Option<
 }
 
 /// What is said of metadata directories for which the budget did not reach.
-fn warning_of_dropped(directory: &Directory<'_>, dropped: &Dropped) -> Option<Warning> {
-    (dropped.count() > 0).then(|| Warning {
-        path: directory.path().join(OsStr::from_bytes(&dropped.largest)),
+fn warnings_of_dropped(
+    directory: &Directory<'_>,
+    dropped: &Dropped,
+) -> impl Iterator<Item = Warning> {
+    let path = directory.path();
+    let sets = [
+        (
+            &dropped.unread,
+            format!(
+                "{} MiB or {ENTRIES_LIMIT} entry points",
+                CONTENT_LIMIT >> 20
+            ),
+            "left unread",
+        ),
+        (
+            &dropped.bare,
+            format!(
+                "{} MiB of lists of files or {} MiB of requirements and import names",
+                LISTED_LIMIT >> 20,
+                TEXT_LIMIT >> 20
+            ),
+            "requirements and import names left out",
+        ),
+    ];
+    let sets = sets.into_iter().filter(|(set, ..)| set.count() > 0);
+    sets.map(|(set, limits, what)| Warning {
+        path: path.join(OsStr::from_bytes(&set.largest)),
         text: format!(
-            "left unread, the largest of {}: together, or with others that .pth files add, they have more than \
-             {} MiB or {} entry points",
-            dropped.count(),
-            CONTENT_LIMIT >> 20,
-            ENTRIES_LIMIT
+            "{what}, the largest of {}: together, or with others that .pth files add, they have more than \
+             {limits}",
+            set.count()
         ),
     })
 }
@@ -312,15 +346,29 @@ fn removed<S: Source>(old: &Record<'_, S>, listing: &Listing) -> Result<Vec<Diff
         .collect()
 }
 
-/// Whether what was read now says what the record does. Times and sizes do not count, nor flags that this
-/// program does not know.
+/// Whether what was read now says what the record does. Times and sizes do not count, nor what one of them does not
+/// know, nor flags that this program does not know.
 fn says_the_same(then: &DistributionDraft, now: &DistributionDraft) -> bool {
-    let flags = |draft: &DistributionDraft| draft.flags & distribution_flag::OF_CONTENT;
-    flags(then) == flags(now)
+    use distribution_flag::{
+        HAS_REQUIREMENTS, IMPORT_SOURCE, IMPORTS_UNKNOWN, OF_CONTENT, REQUIREMENTS_UNKNOWN,
+    };
+    let unknown = then.flags | now.flags;
+    let mut flags = OF_CONTENT & !(REQUIREMENTS_UNKNOWN | IMPORTS_UNKNOWN);
+    let (requirements_count, imports_count) = (
+        unknown & REQUIREMENTS_UNKNOWN == 0,
+        unknown & IMPORTS_UNKNOWN == 0,
+    );
+    if !requirements_count {
+        flags &= !HAS_REQUIREMENTS;
+    }
+    if !imports_count {
+        flags &= !IMPORT_SOURCE;
+    }
+    then.flags & flags == now.flags & flags
         && then.key == now.key
         && then.name == now.name
         && then.version == now.version
-        && then.requirements == now.requirements
-        && then.imports == now.imports
+        && (!requirements_count || then.requirements == now.requirements)
+        && (!imports_count || then.imports == now.imports)
         && then.entries == now.entries
 }

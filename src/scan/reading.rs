@@ -5,10 +5,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::budget::{self, Budget, Cost, Dropped, Spent};
-use super::distribution::{self, Report};
+use super::budget::{Budget, Cost, Spent};
+use super::content::Extent;
+use super::distribution::{self, Reading, Report};
+use super::dropping::{self, Dropped};
 use crate::freshness::{Listing, Sighting};
 use crate::index::DistributionDraft;
+use crate::index::format::distribution_flag;
 use crate::parallel::in_runs;
 use crate::rooted::Directory;
 
@@ -18,7 +21,7 @@ pub(super) type Read = (DistributionDraft, Report);
 /// What is to be read, and where it goes.
 struct Place<'p> {
     sighting: &'p Sighting,
-    is_dropped: bool,
+    number: usize,
     /// None where it could not be read within the budget.
     draft: Option<DistributionDraft>,
     report: Report,
@@ -29,6 +32,7 @@ pub(super) struct Reader<'r> {
     pub(super) directory: &'r Directory<'r>,
     pub(super) egg_base: Option<&'r [u8]>,
     pub(super) limits: Budget,
+    pub(super) extent: Extent,
 }
 
 impl Reader<'_> {
@@ -45,10 +49,12 @@ impl Reader<'_> {
         let (mut places, mut spent) = self.attempt(listing, kept, &dropped, progress);
         if spent.is_over() {
             drop(places);
-            dropped = budget::dropped(self.directory, &listing.sightings, kept, self.limits);
+            let sightings = &listing.sightings;
+            dropped =
+                dropping::dropped(self.directory, self.egg_base, sightings, kept, self.limits);
             let sightings = listing.sightings.iter_mut().zip(&mut *kept);
             for ((sighting, kept), number) in sightings.zip(0..) {
-                if dropped.has(number) {
+                if dropped.unread.has(number) || dropped.bare.has(number) {
                     (sighting.same_as, *kept) = (None, None);
                 }
             }
@@ -60,8 +66,7 @@ impl Reader<'_> {
             let draft = place.draft.unwrap_or_else(|| unread(place.sighting));
             (draft, place.report)
         });
-        let mut cost = spent.total();
-        cost.content = cost.content.max(dropped.counted);
+        let cost = spent.total().max(dropped.counted);
         (read.collect(), dropped, cost)
     }
 
@@ -79,7 +84,7 @@ impl Reader<'_> {
         let mut places: Vec<Place<'_>> = to_read
             .map(|((sighting, _), number)| Place {
                 sighting,
-                is_dropped: dropped.has(number),
+                number,
                 draft: None,
                 report: Report::default(),
             })
@@ -87,16 +92,26 @@ impl Reader<'_> {
         let count = AtomicUsize::new(0);
         // Each thread has room for one file after the other.
         let work = |buffer: &mut Vec<u8>, run: &mut [Place<'_>]| {
+            let mut reading = Reading {
+                directory: self.directory,
+                egg_base: self.egg_base,
+                spent: &spent,
+                buffer,
+            };
             for place in run.iter_mut() {
-                if !place.is_dropped && !spent.is_over() {
-                    place.draft = distribution::read(
-                        self.directory,
-                        place.sighting,
-                        self.egg_base,
-                        &spent,
-                        buffer,
-                        &mut place.report,
-                    );
+                if dropped.unread.has(place.number) || spent.is_over() {
+                    continue;
+                }
+                let is_bare = dropped.bare.has(place.number);
+                let extent = if is_bare {
+                    Extent::EntryPoints
+                } else {
+                    self.extent
+                };
+                place.draft = reading.read(place.sighting, extent, &mut place.report);
+                if let Some(draft) = place.draft.as_mut().filter(|_| is_bare) {
+                    // It is read again each time: the budget may reach for it then.
+                    draft.flags |= distribution_flag::WARNED;
                 }
             }
             count.fetch_add(run.len(), Ordering::Relaxed);
@@ -114,13 +129,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::index::format::distribution_flag;
     use crate::rooted::Root;
 
-    const LIMITS: Budget = Budget {
+    const LIMITS: Budget = Budget(Cost {
         content: 10_000,
         entries: 100,
-    };
+        listed: 20_000,
+        text: 3000,
+    });
 
     fn dist(site: &Path, name: &str, files: &[(&str, String)]) {
         let path = site.join(format!("{name}-1.dist-info"));
@@ -140,14 +156,15 @@ mod tests {
         vec![("entry_points.txt", "\n".repeat(size))]
     }
 
-    /// Which are unread, and that the largest is called so; `kept` of the listing are taken over at this cost.
-    fn unread(site: &Path, kept: &dyn Fn(&[u8]) -> Option<Cost>) -> Vec<String> {
+    /// Reads all but those that are taken over at this cost.
+    fn read_all(site: &Path, kept: &dyn Fn(&[u8]) -> Option<Cost>) -> (Vec<Read>, Dropped) {
         let root = Root::system();
         let directory = root.open_dir(site).unwrap();
         let reader = Reader {
             directory: &directory,
             egg_base: None,
             limits: LIMITS,
+            extent: Extent::Everything,
         };
         let mut listing = Listing::now(&directory).unwrap();
         // Whatever the order of the directory.
@@ -159,6 +176,17 @@ mod tests {
         let (read, dropped, _) = reader.read_all(&mut listing, &mut kept, &mut |_| ());
         let taken_over = kept.iter().flatten().count();
         assert_eq!(read.len() + taken_over, listing.sightings.len());
+        (read, dropped)
+    }
+
+    /// Which are unread, and that the largest is called so.
+    fn unread(site: &Path, kept: &dyn Fn(&[u8]) -> Option<Cost>) -> Vec<String> {
+        let (
+            read,
+            Dropped {
+                unread: dropped, ..
+            },
+        ) = read_all(site, kept);
         let is_unread = |draft: &&DistributionDraft| draft.flags & distribution_flag::UNREAD != 0;
         let drafts = read.iter().map(|(draft, _)| draft);
         let unread: Vec<_> = drafts.filter(is_unread).collect();
@@ -242,7 +270,13 @@ mod tests {
         dist(site, "a", &bytes(6_000));
         dist(site, "b", &entries(60));
         dist(site, "c", &bytes(3_000));
-        let cost = |content, entries| Some(Cost { content, entries });
+        let cost = |content, entries| {
+            Some(Cost {
+                content,
+                entries,
+                ..Cost::default()
+            })
+        };
         let kept = |name: &[u8]| match name.first()? {
             b'a' => cost(6_000, 0),
             b'b' => cost(300, 60),

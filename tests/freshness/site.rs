@@ -16,7 +16,7 @@ use epcache::index::format::record_flag;
 use epcache::lookup::{Answers, OpenIndex, PlaceKind, State, entry_points, examine};
 use epcache::rooted::Root;
 use epcache::scan::budget::Budget;
-use epcache::scan::{self, Difference, Purpose, Scanned};
+use epcache::scan::{self, Difference, Extent, Purpose, Scanned};
 use epcache::worker::{self, Request, Scope};
 use tempfile::TempDir;
 
@@ -441,7 +441,7 @@ impl Site {
             &directory,
             listing,
             Some(&record),
-            Purpose::Running,
+            (Purpose::Running, Extent::Everything),
             &mut Budget::default(),
             &mut |_| (),
         )
@@ -465,7 +465,7 @@ impl Site {
             &directory,
             listing,
             Some(&record),
-            purpose,
+            (purpose, Extent::Everything),
             &mut Budget::default(),
             &mut |_| (),
         )

@@ -16,8 +16,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use epcache::index::format::{
-    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, HEADER, NAME_ROW, RECORD_ROW,
-    REFERENCE_ROW, distribution_flag, file_kind, key_hash, record_flag,
+    DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, HEADER, IMPORT_ROW, NAME_ROW,
+    RECORD_ROW, REFERENCE_ROW, distribution_flag, file_kind, key_hash, record_flag,
 };
 use epcache::index::{DistributionDraft, EncodedRecord, EntryDraft, FileFacts, Stamp, write};
 
@@ -188,7 +188,9 @@ pub fn one_of_everything() -> Vec<Directory> {
     first.distributions[0].requirements = b"beta>=1\ngamma; extra == \"x\"".into();
     first.distributions[0].imports = b"alpha\n_alpha".into();
     first.distributions[1].flags |= requires | 2 << distribution_flag::IMPORT_SOURCE_SHIFT;
-    first.distributions[1].imports = b"6beta".into();
+    first.distributions[1].imports = b"6beta\n7beta.py\n1x.cpython-313-x86_64-linux-gnu.so".into();
+    let unknown = distribution_flag::REQUIREMENTS_UNKNOWN | distribution_flag::IMPORTS_UNKNOWN;
+    first.distributions[2].flags |= unknown;
     first.distributions[2].flags |= distribution_flag::SHADOWED;
     first.distributions[3].flags |= distribution_flag::UNREAD;
     first.distributions[3].file_name = b"gamma\xff-3.dist-info".into();
@@ -233,6 +235,7 @@ pub struct RecordTables {
     pub entries: Range<usize>,
     pub references: Range<usize>,
     pub files: Range<usize>,
+    pub imports: Range<usize>,
     pub pool: Range<usize>,
 }
 
@@ -267,6 +270,7 @@ impl Tables {
                 entries: table(number(row + 24) * ENTRY_ROW),
                 references: table(number(row + 24) * REFERENCE_ROW),
                 files: table(number(row + 28) * FILE_ROW),
+                imports: table(number(row + 48) * IMPORT_ROW),
                 pool: body + number(row + 8)..end,
             }
         });

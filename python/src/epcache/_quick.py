@@ -746,8 +746,8 @@ class Index:
             or self.size < 0
             or blocks != -(-self.size // 4096)
             # The sizes of rows: longer ones, of a later version, are not read here.
-            or head[40:56] != bytes([16, 0, 48, 0, 64, 0, 8, 0, 16, 0, 16, 0, 8, 0, 24, 0])
-            or 16 * self.directories + 48 * self.count > self.size
+            or head[40:58] != bytes([16, 0, 56, 0, 64, 0, 8, 0, 16, 0, 16, 0, 8, 0, 24, 0, 8, 0])
+            or 16 * self.directories + 56 * self.count > self.size
         ):
             raise ValueError("not an index of this major version")
         self.is_suspect = head[12] != 0
@@ -857,7 +857,7 @@ class Record:
 
     def __init__(self, index: Index, number: int) -> None:
         self.index = index
-        row = index.part(16 * index.directories + 48 * number, 48)
+        row = index.part(16 * index.directories + 56 * number, 56)
         self._at, length, self._pool, self.flags = u32s(row[:16])
         self.count, self._groups, self._entries, files = u32s(row[16:32])
         self.mtime, self.ctime = i64s(row[32:48])
@@ -865,7 +865,7 @@ class Record:
         self._entries_at = self._groups_at + 16 * self._groups
         self._references_at = self._entries_at + 16 * self._entries
         self._size = self._at + length - self._pool
-        tables_end = self._references_at + 8 * self._entries + 24 * files
+        tables_end = self._references_at + 8 * self._entries + 24 * files + 8 * u32s(row[48:52])[0]
         self._rows: "Optional[List[Row]]" = None
         self._by_key: "Dict[bytes, List[int]]" = {}
         self._by_distribution: "Optional[List[Tuple[str, str, str]]]" = None

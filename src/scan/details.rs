@@ -1,0 +1,267 @@
+//! What a distribution says beside its entry points: requirements and import names.
+//!
+//! In come a metadata directory, and the requirements that its headers name; out go both as the index has
+//! them, or that they are unknown. Nothing here costs the distribution anything else, and nothing is
+//! reported: unknown means that a reader has to ask the library.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+
+use nix::sys::stat::FileStat;
+
+use super::budget::Spent;
+use super::content::{Unusable, facts};
+use crate::freshness::Sighting;
+use crate::index::format::{distribution_flag, file_kind};
+use crate::index::{DistributionDraft, FileFacts};
+use crate::metadata::imports::{self, Candidates, FileList, Files, LINE_LIMIT};
+use crate::metadata::{requirements, text};
+use crate::rooted::{Directory, FileType, read_bounded, read_part};
+
+/// A larger requires.txt is not read, in bytes.
+const REQUIRES_LIMIT: usize = 128 << 10;
+/// A larger top_level.txt is not read, in bytes.
+const TOP_LEVEL_LIMIT: usize = 16 << 10;
+/// A larger list of files is not read, in bytes.
+pub(super) const LIST_LIMIT: u64 = 16 << 20;
+/// How much of a list of files is in memory.
+const PIECE: usize = 2 * LINE_LIMIT;
+/// How many files of an installed-files.txt are looked for.
+const LOCATED_LIMIT: u32 = 2000;
+
+/// The lists of files, in the order in which they are asked.
+const LISTS: [(u16, FileList); 3] = [
+    (file_kind::RECORD, FileList::Record),
+    (file_kind::INSTALLED_FILES, FileList::InstalledFiles),
+    (file_kind::SOURCES, FileList::Sources),
+];
+
+/// Fills in what is unknown so far. `headers` are the requirements that the headers name, if they are
+/// known. None where that would spend too much.
+pub(super) fn read(
+    directory: &Directory<'_>,
+    draft: &mut DistributionDraft,
+    headers: Option<&[String]>,
+    spent: &Spent,
+    buffer: &mut Vec<u8>,
+) -> Option<()> {
+    let name = draft.file_name.clone();
+    if let Some(found) = headers.and_then(|it| read_requirements(directory, draft, it, buffer)) {
+        draft.flags &= !distribution_flag::REQUIREMENTS_UNKNOWN;
+        if let Some(text) = found {
+            draft.flags |= distribution_flag::HAS_REQUIREMENTS;
+            draft.requirements = text.into_bytes();
+        }
+    }
+    let source = import_source(directory, &name, &mut draft.files, buffer);
+    let found = match source {
+        Source::Unknown => None,
+        Source::Nothing => Some((String::new(), 0)),
+        Source::Declared(names) => Some((names, 1)),
+        Source::List(number, file, stat) => {
+            if bytes_of_list(&stat) > 0 {
+                spent.listed(bytes_of_list(&stat))?;
+            }
+            let kind = LISTS.get(number).map(|(_, list)| *list);
+            let text =
+                kind.and_then(|list| read_list(directory, &name, list, (&file, &stat), buffer));
+            text.map(|text| (text, number + 2))
+        }
+    };
+    if let Some((text, source)) = found {
+        draft.flags &= !distribution_flag::IMPORTS_UNKNOWN;
+        let source = u32::try_from(source).unwrap_or_default();
+        draft.flags |= source << distribution_flag::IMPORT_SOURCE_SHIFT;
+        draft.imports = text.into_bytes();
+    }
+    spent.text((draft.requirements.len() + draft.imports.len()) as u64)
+}
+
+/// The bytes of the list of files that would be read.
+pub(super) fn listed_size(
+    directory: &Directory<'_>,
+    sighting: &Sighting,
+    buffer: &mut Vec<u8>,
+) -> u64 {
+    let name = &sighting.file_name;
+    match sighting.found {
+        Ok(FileType::Directory) if directory.may_read_entry(name) => {
+            match import_source(directory, name, &mut Vec::new(), buffer) {
+                Source::List(_, _, stat) => bytes_of_list(&stat),
+                _ => 0,
+            }
+        }
+        _ => 0,
+    }
+}
+
+fn bytes_of_list(stat: &FileStat) -> u64 {
+    list_cost(u64::try_from(stat.st_size).unwrap_or_default())
+}
+
+/// What a list of files of this size costs.
+pub(super) fn list_cost(size: u64) -> u64 {
+    if size <= LIST_LIMIT { size } else { 0 }
+}
+
+/// A file that may be absent, as CPython has it: `Path.read_text` finds none, or a directory. The error is
+/// any other trouble.
+fn optional<T>(opened: io::Result<T>) -> Result<Option<T>, ()> {
+    match opened.map_err(Unusable::from) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(Unusable::Absent | Unusable::Dangling | Unusable::Directory) => Ok(None),
+        Err(Unusable::Forbidden | Unusable::Broken(_)) => Err(()),
+    }
+}
+
+/// None where they are unknown, or `Distribution.requires`.
+fn read_requirements(
+    directory: &Directory<'_>,
+    draft: &mut DistributionDraft,
+    headers: &[String],
+    buffer: &mut Vec<u8>,
+) -> Option<Option<String>> {
+    if !headers.is_empty() {
+        return requirements::joined(headers).map(Some);
+    }
+    let kind = file_kind::REQUIRES;
+    let opened = directory.open_file(&draft.file_name, file_kind::name(kind));
+    let Some((file, stat)) = optional(opened).ok()? else {
+        return Some(None);
+    };
+    draft.files.push(facts(kind, &stat));
+    let content = read_bounded(&file, &stat, REQUIRES_LIMIT, buffer).ok()?;
+    let content = std::str::from_utf8(content).ok()?;
+    requirements::of_requires_txt(content).map(Some)
+}
+
+/// Where import names come from.
+enum Source {
+    Unknown,
+    Nothing,
+    /// The names of top_level.txt.
+    Declared(String),
+    /// One of [`LISTS`].
+    List(usize, File, FileStat),
+}
+
+fn import_source(
+    directory: &Directory<'_>,
+    name: &[u8],
+    files: &mut Vec<FileFacts>,
+    buffer: &mut Vec<u8>,
+) -> Source {
+    let mut open = |kind| {
+        let opened = optional(directory.open_file(name, file_kind::name(kind)))?;
+        if let Some((_, stat)) = &opened {
+            files.push(facts(kind, stat));
+        }
+        Ok::<_, ()>(opened)
+    };
+    match open(file_kind::TOP_LEVEL) {
+        Err(()) => return Source::Unknown,
+        Ok(None) => {}
+        Ok(Some((file, stat))) => {
+            let content = read_bounded(&file, &stat, TOP_LEVEL_LIMIT, buffer).ok();
+            let content = content.and_then(|it| std::str::from_utf8(it).ok());
+            match content.and_then(imports::declared) {
+                None => return Source::Unknown,
+                Some(names) if !names.is_empty() => return Source::Declared(names),
+                Some(_) => {}
+            }
+        }
+    }
+    for (number, (kind, _)) in LISTS.into_iter().enumerate() {
+        match open(kind) {
+            Err(()) => return Source::Unknown,
+            Ok(Some((file, stat))) if stat.st_size > 0 => return Source::List(number, file, stat),
+            Ok(_) => {}
+        }
+    }
+    Source::Nothing
+}
+
+/// Reads a list of files, piece by piece.
+fn read_list(
+    directory: &Directory<'_>,
+    name: &[u8],
+    list: FileList,
+    (file, stat): (&File, &FileStat),
+    buffer: &mut Vec<u8>,
+) -> Option<String> {
+    if bytes_of_list(stat) == 0 {
+        return None;
+    }
+    let mut files = FilesAround {
+        directory,
+        name,
+        located: 0,
+    };
+    let mut candidates = Candidates::of(list);
+    let size = usize::try_from(stat.st_size).unwrap_or(PIECE);
+    let room = PIECE.min(size + 1);
+    if buffer.len() < room {
+        buffer.resize(room, 0);
+    }
+    let piece = buffer.get_mut(..room)?;
+    let (mut filled, mut offset) = (0, 0);
+    loop {
+        let read = read_part(file, piece.get_mut(filled..)?, offset).ok()?;
+        offset += read as u64;
+        if offset > LIST_LIMIT {
+            return None;
+        }
+        filled += read;
+        let content = piece.get(..filled)?;
+        let is_end = filled < room;
+        let whole = match content.iter().rposition(|&byte| byte == b'\n') {
+            _ if is_end => filled,
+            Some(last) => last + 1,
+            // A line longer than any that is read.
+            None => return None,
+        };
+        let lines = std::str::from_utf8(content.get(..whole)?).ok()?;
+        for line in text::lines(lines) {
+            candidates.add(line, &mut files)?;
+        }
+        if is_end {
+            return Some(candidates.text());
+        }
+        piece.copy_within(whole..filled, 0);
+        filled -= whole;
+    }
+}
+
+/// The files around a metadata directory.
+struct FilesAround<'f> {
+    directory: &'f Directory<'f>,
+    name: &'f [u8],
+    located: u32,
+}
+
+impl Files for FilesAround<'_> {
+    fn exists(&mut self, path: &str) -> Option<bool> {
+        self.directory.has(path).ok()
+    }
+
+    fn located(&mut self, path: &str) -> Option<Option<String>> {
+        self.located += 1;
+        if self.located > LOCATED_LIMIT {
+            return None;
+        }
+        let entry = self.directory.path().join(OsStr::from_bytes(self.name));
+        let root = self.directory.root();
+        let real = match root.real_path(&entry.join(path)) {
+            Ok(real) => real,
+            Err(error) => return optional::<()>(Err(error)).ok().map(|_| None),
+        };
+        let base = root.real_path(self.directory.path()).ok()?;
+        match real.strip_prefix(base) {
+            Ok(below) => below.to_str().map(|path| Some(path.to_owned())),
+            // It leads out of the search directory, and gives no name.
+            Err(_) => Some(None),
+        }
+    }
+}
