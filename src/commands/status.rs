@@ -1,4 +1,7 @@
-//! `epcache status`: which indexes there are, and what they are worth.
+//! `epcache status`: the indexes and their states.
+//!
+//! The input is the places of indexes and the wanted search directories. The output is a table, or
+//! JSON.
 
 mod print;
 mod record;
@@ -116,8 +119,8 @@ impl Looking<'_> {
 pub(super) struct Report {
     /// The program's version.
     pub(super) version: &'static str,
-    /// Whether every wanted search directory has a fresh record, and no index is damaged, or wrong
-    /// about a directory that no other one is right about.
+    /// Whether every wanted search directory has a fresh record, and no index is damaged, or is
+    /// wrong about a directory for which no other one is right.
     pub(super) fresh: bool,
     pub(super) indexes: Vec<IndexStatus>,
     pub(super) directories: Vec<DirectoryStatus>,
@@ -150,7 +153,7 @@ pub(super) struct IndexStatus {
     pub(super) size: Option<u64>,
     pub(super) suspect: bool,
     pub(super) records: Vec<RecordStatus>,
-    /// The command that brings it up to date.
+    /// The command that updates it.
     #[serde(skip)]
     mending: Option<String>,
 }
@@ -160,7 +163,7 @@ pub(super) struct RecordStatus {
     pub(super) path: JsonText,
     /// `fresh`, `stale`, `unreadable`, or `untrusted`.
     pub(super) state: &'static str,
-    /// Whether the directory is not there, which may be as it should be.
+    /// Whether the directory does not exist, which may be right.
     missing: bool,
     why: Vec<String>,
     pub(super) distributions: u32,
@@ -247,7 +250,7 @@ impl Report {
                 status.suspect = index.index().is_suspect();
                 match record_statuses(root, &index, &|spellings| looking.is_asked(spellings)) {
                     Ok(records) => {
-                        // What is not believed is as absent, and no reason to mend anything.
+                        // A record that is not trusted is treated as missing. It needs no update.
                         let all_fresh = records
                             .iter()
                             .all(|record| [FRESH, UNTRUSTED].contains(&record.state));
@@ -271,8 +274,8 @@ impl Report {
         self.indexes.push(status);
     }
 
-    /// Judges the indexes. One that is wrong about a directory does no harm where another one is right
-    /// about it: lookups take that.
+    /// Judges the indexes. One that is wrong about a directory does no harm if another one is right
+    /// about it: lookups use that one.
     fn judge_indexes(&mut self) {
         let right: HashSet<&[u8]> = self
             .indexes
@@ -300,7 +303,7 @@ impl Report {
         }
     }
 
-    /// Adds what some scope should have in an index; `mending` puts it there.
+    /// Adds the directories that should be in an index. `mending` is the command that adds them.
     fn add_wanted(&mut self, root: &Root, wanted: Found, mending: &str) {
         for directory in wanted.directories {
             let path = directory.path.as_os_str().as_bytes();
