@@ -69,6 +69,9 @@ pub enum Command {
     Export(ExportArgs),
     /// Print what to put where, so that the index follows pip, uv, make and others
     Hook(HookArgs),
+    /// What the functions of epcache hook call
+    #[command(hide = true)]
+    After(AfterArgs),
     /// What package managers call: refresh the system index if Python packages were touched.
     ///
     /// rpm's %transfiletriggerin and %transfiletriggerpostun call it with the list of files on standard
@@ -87,7 +90,7 @@ pub enum Command {
 }
 
 /// `epcache refresh`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
     override_usage = "epcache refresh [--system|--user|--venv DIR|--path DIR...] [--root DIR] \
                       [--output FILE] [--full] [--image] [--dry-run] [--json]"
@@ -163,8 +166,11 @@ pub struct StatusArgs {
 
 /// `epcache hook`.
 #[derive(Debug, Args)]
-#[command(override_usage = "epcache hook [pip|uv|make|containerfile|direnv|tox|conda]")]
+#[command(override_usage = "epcache hook [pip|uv|make|containerfile|direnv|tox|conda] [--fish]")]
 pub struct HookArgs {
+    /// For fish, instead of bash, zsh, dash and other POSIX shells
+    #[arg(long)]
+    pub fish: bool,
     /// The tool (without it: a list)
     #[arg(value_name = "TOOL")]
     pub tool: Option<Tool>,
@@ -187,6 +193,17 @@ pub enum Tool {
     Tox,
     /// An activation script of a conda environment
     Conda,
+}
+
+/// `epcache after`, which the functions of `epcache hook` call.
+#[derive(Debug, Args)]
+#[command(override_usage = "epcache after STATUS TOOL [ARGS...]")]
+pub struct AfterArgs {
+    /// The exit status of the tool
+    pub status: i32,
+    /// The tool and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub command: Vec<OsString>,
 }
 
 /// `epcache verify`.

@@ -182,9 +182,9 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "GROUP and NAME go before --index",
     ),
     (
-        "status --path /x",
-        "unexpected argument '--path'",
-        "usage: epcache status [--root DIR]",
+        "status --bogus",
+        "unexpected argument '--bogus'",
+        "usage: epcache status [--system|",
     ),
     (
         "status --root /no/such",

@@ -100,6 +100,103 @@ fn uv_refreshes_the_active_environment_and_that_of_the_project() {
     );
 }
 
+/// What each shell's user puts into the shell's own file, and how the lines of a test are written for it.
+const SHELLS: [(&str, &str); 4] = [
+    ("bash", POSIX),
+    ("zsh", POSIX),
+    ("dash", POSIX),
+    (
+        "fish",
+        "function active; source $argv/bin/activate.fish; end\n\
+         function report; echo $status $argv; end\n\
+         epcache hook pip --fish | source\n\
+         epcache hook uv --fish | source\n",
+    ),
+];
+const POSIX: &str = "active() { . \"$1/bin/activate\"; }\n\
+                     report() { echo $? \"$@\"; }\n\
+                     eval \"$(epcache hook pip)\"\n\
+                     eval \"$(epcache hook uv)\"\n";
+
+/// In every shell, the lines print this.
+fn works_in_every_shell(lines: &str, expected: &str) {
+    for (shell, own) in SHELLS {
+        if !tool_for("the shell functions", shell) {
+            continue;
+        }
+        let Some((tree, prelude)) = project() else {
+            return;
+        };
+        let known = tree.file(
+            "tools/known",
+            "#!/bin/sh\nexec epcache query flake8.extension --venv \"$1\" --index \"$1/.epcache/index\" --freshness trust\n",
+        );
+        cli::set_mode(known, 0o755);
+        tree.file("script", format!("{own}{lines}"));
+        let line = format!(
+            "{prelude}\npython3 -m venv one >&2; uv venv -q two\n\
+             mkdir -p project/src; printf '[project]\\nname = \"p\"\\nversion = \"1\"\\nrequires-python = \">=3.10\"\\n' >project/pyproject.toml\n\
+             {shell} script"
+        );
+        let ran = run(&mut recipes::shell(&line, &tree.path("")));
+        assert_eq!(
+            (ran.code, ran.stdout.as_str()),
+            (0, expected),
+            "{shell}: {}",
+            ran.stderr
+        );
+    }
+}
+
+/// Also where options stand in front of the command, and never changing the exit status.
+#[test]
+fn in_every_shell_the_index_follows_pip() {
+    works_in_every_shell(
+        "active one\n\
+         pip -q install mccabe >&2; report pip; known one\n\
+         pip3 uninstall -q -y mccabe >&2; report pip3; known one\n\
+         python -m pip install -q mccabe >&2; report python; known one\n\
+         python3 -m pip --quiet uninstall -y mccabe >&2; report python3; known one\n\
+         pip --python two -q install mccabe >&2; report two; known two\n\
+         pip install -q no-such-package 2>/dev/null; report failed\n\
+         python3 -c 'import sys; sys.exit(7)'; report other\n\
+         true\n",
+        &format!(
+            "0 pip\n{KNOWN}0 pip3\n0 python\n{KNOWN}0 python3\n0 two\n{KNOWN}1 failed\n7 other\n"
+        ),
+    );
+}
+
+#[test]
+fn in_every_shell_the_index_follows_uv() {
+    works_in_every_shell(
+        "uv pip install -q -p two mccabe >&2; report pip; known two\n\
+         uv pip uninstall -q --python=two mccabe >&2; report uninstall; known two\n\
+         cd project/src\n\
+         uv add -q mccabe >&2; report add; known ../.venv\n\
+         rm ../.venv/.epcache/index; uv sync -q >&2; report sync; known ../.venv\n\
+         rm ../.venv/.epcache/index; uv run -q false; report run; known ../.venv\n\
+         uv add -q no-such-package 2>/dev/null; report failed\n\
+         true\n",
+        &format!(
+            "0 pip\n{KNOWN}0 uninstall\n0 add\n{KNOWN}0 sync\n{KNOWN}1 run\n{KNOWN}1 failed\n"
+        ),
+    );
+}
+
+/// Nor does a failure of epcache itself change it.
+#[test]
+fn the_exit_status_of_a_tool_stays_as_it_is_where_epcache_fails() {
+    works_in_every_shell(
+        "active one\n\
+         touch one/.epcache\n\
+         pip -q install mccabe >&2; report pip\n\
+         uv pip install -q mccabe >&2; report uv\n\
+         true\n",
+        "0 pip\n0 uv\n",
+    );
+}
+
 #[test]
 fn make_renews_the_index_only_when_the_requirements_change() {
     works(

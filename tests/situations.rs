@@ -189,3 +189,8 @@ fn query() {
 fn status() {
     play("status.txt");
 }
+
+#[test]
+fn trouble() {
+    play("trouble.txt");
+}

@@ -16,6 +16,9 @@ _epcache() {
             ",$1")
                 cmd="epcache"
                 ;;
+            epcache,after)
+                cmd="epcache__subcmd__after"
+                ;;
             epcache,check)
                 cmd="epcache__subcmd__check"
                 ;;
@@ -50,8 +53,22 @@ _epcache() {
 
     case "${cmd}" in
         epcache)
-            opts="-v -q -h -V --verbose --quiet --help --version refresh query list check status verify export hook trigger"
+            opts="-v -q -h -V --verbose --quiet --help --version refresh query list check status verify export hook after trigger"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        epcache__subcmd__after)
+            opts="-v -q -h -V --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -112,7 +129,7 @@ _epcache() {
             return 0
             ;;
         epcache__subcmd__hook)
-            opts="-v -q -h -V --verbose --quiet --help --version pip uv make containerfile direnv tox conda"
+            opts="-v -q -h -V --fish --verbose --quiet --help --version pip uv make containerfile direnv tox conda"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -36,6 +36,7 @@ complete -c epcache -n "__fish_epcache_needs_command" -f -a "status" -d 'Say wha
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "verify" -d 'Check every byte of an index (exit status 0, 1 if it is damaged)'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "export" -d 'Write out all of an index as JSON'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "hook" -d 'Print what to put where, so that the index follows pip, uv, make and others'
+complete -c epcache -n "__fish_epcache_needs_command" -f -a "after" -d 'What the functions of epcache hook call'
 complete -c epcache -n "__fish_epcache_needs_command" -f -a "trigger" -d 'What package managers call: refresh the system index if Python packages were touched'
 complete -c epcache -n "__fish_epcache_using_subcommand refresh" -l venv -d 'The search directories of the virtual environment DIR (default: the active one)' -r -F
 complete -c epcache -n "__fish_epcache_using_subcommand refresh" -l path -d 'These search directories, in sys.path order (needs --output)' -r -F
@@ -118,10 +119,15 @@ complete -c epcache -n "__fish_epcache_using_subcommand export" -s v -l verbose 
 complete -c epcache -n "__fish_epcache_using_subcommand export" -s q -l quiet -d 'Say nothing but errors'
 complete -c epcache -n "__fish_epcache_using_subcommand export" -s h -l help -d 'Print help'
 complete -c epcache -n "__fish_epcache_using_subcommand export" -s V -l version -d 'Print version'
+complete -c epcache -n "__fish_epcache_using_subcommand hook" -l fish -d 'For fish, instead of bash, zsh, dash and other POSIX shells'
 complete -c epcache -n "__fish_epcache_using_subcommand hook" -s v -l verbose -d 'Say more'
 complete -c epcache -n "__fish_epcache_using_subcommand hook" -s q -l quiet -d 'Say nothing but errors'
 complete -c epcache -n "__fish_epcache_using_subcommand hook" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c epcache -n "__fish_epcache_using_subcommand hook" -s V -l version -d 'Print version'
+complete -c epcache -n "__fish_epcache_using_subcommand after" -s v -l verbose -d 'Say more'
+complete -c epcache -n "__fish_epcache_using_subcommand after" -s q -l quiet -d 'Say nothing but errors'
+complete -c epcache -n "__fish_epcache_using_subcommand after" -s h -l help -d 'Print help'
+complete -c epcache -n "__fish_epcache_using_subcommand after" -s V -l version -d 'Print version'
 complete -c epcache -n "__fish_epcache_using_subcommand trigger" -l root -d 'Take DIR for the root of the file system (default with dpkg: $DPKG_ROOT)' -r -F
 complete -c epcache -n "__fish_epcache_using_subcommand trigger" -l strict -d 'End with status 2 if the index could not be refreshed'
 complete -c epcache -n "__fish_epcache_using_subcommand trigger" -s v -l verbose -d 'Say more'

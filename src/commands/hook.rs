@@ -14,7 +14,7 @@ use crate::terminal::{DIM, NAME, Output};
 pub(crate) fn run(arguments: &HookArgs) -> Done {
     let mut output = Output::stdout();
     match arguments.tool {
-        Some(tool) => write!(output, "{}", snippet(tool))?,
+        Some(tool) => write!(output, "{}", snippet(tool, arguments.fish))?,
         None => {
             for tool in Tool::value_variants() {
                 let Some(value) = tool.to_possible_value() else {
@@ -30,8 +30,10 @@ pub(crate) fn run(arguments: &HookArgs) -> Done {
     Ok(SUCCESS)
 }
 
-fn snippet(tool: Tool) -> &'static str {
+fn snippet(tool: Tool, fish: bool) -> &'static str {
     match tool {
+        Tool::Pip if fish => include_str!("hook/pip.fish"),
+        Tool::Uv if fish => include_str!("hook/uv.fish"),
         Tool::Pip => include_str!("hook/pip.sh"),
         Tool::Uv => include_str!("hook/uv.sh"),
         Tool::Make => include_str!("hook/Makefile"),

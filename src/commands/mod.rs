@@ -1,5 +1,6 @@
 //! One file a subcommand: each wires the rooms below, and prints.
 
+mod after;
 mod asking;
 mod check;
 mod consumers;
@@ -49,6 +50,7 @@ pub fn run(cli: &Cli, work: Work) -> Result<u8, CommandError> {
         Command::Verify(arguments) => verify::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Hook(arguments) => hook::run(arguments),
+        Command::After(arguments) => after::run(arguments, work),
         Command::Trigger(arguments) => trigger::run(arguments, work),
     }
 }

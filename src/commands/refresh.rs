@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::renewal::{
     Patience, Renewed, Work, incomplete, old_index, readers, registered, renew, system_places,
+    unwritten,
 };
 use super::{
     CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural, say_missing,
@@ -23,7 +24,7 @@ use crate::privsep::{self, Sandbox};
 use crate::publish::{Destination, LOCK_PATIENCE, Outcome, Place, PublishError, lock_first};
 use crate::rooted::Root;
 use crate::state::{self, Caller, Run};
-use crate::terminal::{Output, say};
+use crate::terminal::{Output, say, shell_word};
 use crate::worker::{Progress, Request, Scope};
 
 /// A shorter refresh shows no progress.
@@ -213,6 +214,14 @@ fn scope(
     }
     let is_root = nix::unistd::geteuid().is_root();
     if arguments.system || is_root || !root.is_system() {
+        let active = environment.venv.as_deref();
+        let active = active.filter(|_| !arguments.system && root.is_system());
+        if let Some(dir) = active.filter(|_| log::log_enabled!(log::Level::Warn)) {
+            let dir = shell_word(dir);
+            say(&format!(
+                "the active environment is left alone: `epcache refresh --venv {dir}` is for it"
+            ));
+        }
         return Ok(system());
     }
     match &environment.venv {
@@ -260,7 +269,7 @@ fn lock(base: &Root, places: &[Destination], scope: &Scope) -> Result<Place, Com
                 "{error}; --system is for root, --user and --venv are for everybody"
             ))
         } else {
-            failed(error)
+            unwritten(&error)
         }
     })
 }

@@ -16,7 +16,7 @@ use crate::index::format::SUSPECT_AT;
 use crate::index::{self, Index};
 use crate::lookup::SYSTEM_INDEXES;
 use crate::privsep::{self, Bounds, Job, Sandbox, Sender, Terms};
-use crate::publish::{Destination, FOR_ALL, FOR_OWNER, Folder, Outcome, Place};
+use crate::publish::{Destination, FOR_ALL, FOR_OWNER, Folder, Outcome, Place, PublishError};
 use crate::rooted::{Readers, Root};
 use crate::scan::Warning;
 use crate::worker::{self, Product, Progress, Reception, Request};
@@ -105,7 +105,7 @@ pub(super) fn renew(
             false => FOR_ALL,
         };
         let outcome = place.map(|place| place.publish(&product.index, mode));
-        outcome.transpose().map_err(failed)?
+        outcome.transpose().map_err(|error| unwritten(&error))?
     };
     // After the index: a consumer that hears of a change reads it.
     if let (Some(place), Some(consumers)) = (place, &request.consumers) {
@@ -123,6 +123,18 @@ pub(super) fn renew(
         outcome,
         sandbox,
     })
+}
+
+/// An index that cannot be written, and what can be done about it.
+pub(super) fn unwritten(error: &PublishError) -> CommandError {
+    let next = if error.is_forbidden() || error.is_read_only() {
+        "; --output FILE writes it elsewhere, and EPCACHE_INDEX=FILE lets lookups find it there"
+    } else if error.is_full() {
+        "; the old index stays in place: make room, or write elsewhere with --output FILE"
+    } else {
+        ""
+    };
+    failed(format!("{error}{next}"))
 }
 
 /// Writes the files for consumers beside the index, and removes all others: either no consumer

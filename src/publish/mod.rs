@@ -75,6 +75,13 @@ impl PublishError {
         self.source.kind() == io::ErrorKind::PermissionDenied
     }
 
+    /// Whether there is no room: the file system is full, or the user's share of it.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self.source.kind(), StorageFull | QuotaExceeded)
+    }
+
     /// Whether the file cannot be changed in place, but a changed copy may replace it: it has a
     /// second hard link, or is larger than this process may write.
     fn needs_a_copy(&self) -> bool {

@@ -1,7 +1,16 @@
-# For ~/.bashrc or ~/.zshrc: the index of the active environment follows pip.
-pip() {
-    command pip "$@" || return
-    case ${1-} in
-    install | uninstall) epcache refresh --quiet ${VIRTUAL_ENV:+--venv "$VIRTUAL_ENV"} ;;
+# For ~/.bashrc, ~/.zshrc or ~/.profile: the index follows pip. pip's exit status stays as it is.
+_epcache_follow() {
+    command "$@" && set -- 0 "$@" || set -- "$?" "$@"
+    epcache after "$@" || :
+    return "$1"
+}
+pip() { _epcache_follow pip "$@"; }
+pip3() { _epcache_follow pip3 "$@"; }
+_epcache_python() {
+    case " $* " in
+    *' -m pip '*) _epcache_follow "$@" ;;
+    *) command "$@" ;;
     esac
 }
+python() { _epcache_python python "$@"; }
+python3() { _epcache_python python3 "$@"; }

@@ -53,6 +53,11 @@ pub(super) fn asked(
         return Ok(narrow(wanted, None, Some(PlaceKind::User)));
     }
     if !arguments.path.is_empty() {
+        for path in &arguments.path {
+            if let Some(why) = layout::doubt(root, &layout::absolute(root, path)) {
+                log::warn!("--path {}: {why}", path.display());
+            }
+        }
         let of_paths = found(&Scope::Paths(arguments.path.clone()))?;
         let words: Vec<_> = arguments.path.iter().map(|it| shell_word(it)).collect();
         let command = format!("epcache refresh --path {} --output ...", words.join(" "));
