@@ -1,7 +1,7 @@
-//! A request becomes the bytes of an index: layout, scan, index, in this order.
+//! Makes the bytes of an index from a request: layout, scan, index, in this order.
 //!
-//! One function, with no printing and no writing in it: what it needs is in the request, what it has
-//! to say is in the product. It is what runs where nothing but reading is allowed.
+//! The input is a [`Request`], the output is a [`Product`]. This room prints and writes nothing. It
+//! runs in a process that can only read.
 
 mod message;
 
@@ -30,13 +30,13 @@ use crate::scan::{self, Extent, Purpose, Warning};
 
 pub use message::{MOST_BYTES, Reception};
 
-/// How often whoever waits hears how far the work is.
+/// How often progress is reported.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
-/// Which search directories an index is wanted of.
+/// The search directories of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// Those of every interpreter of the system, and those that the configuration adds.
+    /// Those of every interpreter of the system, and those in the configuration.
     System {
         /// From the configuration.
         extra: Vec<PathBuf>,
@@ -45,7 +45,7 @@ pub enum Scope {
     User {
         /// The home directory.
         home: PathBuf,
-        /// `PYTHONUSERBASE`, in place of `~/.local`.
+        /// `PYTHONUSERBASE`, instead of `~/.local`.
         user_base: Option<PathBuf>,
     },
     /// A virtual environment's own.
@@ -55,9 +55,10 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// What an index of these directories is made for. `image` says that an image was asked for, `epoch` is
-    /// `SOURCE_DATE_EPOCH`. Who builds a system sets that variable, and the system's index is part of what is built. A
-    /// shell may export it for other reasons, so it does not count for a user's own directories.
+    /// The purpose of an index of these directories. `image` says that the user wants an image.
+    /// `epoch` is `SOURCE_DATE_EPOCH`: it is set when a system is built, and the system's index is
+    /// part of the build. A shell may export it for other reasons, so it does not count for a
+    /// user's own directories.
     #[must_use]
     pub fn purpose(&self, image: bool, epoch: Option<i64>) -> Purpose {
         let is_system = matches!(self, Self::System { .. });
@@ -68,7 +69,7 @@ impl Scope {
         }
     }
 
-    /// The directories that somebody has named.
+    /// The directories that the user has named.
     pub fn named(&self) -> impl Iterator<Item = &Path> {
         let (many, one) = match self {
             Self::System { extra: paths } | Self::Paths(paths) => (paths.as_slice(), None),
@@ -79,28 +80,28 @@ impl Scope {
     }
 }
 
-/// Metadata directories by the directory that they are in, as a package manager has named them: whatever
-/// it has changed of them, it has changed of these.
+/// Metadata directories by the directory that contains them, as a package manager has named them.
+/// No others have changed.
 pub type Named = BTreeMap<PathBuf, BTreeSet<Vec<u8>>>;
 
-/// What is wanted.
+/// A request for an index.
 #[derive(Debug)]
 pub struct Request {
-    /// Of which directories.
+    /// The search directories.
     pub scope: Scope,
     /// For the running system, or for an image.
     pub purpose: Purpose,
-    /// The index to start from, which nobody has reason to suspect. None: everything is read.
+    /// The index to start from, which must not be suspect. `None`: everything is read.
     pub old: Option<File>,
-    /// What alone has changed since the old index was made, names that have come or gone aside. None: it may
-    /// be anything.
+    /// Besides new and removed names, only these have changed since the old index was made. `None`:
+    /// any may have changed.
     pub named: Option<Named>,
-    /// For whom files are wanted beside the index. None: not even for nobody, what is there stays.
+    /// The consumers that want files beside the index. `None`: leave existing files untouched.
     pub consumers: Option<Vec<Consumer>>,
-    /// Who can reach the index.
+    /// The users who can reach the index.
     pub readers: Readers,
-    /// Whether the index is for everybody, also where some of the directories are not: these are left to live
-    /// lookups then. Otherwise it is for its owner alone, and has everything.
+    /// Whether the index is for all users, even if some of the directories are not. Those are left
+    /// to live lookups then. Otherwise it is for its owner only, and complete.
     pub is_shared: bool,
 }
 
@@ -120,72 +121,72 @@ impl Request {
     }
 }
 
-/// What came of it.
+/// The result of a request.
 #[derive(Debug, Default)]
 pub struct Product {
-    /// The index; nothing where it is unchanged.
+    /// The index. Empty if it is unchanged.
     pub index: Vec<u8>,
-    /// Whether it would be the old one, to the last byte (but that the old one may be suspect by now).
+    /// Whether it equals the old one, to the last byte. (The old one may be suspect by now.)
     pub unchanged: bool,
-    /// The files for consumers: the number of each in the request, the form, the content.
+    /// The files for consumers: the consumer's number in the request, the form, the content.
     pub files: Vec<(usize, Form, Vec<u8>)>,
-    /// Search directories in it, missing ones included.
+    /// The number of search directories in it, including missing ones.
     pub directories: usize,
-    /// Metadata directories in it.
+    /// The number of metadata directories in it.
     pub distributions: usize,
-    /// Entry points in it, without those of shadowed twins.
+    /// The number of entry points in it, without those of shadowed twins.
     pub entry_points: usize,
-    /// Metadata directories that were read.
+    /// The number of metadata directories that were read.
     pub scanned: usize,
-    /// Metadata directories that were taken from an older index.
+    /// The number of metadata directories that were taken from an older index.
     pub reused: usize,
-    /// What could not be used, and why.
+    /// What is not usable, and why.
     pub warnings: Vec<Warning>,
-    /// Search directories that could not be read at all: they have no record.
+    /// Search directories that could not be read. They have no record.
     pub failures: Vec<Warning>,
-    /// What was seen and not followed, such as import lines in `.pth` files.
+    /// Information about things that were not followed, such as import lines in `.pth` files.
     pub notes: Vec<layout::Note>,
-    /// What is on some `sys.path` and has no record, on purpose.
+    /// Directories on a `sys.path` that have no record on purpose.
     pub left_out: Vec<(PathBuf, layout::Reason)>,
-    /// Whether the index is for its owner alone, since others cannot reach what is in it.
+    /// Whether the index is only for its owner, because other users cannot reach the packages.
     pub private: bool,
-    /// How many more warnings, failures, notes and so on there were than are in these lists.
+    /// How many more warnings, failures, notes and so on are not in these lists.
     pub unsaid: usize,
 }
 
 /// Why there is no index.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// The search directories could not be told.
+    /// The search directories could not be determined.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// The records do not fit into an index.
+    /// The records do not fit in an index.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// What was given for a search directory is none.
+    /// A given path is not a search directory.
     #[error("--path {}: {why}", path.display())]
     Path {
-        /// What was given.
+        /// The given path.
         path: PathBuf,
         /// What is wrong, and what may have been meant.
         why: String,
     },
-    /// What was made is no index.
+    /// The result is not a valid index.
     #[error("the new index: {0}")]
     Damage(#[from] Damage),
 }
 
-/// Where the work has got to.
+/// The state of the work.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Progress {
-    /// Search directories in all.
+    /// The number of search directories.
     pub directories: usize,
-    /// Metadata directories read so far.
+    /// The number of metadata directories read so far.
     pub distributions: usize,
 }
 
-/// Opens what the request names, for a process that is about to give up root's rights. Says whether a directory that
-/// was named as such is closed to some readers of the index.
+/// Opens the directories that the request names, before this process gives up root's rights.
+/// Returns whether a directory that the user has named is closed to some readers of the index.
 pub fn enter(root: &Root, request: &Request) -> bool {
     root.open_named(request.scope.named());
     match &request.scope {
@@ -194,7 +195,7 @@ pub fn enter(root: &Root, request: &Request) -> bool {
     }
 }
 
-/// Makes the threads that [`job`] works on: to be called while that is allowed.
+/// Starts the threads of [`job`]. Call this while threads can still be started.
 pub fn prepare(root: &Root, request: &Request) {
     let mut named = request.scope.named();
     let is_late = match &request.scope {
@@ -204,7 +205,7 @@ pub fn prepare(root: &Root, request: &Request) {
     parallel::prepare(is_late);
 }
 
-/// Does what is requested below `root`, where nothing but reading is allowed, and sends what comes of it.
+/// Handles a request below `root`, in a process that can only read, and sends the result.
 pub fn job(root: &Root, request: &Request, sender: &mut Sender<File>) {
     let mut last = Instant::now();
     let outcome = run(root, request, &mut |progress| {
@@ -213,11 +214,11 @@ pub fn job(root: &Root, request: &Request, sender: &mut Sender<File>) {
             let _ = message::send_progress(sender, progress);
         }
     });
-    // Where nobody listens any more, there is nobody to tell.
+    // Ignores the error: the receiver has gone.
     let _ = message::send_outcome(sender, outcome);
 }
 
-/// Does what is requested below `root`. `progress` hears now and then how far it is.
+/// Handles a request below `root`. `progress` is called from time to time.
 ///
 /// # Errors
 /// [`WorkerError`].
@@ -236,7 +237,7 @@ pub fn run(
         .iter()
         .map(|directory| directory.path.as_path());
     let private = !request.is_shared && paths.clone().any(|path| is_closed(root, request, path));
-    // What was written for the owner alone may say what others must not read.
+    // An index for its owner only may contain what other users must not read.
     let was_private = request.old.as_ref().is_some_and(is_private);
     let old = old.filter(|_| private || !was_private);
     let mut product = Product {
@@ -274,7 +275,7 @@ pub fn run(
             None => &mut Budget::default(),
         };
         if let Some(record) = product.add(&work, directory, names, budget, &mut step) {
-            // One that is in the older index may have become empty.
+            // A directory in the older index may have become empty.
             let is_given = matches!(request.scope, Scope::Paths(_)) && work.record(&path).is_none();
             if is_given && record.distribution_count() == 0 {
                 doubts.extend(layout::doubt(root, &path).map(|why| (path, why)));

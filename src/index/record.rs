@@ -1,4 +1,7 @@
-//! One record: what is known of one search directory.
+//! One record: the content of the index for one search directory.
+//!
+//! The input is a record's row and the body of the index. The output is its distributions, groups,
+//! entry points and files, as the values of `view`.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -15,7 +18,7 @@ use super::view::{Distribution, Entry, FileFacts, Group, ImportName, Outline, Re
 
 const BEYOND_POOL: Damage = Damage::Malformed("a string beyond its pool");
 
-/// What the index knows of one search directory.
+/// The content of the index for one search directory.
 pub struct Record<'i, S> {
     pub(super) body: &'i Body<S>,
     pub(super) row: RecordRow,
@@ -24,7 +27,7 @@ pub struct Record<'i, S> {
     is_alias: bool,
 }
 
-/// The tables of a record, in the order in which they lie, and its string pool.
+/// The tables of a record in their order, and its string pool.
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
     pub(super) distributions: Table<DistributionRow>,
@@ -108,7 +111,7 @@ impl<'i, S: Source> Record<'i, S> {
         self.is_alias
     }
 
-    /// Its flags, of [`record_flag`].
+    /// Its flags of [`record_flag`].
     #[must_use]
     pub fn flags(&self) -> u32 {
         self.row.flags
@@ -120,7 +123,7 @@ impl<'i, S: Source> Record<'i, S> {
         self.row.flags & flags == flags
     }
 
-    /// Whether there was no such directory.
+    /// Whether the directory did not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         self.has(record_flag::MISSING)
@@ -132,13 +135,13 @@ impl<'i, S: Source> Record<'i, S> {
         (self.row.mtime, self.row.ctime)
     }
 
-    /// How many metadata directories there are.
+    /// The number of metadata directories.
     #[must_use]
     pub fn distribution_count(&self) -> u32 {
         self.row.distributions
     }
 
-    /// How many entry points there are, those of shadowed distributions among them.
+    /// The number of entry points, including those of shadowed distributions.
     #[must_use]
     pub fn entry_count(&self) -> u32 {
         self.row.entries
@@ -147,7 +150,7 @@ impl<'i, S: Source> Record<'i, S> {
     /// A metadata directory by its number, in CPython's order.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn distribution(&self, number: u32) -> Result<Distribution, Damage> {
         self.decode_distribution(&self.body.row(self.tables.distributions, number)?)
     }
@@ -155,7 +158,7 @@ impl<'i, S: Source> Record<'i, S> {
     /// All metadata directories, in CPython's order.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn distributions(
         &self,
     ) -> impl Iterator<Item = Result<Distribution, Damage>> + use<'_, 'i, S> {
@@ -167,11 +170,10 @@ impl<'i, S: Source> Record<'i, S> {
         })
     }
 
-    /// All metadata directories, in CPython's order, as far as they can be compared with what is there
-    /// now.
+    /// All metadata directories in CPython's order, with what a freshness check compares.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn outlines(&self) -> impl Iterator<Item = Result<Outline<'i>, Damage>> + use<'_, 'i, S> {
         let mut budget = Budget::of(self.tables.pool_size());
         self.body.all(self.tables.distributions).map(move |row| {
@@ -191,7 +193,7 @@ impl<'i, S: Source> Record<'i, S> {
     /// A group by its name.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn group(&self, name: &str) -> Result<Option<Group>, Damage> {
         let found = self.body.search(self.tables.groups, |row| {
             let group = self.decode_group(row)?;
@@ -200,10 +202,10 @@ impl<'i, S: Source> Record<'i, S> {
         Ok(found.map(|(_, group)| group))
     }
 
-    /// All groups, sorted by name, bytewise.
+    /// All groups, sorted by the bytes of their names.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn groups(&self) -> impl Iterator<Item = Result<Group, Damage>> + use<'_, 'i, S> {
         let mut budget = Budget::of(self.tables.pool_size());
         self.body.all(self.tables.groups).map(move |row| {
@@ -214,10 +216,10 @@ impl<'i, S: Source> Record<'i, S> {
     }
 
     /// The entry points of a group: first those of distributions with core metadata, then the
-    /// others, each in CPython's order. Those of shadowed distributions are among them.
+    /// others, each in CPython's order. Those of shadowed distributions are included.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn entries(
         &self,
         group: &Group,
@@ -226,8 +228,8 @@ impl<'i, S: Source> Record<'i, S> {
         let rows = self.body.rows(self.tables.entries, group.rows.clone());
         rows.map(move |row| {
             let row = row?;
-            // Strings of entries follow each other in the pool. Holding a file to that bounds what
-            // it can make a reader print by its own length.
+            // Strings of entries follow each other in the pool. This check limits what a file can
+            // make a reader print by the file's own length.
             if row.name.start < strings_end {
                 return Err(Damage::Malformed("strings out of order"));
             }
@@ -240,7 +242,7 @@ impl<'i, S: Source> Record<'i, S> {
     /// The entry points of a distribution, each with the number of its group, in the order of its file.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn entries_of(
         &self,
         distribution: &Distribution,
@@ -273,7 +275,7 @@ impl<'i, S: Source> Record<'i, S> {
     /// The files that a distribution was read from.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn files_of(
         &self,
         outline: &Outline<'_>,
@@ -333,10 +335,10 @@ impl<'i, S: Source> Record<'i, S> {
         Ok([self.string(row.requirements)?, self.string(row.imports)?])
     }
 
-    /// The distribution chosen among those of a key.
+    /// The distribution that is chosen among those with a key.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn chosen(&self, key: &[u8]) -> Result<Option<Distribution>, Damage> {
         let row = self.chosen_row(key)?;
         row.map(|row| self.decode_distribution(&row)).transpose()
@@ -346,7 +348,7 @@ impl<'i, S: Source> Record<'i, S> {
         let hash = key_hash(key);
         let distribution =
             |row: &NameRow| self.body.row(self.tables.distributions, row.distribution);
-        // Keys of one hash are sorted themselves: anybody can make up thousands.
+        // Keys with one hash are sorted too, because an attacker can make thousands of them.
         let first = self.body.first_at_least(self.tables.names, |row| {
             Ok(row.hash > hash || (row.hash == hash && *self.key(&distribution(row)?)? >= *key))
         })?;
@@ -358,7 +360,7 @@ impl<'i, S: Source> Record<'i, S> {
         Ok((is_chosen && *self.key(&row)? == *key).then_some(row))
     }
 
-    /// Where in the body a string of the pool lies.
+    /// The offset of a string of the pool in the body.
     fn place(&self, string: Span) -> Result<u64, Damage> {
         let start = self.tables.pool.start + u64::from(string.start);
         if start + u64::from(string.length) > self.tables.pool.end {
@@ -391,8 +393,8 @@ impl<'i, S: Source> Record<'i, S> {
         Err(BEYOND_POOL)
     }
 
-    /// The name of a metadata directory. It becomes part of paths: nothing may lead out of the search
-    /// directory.
+    /// The name of a metadata directory. It becomes part of paths, so it must not lead out of the
+    /// search directory.
     pub(super) fn file_name(&self, row: &DistributionRow) -> Result<Cow<'i, [u8]>, Damage> {
         let name = self.string_of(row, 0)?;
         if matches!(&*name, b"" | b"." | b"..") || name.iter().any(|byte| matches!(byte, b'/' | 0))
@@ -471,18 +473,18 @@ impl<'i, S: Source> Record<'i, S> {
     }
 }
 
-/// How many bytes of strings a pass over a table may still give out. No two rows of an honest table
-/// share a string. Holding a file to that bounds what it can make a reader keep or print by its own
+/// How many bytes of strings a pass over a table may still return. No two rows of a valid table
+/// share a string. This limits what a file can make a reader keep or print by the file's own
 /// length.
 pub(super) struct Budget(u64);
 
 impl Budget {
-    /// For a pass over a table each of whose rows has strings of its own in the pool.
+    /// For a pass over a table whose rows each have their own strings in the pool.
     pub(super) fn of(pool_size: u64) -> Self {
         Self(pool_size)
     }
 
-    /// To be called before the strings are copied.
+    /// Call this before copying the strings.
     pub(super) fn spend<const N: usize>(&mut self, lengths: [u32; N]) -> Result<(), Damage> {
         let left = self.0.checked_sub(lengths.map(u64::from).iter().sum());
         self.0 = left.ok_or(Damage::Malformed("strings that overlap"))?;

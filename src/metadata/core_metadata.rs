@@ -11,8 +11,8 @@
 //! name the first counts, field names are compared without regard to case, and a value keeps its
 //! trailing spaces. `Name:` without a value is the empty string, not a missing header.
 //!
-//! Which file is read is not decided here: an *empty* METADATA counts as none, and PKG-INFO is
-//! read in its place.
+//! The caller decides which file is read: an *empty* METADATA counts as missing, and PKG-INFO is
+//! read instead.
 //!
 //! Differences from CPython:
 //! - a byte that is not UTF-8 raises there, wherever it stands; here it costs the value that it
@@ -29,11 +29,11 @@ use super::text;
 /// The headers that the index needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers {
-    /// The first `Name`; [`None`] where the header is missing or not UTF-8.
+    /// The first `Name`. [`None`] if the header is missing or not UTF-8.
     pub name: Option<String>,
-    /// The first `Version`; [`None`] where the header is missing or not UTF-8.
+    /// The first `Version`. [`None`] if the header is missing or not UTF-8.
     pub version: Option<String>,
-    /// Whether one of the two is there but not UTF-8.
+    /// Whether one of the two exists but is not UTF-8.
     pub not_utf8: bool,
     /// All `Requires-Dist`, in their order; [`None`] where they cannot be told: something in
     /// the headers is not UTF-8, they end without an empty line, or one of them has several lines, of
@@ -41,7 +41,7 @@ pub struct Headers {
     pub requirements: Option<Vec<String>>,
 }
 
-/// What the head of a file yields.
+/// The result of parsing the start of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parsed {
     /// All of them. More bytes would change nothing.
@@ -54,7 +54,7 @@ pub enum Parsed {
     NeedMore,
 }
 
-/// The headers in `head`, the first bytes of a file; `end_of_file` says that they are all of it.
+/// The headers in `head`, the first bytes of a file. `end_of_file` says that these are all of it.
 ///
 /// With `end_of_file` the answer is always [`Parsed::Complete`]. The work is linear in `head`.
 pub fn parse(head: &[u8], end_of_file: bool) -> Parsed {
@@ -67,7 +67,7 @@ pub fn parse(head: &[u8], end_of_file: bool) -> Parsed {
         let (line, after, terminated) = split_line(rest);
         let kind = classify(line, terminated || end_of_file);
         if kind == Line::Continuation {
-            // Continuation lines follow their header directly: the value stays one slice.
+            // Continuation lines directly follow their header, so the value stays one slice.
             if let Some(header) = &mut open {
                 header.length += rest.len() - after.len();
             }
@@ -97,7 +97,8 @@ enum Field {
     Requirement,
 }
 
-/// The values found so far. A field that is there but not UTF-8 is seen and has no value.
+/// The values found so far. A field that exists but is not UTF-8 is marked as seen, without a
+/// value.
 #[derive(Default)]
 struct Fields {
     headers: Headers,
@@ -150,15 +151,15 @@ impl Fields {
 
 struct OpenHeader<'a> {
     field: Field,
-    /// The file from behind the colon.
+    /// The file after the colon.
     from_value: &'a [u8],
-    /// How many bytes of it belong to the value, line ends included.
+    /// How many bytes of it belong to the value, including line ends.
     length: usize,
 }
 
 impl<'a> OpenHeader<'a> {
-    /// The header at the start of `rest`, if it is the first of a field that is wanted. `after` is
-    /// what follows its line.
+    /// The header at the start of `rest`, if it is the first one of a wanted field. `after` is the
+    /// text after its line.
     fn new(fields: &Fields, rest: &'a [u8], after: &[u8], colon: usize) -> Option<Self> {
         let name = rest.get(..colon)?;
         let field = if !fields.name_seen && name.eq_ignore_ascii_case(b"name") {
@@ -190,7 +191,7 @@ impl<'a> OpenHeader<'a> {
         (!raw.contains(['\r', '\n'])).then_some(raw)
     }
 
-    /// The value as `Message.__getitem__` returns it; [`None`] where it is not UTF-8.
+    /// The value as `Message.__getitem__` returns it. [`None`] if it is not UTF-8.
     fn value(&self) -> Option<String> {
         let raw = self.raw()?;
         let raw = raw.trim_start_matches([' ', '\t', '\r', '\n']);
@@ -207,13 +208,13 @@ impl<'a> OpenHeader<'a> {
     }
 }
 
-/// The indentation by which `_adapters.Message` recognises a value that was folded on writing.
+/// The indentation by which `_adapters.Message` recognises a value that was folded when written.
 const INDENT: &str = "        ";
 /// A line feed and [`INDENT`].
 const CONTINUED: &str = "\n        ";
 
-/// `textwrap.dedent` of CPython 3.14: lines of spaces alone become empty, all others lose the
-/// spaces and tabs that they have in common.
+/// `textwrap.dedent` of CPython 3.14: lines of only spaces become empty. All others lose the spaces
+/// and tabs that they have in common.
 fn dedent(text: &str) -> String {
     let is_blank = |line: &str| line.chars().all(text::is_space);
     let mut margin: Option<&str> = None;
@@ -242,21 +243,21 @@ fn dedent(text: &str) -> String {
     dedented
 }
 
-/// What `email.feedparser` makes of a line while it reads headers.
+/// How `email.feedparser` treats a line while it reads headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
-    /// Starts with a space or a tab: belongs to the header before it, or to nothing.
+    /// Starts with a space or a tab. It belongs to the header before it, if any.
     Continuation,
-    /// Starts with `From `: skipped. (As the last of the headers it is pushed back to the body,
-    /// which comes to the same here.)
+    /// Starts with `From `: skipped. (As the last header it becomes part of the body, which makes
+    /// no difference here.)
     Envelope,
     /// `:value`: skipped.
     Nameless,
     /// `name:value`; the name ends at `colon`.
     Header { colon: usize },
-    /// The empty line, or any other line: the headers are over.
+    /// The empty line, or any other line. The headers end here.
     Body,
-    /// The line's end is missing, and decides.
+    /// The end of the line is missing, and it decides.
     Undecided,
 }
 

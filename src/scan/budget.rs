@@ -7,10 +7,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The most bytes that are read in one search directory: of each `entry_points.txt` all, and of `METADATA` or
-/// `PKG-INFO` what goes beyond the first 4 KiB, and these too where Name and Version are long.
+/// The most bytes that are read in one search directory: each `entry_points.txt` completely, and
+/// `METADATA` or `PKG-INFO` beyond the first 4 KiB. The first 4 KiB count too if Name and Version
+/// are long.
 pub const CONTENT_LIMIT: u64 = 24 << 20;
-/// The most entry points that are kept of one search directory.
+/// The most entry points that are kept in one search directory.
 pub const ENTRIES_LIMIT: u64 = 400_000;
 
 /// The most bytes of RECORD, installed-files.txt and SOURCES.txt that are read in one search directory.
@@ -67,7 +68,7 @@ impl Budget {
         text: u64::MAX,
     });
 
-    /// Takes away what one search directory has cost.
+    /// Subtracts the cost of one search directory.
     pub(super) fn pay(&mut self, cost: Cost) {
         self.0 = self.0.zip(cost, u64::saturating_sub);
     }
@@ -83,7 +84,7 @@ pub(super) struct Spent {
 }
 
 impl Spent {
-    /// What distributions cost that are taken over.
+    /// Starts with the cost of the distributions that are reused.
     pub(super) fn on<'c>(limits: Budget, kept: impl Iterator<Item = &'c Cost>) -> Self {
         let total = kept.fold(Cost::default(), |sum, cost| {
             sum.zip(*cost, u64::saturating_add)
@@ -97,12 +98,12 @@ impl Spent {
         }
     }
 
-    /// Spends on bytes of content that are about to be read; None where it is too much.
+    /// Spends on bytes of content that are about to be read. `None` if that is too much.
     pub(super) fn content(&self, bytes: u64) -> Option<()> {
         spend(&self.content, bytes, self.limits.content)
     }
 
-    /// Spends on entry points; None where it is too much.
+    /// Spends on entry points. `None` if that is too much.
     pub(super) fn entries(&self, count: u64) -> Option<()> {
         spend(&self.entries, count, self.limits.entries)
     }
@@ -117,7 +118,7 @@ impl Spent {
         spend(&self.text, bytes, self.limits.text)
     }
 
-    /// What has been spent in all.
+    /// What has been spent in total.
     pub(super) fn total(&self) -> Cost {
         Cost {
             content: self.content.load(Ordering::Relaxed),

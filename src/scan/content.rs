@@ -1,4 +1,7 @@
-//! Reading the files of a metadata directory no further than it takes, and what that costs.
+//! Reads the files of a metadata directory no further than necessary, and counts what that costs.
+//!
+//! The input is a directory and the name of a metadata directory. The output is its cost, or the
+//! headers of a file.
 
 use std::fs::File;
 use std::io;
@@ -15,11 +18,11 @@ use crate::rooted::{DanglingLink, Directory, FileType, read_bounded, read_part};
 
 pub(super) const ENTRY_POINTS: &str = "entry_points.txt";
 
-/// How much of METADATA is read at first: the headers that count are nearly always in it.
+/// In bytes. The first read of METADATA, which nearly always contains the headers that matter.
 const HEAD: usize = 4096;
-/// A Name and a Version of more bytes together are paid for, since they are kept.
+/// In bytes. A Name and a Version of more than this in total are paid for, because they are kept.
 const LONG: usize = 512;
-/// Headers that do not end before this many bytes are taken as they are.
+/// In bytes. Headers that do not end before this are used as far as they are read.
 const HEADERS_LIMIT: usize = 1 << 20;
 /// Headers that do not end before this many bytes do not tell requirements.
 const REQUIREMENTS_LIMIT: usize = 128 << 10;
@@ -33,7 +36,7 @@ pub enum Extent {
     Everything,
 }
 
-/// How many bytes of content reading a metadata directory takes.
+/// How many bytes of content must be read for a metadata directory.
 pub(super) fn content_size(
     directory: &Directory<'_>,
     sighting: &Sighting,
@@ -59,7 +62,7 @@ pub(super) fn content_size(
     }
 }
 
-/// How many entry points a metadata directory has.
+/// The number of entry points of a metadata directory.
 pub(super) fn entry_count(
     directory: &Directory<'_>,
     sighting: &Sighting,
@@ -75,13 +78,13 @@ pub(super) fn entry_count(
     entries.unwrap_or_default() as u64
 }
 
-/// The bytes of an entry_points.txt that would be read.
+/// The number of bytes of an entry_points.txt that would be read.
 pub(super) fn size_of(stat: &FileStat) -> u64 {
     let size = u64::try_from(stat.st_size).unwrap_or_default();
     if size <= SIZE_LIMIT as u64 { size } else { 0 }
 }
 
-/// The entry points without control characters, and how many others there are.
+/// The entry points without control characters, and the number of the others.
 pub(super) fn plain_entries(
     content: &[u8],
 ) -> Result<(Vec<EntryPoint<'_>>, usize), EntryPointsError> {

@@ -21,7 +21,7 @@ use crate::metadata::entry_points::{EntryPoint, SIZE_LIMIT};
 use crate::metadata::text::has_control;
 use crate::rooted::{Directory, FileType, read_bounded};
 
-/// What could not be used: the file in the metadata directory, and what is wrong.
+/// An unusable part: the file in the metadata directory, and the reason.
 #[derive(Default)]
 pub(super) struct Report {
     pub(super) problems: Vec<(&'static str, String)>,
@@ -43,7 +43,7 @@ fn begun(sighting: &Sighting) -> DistributionDraft {
     }
 }
 
-/// A metadata directory that is left unread: what its name says.
+/// A metadata directory that is left unread: only its name is used.
 pub(super) fn unread(
     directory: &Directory<'_>,
     sighting: &Sighting,
@@ -263,7 +263,7 @@ impl Reading<'_> {
     }
 }
 
-/// Fills in kind, key, name and version: from the headers, else from the file name.
+/// Fills in kind, key, name and version: from the headers, otherwise from the file name.
 fn name(
     draft: &mut DistributionDraft,
     headers: Headers,
@@ -271,7 +271,7 @@ fn name(
     report: &mut Report,
 ) {
     let file_name = draft.file_name.clone();
-    // Only what is recognised is ever listed.
+    // Only names that are recognised are listed.
     let Some(name) = recognise(&file_name, egg_base) else {
         return;
     };
@@ -287,7 +287,7 @@ fn name(
     let mut controls = 0;
     let mut usable = |header: Option<String>| {
         header.filter(|value| {
-            // The key is in lower case, and that may be longer.
+            // The key is in lower case, which may be longer.
             let fits = value.len().max(value.to_lowercase().len()) <= STRING_LIMIT;
             let plain = !has_control(value.as_bytes());
             if !plain {
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_name_whose_key_would_be_too_long_comes_from_the_file_name() {
-        // In lower case it is half as long again, and an index with such a key cannot be read.
+        // Its lower case is half as long again, and readers refuse an index with such a key.
         let header = "\u{130}".repeat(STRING_LIMIT / 2);
         assert!(header.len() <= STRING_LIMIT && header.to_lowercase().len() > STRING_LIMIT);
         let mut draft = DistributionDraft {

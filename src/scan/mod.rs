@@ -1,9 +1,10 @@
-//! One search directory becomes one record.
+//! Makes one record from one search directory.
 //!
-//! In comes an open directory, what was listed in it, and perhaps an old record of which a part
-//! still holds; out go the record, what could not be used and why, and what differs from the old
-//! record. Where the directory came from and where the record goes is not known here. Nothing is
-//! printed and nothing is written, and nothing that the directory can contain ends the scan.
+//! The input is an open directory, its listing, and an old record if there is one. The output is
+//! the new record, warnings about unusable parts, and the differences from the old record. Parts of
+//! the old record that are still true are reused. This room does not know where the directory comes
+//! from and where the record goes. It prints and writes nothing, and no content of the directory
+//! can stop the scan.
 
 pub mod budget;
 mod content;
@@ -32,12 +33,12 @@ use dropping::Dropped;
 pub use purpose::Purpose;
 use reading::Reader;
 
-/// A metadata directory or file that could not be used as it should be, and why.
+/// A metadata directory or file that is not usable, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// The culprit.
+    /// The metadata directory or file.
     pub path: PathBuf,
-    /// What is wrong with it and what follows from that.
+    /// What is wrong with it, and the consequence.
     pub text: String,
 }
 
@@ -58,28 +59,28 @@ pub enum Difference {
     Changed(Vec<u8>),
 }
 
-/// What a scan makes of one search directory.
+/// The result of scanning one search directory.
 #[derive(Debug, Default)]
 pub struct Scanned {
     /// The record.
     pub record: EncodedRecord,
-    /// What could not be used.
+    /// What is not usable.
     pub warnings: Vec<Warning>,
-    /// How many metadata directories were read.
+    /// The number of metadata directories that were read.
     pub read: usize,
-    /// How many were taken from the old record.
+    /// The number of metadata directories that were taken from the old record.
     pub reused: usize,
     /// What differs from the old record, if there was one.
     pub differences: Vec<Difference>,
 }
 
-/// Scans a search directory. Where there is an old record, what the listing says is as recorded is
-/// taken from it, and all else is read: what comes out is what would come out if all of it had been
-/// read. What it costs is paid from the budget, and what is left of that may serve another search directory.
-/// `progress` hears now and then how many metadata directories have been read.
+/// Scans a search directory. If there is an old record, everything that the listing shows to be
+/// unchanged is taken from it, and all else is read. The result is the same as if everything had
+/// been read. The cost is subtracted from the budget, of which the rest may serve another search
+/// directory. `progress` is called from time to time with the number of metadata directories read.
 ///
 /// # Errors
-/// [`Damage`], where the old record is not usable after all.
+/// [`Damage`], if the old record turns out to be unusable.
 pub fn directory<S: Source>(
     directory: &Directory<'_>,
     mut listing: Listing,
@@ -123,7 +124,7 @@ pub fn directory<S: Source>(
         let draft = match (sighting.same_as, &then) {
             (Some(_), _) if whole.is_some() => continue,
             (Some(number), Some(then)) => DistributionDraft {
-                // A copy has others.
+                // The times of a copy differ.
                 mtime: sighting.stamps.0,
                 ctime: sighting.stamps.1,
                 ..then.draft(number)?
@@ -158,7 +159,7 @@ pub fn directory<S: Source>(
     Ok(scanned)
 }
 
-/// What the distributions cost that are taken over from the old record; None for those that are not.
+/// The cost of each distribution that is reused from the old record. `None` for all others.
 fn costs_of_kept<S: Source>(
     old: Option<&Record<'_, S>>,
     listing: &Listing,
@@ -189,7 +190,7 @@ fn costs_of_kept<S: Source>(
     Ok(listing.sightings.iter().map(cost).collect())
 }
 
-/// Whether the listing, and what was read of it, is what the record says, to the last byte.
+/// Whether the listing and what was read are equal to the record, to the last byte.
 fn is_as_recorded<S: Source>(
     old: &Record<'_, S>,
     then: &Drafts<'_, '_, S>,
@@ -245,7 +246,7 @@ fn encode(
     EncodedRecord::new(path, flags, stamps, &drafts)
 }
 
-/// The flags of a record that tell of its distributions.
+/// The flags of a record that depend on its distributions.
 const OF_DISTRIBUTIONS: u32 = record_flag::UNREAD | record_flag::ODD;
 
 fn record_flags(listing: &Listing, purpose: Purpose) -> u32 {
@@ -254,14 +255,14 @@ fn record_flags(listing: &Listing, purpose: Purpose) -> u32 {
         | flag(purpose != Purpose::Running, record_flag::SORTED)
 }
 
-/// The record of a search directory that is not there.
+/// The record of a search directory that does not exist.
 #[must_use]
 pub fn missing(path: &Path) -> EncodedRecord {
     let unknown = (Stamp::UNKNOWN, Stamp::UNKNOWN);
     EncodedRecord::new(path, record_flag::MISSING, unknown, &[])
 }
 
-/// What is said of metadata directories that are not listed.
+/// The warning about metadata directories that are not listed.
 fn warning_of_left_out(directory: &Directory<'_>, left_out: &LeftOut) -> Option<Warning> {
     let others = match left_out.count {
         0 => return None,
@@ -274,7 +275,7 @@ fn warning_of_left_out(directory: &Directory<'_>, left_out: &LeftOut) -> Option<
     })
 }
 
-/// What is said of metadata directories for which the budget did not reach.
+/// The warning about metadata directories beyond the budget.
 fn warnings_of_dropped(
     directory: &Directory<'_>,
     dropped: &Dropped,
@@ -321,7 +322,7 @@ fn warnings_of(directory: &Directory<'_>, file_name: &[u8], report: Report) -> V
     report.problems.into_iter().map(warning).collect()
 }
 
-/// How what was read differs from the old record.
+/// How the distribution that was read differs from the old record.
 fn difference<S: Source>(
     then: &Drafts<'_, '_, S>,
     sighting: &Sighting,
@@ -332,12 +333,12 @@ fn difference<S: Source>(
         return Ok(Some(Difference::Added(file_name)));
     };
     let then = then.draft(number)?;
-    // That an unread one is read by those who may is no difference.
+    // It is not a difference that readers with access read an unread one.
     let differs = then.flags & distribution_flag::UNREAD == 0 && !says_the_same(&then, now);
     Ok(differs.then_some(Difference::Changed(file_name)))
 }
 
-/// What only the old record has.
+/// Distributions that only the old record has.
 fn removed<S: Source>(old: &Record<'_, S>, listing: &Listing) -> Result<Vec<Difference>, Damage> {
     let recorded = listing.sightings.iter().filter_map(|it| it.recorded_as);
     let still: HashSet<u32> = recorded.collect();

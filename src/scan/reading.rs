@@ -1,7 +1,7 @@
-//! Many metadata directories, read at once.
+//! Reads many metadata directories at once, on several threads.
 //!
-//! What several threads read is put together in the order of the listing: how many there were makes
-//! no difference to the result.
+//! The input is the listing and the budget. The output is the distributions in the order of the
+//! listing, so that the number of threads does not change the result.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,19 +15,19 @@ use crate::index::format::distribution_flag;
 use crate::parallel::in_runs;
 use crate::rooted::Directory;
 
-/// A metadata directory as it was read or left unread, and what is to be said of it.
+/// A metadata directory, read or unread, and the report about it.
 pub(super) type Read = (DistributionDraft, Report);
 
-/// What is to be read, and where it goes.
+/// A metadata directory to read, and the place of the result.
 struct Place<'p> {
     sighting: &'p Sighting,
     number: usize,
-    /// None where it could not be read within the budget.
+    /// `None` if it could not be read within the budget.
     draft: Option<DistributionDraft>,
     report: Report,
 }
 
-/// What all reading in one search directory has in common.
+/// Shared by all reading in one search directory.
 pub(super) struct Reader<'r> {
     pub(super) directory: &'r Directory<'r>,
     pub(super) egg_base: Option<&'r [u8]>,
@@ -36,9 +36,10 @@ pub(super) struct Reader<'r> {
 }
 
 impl Reader<'_> {
-    /// Reads all metadata directories that are not taken over, within the budget. `kept` says what those cost that
-    /// are; where the budget does not reach for one of them, it is left unread as well, and not taken over.
-    /// `progress` hears now and then how many have been read. Says what all of it has cost, too.
+    /// Reads all metadata directories that are not reused, within the budget. `kept` returns the
+    /// cost of those that are. If the budget does not suffice for one of these, it is left unread
+    /// too. `progress` is called from time to time with the number of directories read. Also
+    /// returns the total cost.
     pub(super) fn read_all(
         &self,
         listing: &mut Listing,
@@ -62,7 +63,7 @@ impl Reader<'_> {
         }
         let unread = |sighting| distribution::unread(self.directory, sighting, self.egg_base);
         let read = places.into_iter().map(|place| {
-            // What has grown meanwhile is left unread, too.
+            // A directory that has grown meanwhile is left unread too.
             let draft = place.draft.unwrap_or_else(|| unread(place.sighting));
             (draft, place.report)
         });
@@ -70,7 +71,7 @@ impl Reader<'_> {
         (read.collect(), dropped, cost)
     }
 
-    /// Reads all that is neither taken over nor dropped, and says what that has cost.
+    /// Reads all that are neither reused nor dropped. Returns the cost.
     fn attempt<'l>(
         &self,
         listing: &'l Listing,
@@ -90,7 +91,7 @@ impl Reader<'_> {
             })
             .collect();
         let count = AtomicUsize::new(0);
-        // Each thread has room for one file after the other.
+        // Each thread reuses its buffer for one file after the other.
         let work = |buffer: &mut Vec<u8>, run: &mut [Place<'_>]| {
             let mut reading = Reading {
                 directory: self.directory,
@@ -167,7 +168,7 @@ mod tests {
             extent: Extent::Everything,
         };
         let mut listing = Listing::now(&directory).unwrap();
-        // Whatever the order of the directory.
+        // In any order of the directory.
         listing
             .sightings
             .sort_by(|one, other| one.file_name.cmp(&other.file_name));
@@ -230,11 +231,11 @@ mod tests {
         assert!(unread(site, &none).is_empty());
         dist(site, "c", &entries(1));
         assert_eq!(unread(site, &none), ["b"]);
-        // The largest file has few entry points: without it, the others still have too many.
+        // The largest file has few entry points. Without it, the others still have too many.
         let long = format!("[g]\na = {}\n", "x".repeat(9_900));
         dist(site, "long", &[("entry_points.txt", long)]);
         assert_eq!(unread(site, &none), ["b", "long"]);
-        // Those that are bad count as nothing, and so do those with control characters.
+        // Bad ones do not count, and neither do those with control characters.
         dist(
             site,
             "c",
@@ -253,7 +254,7 @@ mod tests {
         assert!(unread(site, &none).is_empty());
         dist(site, "a", &[("METADATA", late(10_000))]);
         assert_eq!(unread(site, &none), ["a"]);
-        // An empty METADATA lets PKG-INFO speak.
+        // With an empty METADATA, PKG-INFO counts.
         let old = [("METADATA", String::new()), ("PKG-INFO", late(10_000))];
         dist(site, "a", &old);
         assert_eq!(unread(site, &none), ["a"]);
