@@ -508,7 +508,10 @@ fn extras_that_are_not_declared() {
                 "[g]\nx = a [fast_io]\ny = a [no, fast-io]\n",
             ),
             ("b.egg-info/PKG-INFO", "Name: b\nVersion: 1\n"),
-            ("b.egg-info/requires.txt", "x\n\n[old:os_name == 'nt']\ny\n"),
+            (
+                "b.egg-info/requires.txt",
+                "sys\n\n[old:os_name == 'nt']\ny\n",
+            ),
             (
                 "b.egg-info/entry_points.txt",
                 "[g]\nold = a [old]\nnew = a [new]\n",
@@ -674,6 +677,50 @@ fn on_debian_a_program_may_be_in_another_package() {
     let ran = run(&mut tree.epcache(&["check", "-v", "--root", "tree"]));
     let expected = "/usr/lib/python3/dist-packages/a-1.dist-info/entry_points.txt:2: note: 'tool' is not in \
                     /usr/bin [script-missing]";
+    assert_eq!((ran.code, findings(&ran)), (0, vec![expected.to_owned()]));
+}
+
+#[test]
+fn requirements_that_are_not_installed_or_of_another_version() {
+    says(
+        &[
+            (
+                "a-1.dist-info/METADATA",
+                "Name: a\nVersion: 1\nRequires-Dist: B-b (>=1)\nRequires-Dist: c>=2\nRequires-Dist: gone\n\
+                 Requires-Dist: gone2; python_version < '3.8'\nRequires-Dist: gone3; extra == 'x'\n\
+                 Requires-Dist: gone4; sys_platform == 'win32'\nRequires-Dist: gone5; python_version >= '3.8'\n\
+                 Requires-Dist: d<2; python_full_version < '3.11.4'\nRequires-Dist: d >= x\n",
+            ),
+            ("b.b-1.5.dist-info/METADATA", "Name: b.b\nVersion: 1.5\n"),
+            ("c-1.dist-info/METADATA", "Name: c\nVersion: 1\n"),
+            ("d-1.dist-info/METADATA", "Name: d\nVersion: 1\n"),
+            ("e.egg-info/PKG-INFO", "Name: e\nVersion: 1\n"),
+            (
+                "e.egg-info/requires.txt",
+                "d\n\n[:python_version >= '3']\nc>1\n\n[x]\ngone\n",
+            ),
+        ],
+        &[
+            "a-1.dist-info/METADATA:4: c>=2 is required, 1 is installed [requirement-version]",
+            "a-1.dist-info/METADATA:5: gone is not installed [requirement-missing]",
+            "a-1.dist-info/METADATA:9: gone5 is not installed [requirement-missing]",
+            "a-1.dist-info/METADATA:10: note: whether 'd<2; python_full_version < '3.11.4'' applies cannot be told \
+             [requirement-unclear]",
+            "a-1.dist-info/METADATA:11: note: 'd >= x' is no requirement [requirement-unclear]",
+            "e.egg-info/requires.txt:4: c>1 is required, 1 is installed [requirement-version]",
+        ],
+    );
+}
+
+#[test]
+fn in_a_packages_tree_what_it_requires_may_be_elsewhere() {
+    let tree = Tree::new();
+    let site = "tree/usr/lib/python3.13/site-packages";
+    let metadata = "Name: a\nVersion: 1\nRequires-Dist: gone\n";
+    tree.file(&format!("{site}/a-1.dist-info/METADATA"), metadata);
+    let ran = run(&mut tree.epcache(&["check", "-v", "--root", "tree"]));
+    let expected = "/usr/lib/python3.13/site-packages/a-1.dist-info/METADATA:3: note: gone is not installed \
+                    [requirement-missing]";
     assert_eq!((ran.code, findings(&ran)), (0, vec![expected.to_owned()]));
 }
 

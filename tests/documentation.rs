@@ -20,7 +20,18 @@ use std::path::Path;
 use cli::{Tree, run, tool_for};
 
 /// Page, heading, and language of a block, and the test program that runs it.
-const RUN: [[&str; 4]; 23] = [
+const RUN: [[&str; 4]; 29] = [
+    ["checking.md", "First steps", "sh", "check_recipes"],
+    ["checking.md", "First steps", "text", "check_recipes"],
+    [
+        "checking.md",
+        "A wheel before it is uploaded",
+        "sh",
+        "check_recipes",
+    ],
+    ["checking.md", "debian/rules", "make", "check_recipes"],
+    ["checking.md", "A spec file", "spec", "check_recipes"],
+    ["checking.md", "pre-commit", "yaml", "check_recipes"],
     ["administration.md", "systemd", "sh", "units"],
     ["administration.md", "Without systemd", "crontab", "units"],
     ["administration.md", "Without systemd", "sh", "units"],
@@ -107,7 +118,13 @@ fn blocks(page: &str) -> BTreeSet<(String, String)> {
 
 #[test]
 fn every_block_for_administrators_is_run_by_a_test() {
-    for page in ["administration.md", "consumers.md", "images.md", "scale.md"] {
+    for page in [
+        "administration.md",
+        "checking.md",
+        "consumers.md",
+        "images.md",
+        "scale.md",
+    ] {
         let of_page = RUN.iter().filter(|[of, ..]| *of == page);
         let run = of_page
             .clone()

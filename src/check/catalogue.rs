@@ -192,6 +192,18 @@ kinds! {
             "A console script or GUI script has no file in the directory for programs."
             "The command cannot be run."
             "Install the distribution again, or add the file to the package."
+        NOT_INSTALLED "requirement-missing" Problem
+            "A distribution requires another one that is not installed."
+            "Importing it may fail."
+            "Install the requirement."
+        OTHER_VERSION "requirement-version" Problem
+            "A distribution requires another version of one that is installed."
+            "It may not work."
+            "Install a version that fits."
+        BAD_REQUIREMENT "requirement-unclear" Note
+            "A requirement cannot be parsed, or its marker or version cannot be evaluated here."
+            "It was not checked."
+            "Write requirements as the specification of dependency specifiers says."
     }
     "this check": {
         UNCHECKED "unchecked" Problem

@@ -1,5 +1,5 @@
 //! What is wrong with installed packages: files that are not understood, things in the wrong place, entry points
-//! that lead nowhere, names that clash.
+//! that lead nowhere, names that clash, requirements that are not there.
 //!
 //! In come a root, the interpreters or directories concerned, and perhaps names of distributions; out go findings,
 //! each of a kind that [`catalogue`] explains. Files are read live and as data, within the budget of the scan and
@@ -16,6 +16,7 @@ mod message;
 mod modules;
 mod place;
 mod reference;
+mod requirement;
 mod setting;
 mod site;
 
@@ -27,7 +28,8 @@ use std::rc::Rc;
 
 use crate::index::format::distribution_flag as flag;
 use crate::layout::{LayoutError, Wanted};
-use crate::metadata::normalize::normalize_bytes;
+use crate::metadata::marker::Environment;
+use crate::metadata::normalize::{normalize, normalize_bytes};
 use crate::privsep::Sender;
 use crate::rooted::Root;
 
@@ -38,6 +40,7 @@ pub use setting::Scope;
 use finding::Findings;
 use listings::Listings;
 use modules::Modules;
+use requirement::Requiring;
 use setting::Setting;
 use site::{Installed, Site};
 
@@ -55,6 +58,8 @@ pub struct Request {
     pub path_env: Option<OsString>,
     /// The user's own packages, if they count: `~/.local`.
     pub user_base: Option<PathBuf>,
+    /// The kind of machine, as `uname -m` has it.
+    pub machine: Option<String>,
 }
 
 /// What came of it.
@@ -128,7 +133,7 @@ pub fn run(root: &Root, request: &Request) -> Result<Checked, CheckError> {
         let sites = setting.sites.iter();
         let sites: Vec<_> = sites.map(|path| work.site(path)).collect();
         work.findings.interpreter.clone_from(&setting.label);
-        work.check(setting, &sites);
+        work.check(setting, &sites, request.machine.clone());
     }
     for name in &request.names {
         let key = normalize_bytes(name.as_bytes());
@@ -179,12 +184,22 @@ impl Work<'_> {
     }
 
     /// Looks at what the distributions of one `sys.path` are together.
-    fn check(&mut self, setting: &Setting, sites: &[Rc<Site>]) {
+    fn check(&mut self, setting: &Setting, sites: &[Rc<Site>], machine: Option<String>) {
         let counting = self.counting(sites);
         let installed: Vec<&Installed> = counting.iter().map(|(_, one)| *one).collect();
         let tag = setting.tag.clone();
         let paths = [setting.library.as_slice(), &setting.sites].concat();
         let mut modules = Modules::new(self.root, paths, tag);
+        let by_name = || {
+            let name = |it: &Installed| normalize(&String::from_utf8_lossy(it.name()));
+            installed.iter().map(|it| (name(it), *it)).collect()
+        };
+        let requiring = setting.version.map(|version| Requiring {
+            root: self.root,
+            by_name: by_name(),
+            environment: Environment { version, machine },
+            is_whole: setting.is_whole,
+        });
         let Self {
             root,
             listings,
@@ -198,6 +213,9 @@ impl Work<'_> {
             let is_whole = setting.is_whole;
             reference::check(root, one, &mut modules, listings, is_whole, findings);
             clash::scripts(root, &site.path, one, listings, findings);
+            if let Some(requiring) = &requiring {
+                requiring.check(one, findings);
+            }
         }
         group::check(&installed, findings);
         clash::same_names(root, &counting, findings);

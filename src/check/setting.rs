@@ -29,6 +29,8 @@ pub(super) struct Setting {
     pub(super) sites: Vec<PathBuf>,
     /// The directories of the standard library, which come before all others. Nothing is installed there.
     pub(super) library: Vec<PathBuf>,
+    /// The version of Python, where it is known.
+    pub(super) version: Option<(u8, u8)>,
     pub(super) tag: Tag,
     /// Whether everything that is installed is in it: what is missing is not just elsewhere.
     pub(super) is_whole: bool,
@@ -100,6 +102,7 @@ fn of_interpreter(root: &Root, interpreter: &Interpreter, mode: Mode<'_>) -> Set
         label: Some(interpreter.version_text()),
         sites: paths(sites),
         library: paths(library),
+        version: Some(interpreter.version),
         tag: tag.map_or(Tag::Begins(start), Tag::Exactly),
         is_whole: true,
     }
@@ -156,6 +159,7 @@ fn without_interpreter(sites: Vec<PathBuf>, version: Option<(u8, u8)>) -> Settin
         label: version.map(|(major, minor)| format!("{major}.{minor}")),
         sites,
         library: Vec::new(),
+        version,
         tag: Tag::Begins(start),
         is_whole: false,
     }

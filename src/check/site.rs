@@ -15,7 +15,7 @@ use super::entry_file::{self, Line};
 use super::finding::Findings;
 use crate::freshness::Level;
 use crate::index::format::distribution_flag as flag;
-use crate::index::{Damage, Distribution};
+use crate::index::{Damage, Distribution, Requirements};
 use crate::lookup::Answers;
 use crate::metadata::entry_points::SIZE_LIMIT;
 use crate::rooted::{DanglingLink, Directory, Root, read_bounded};
@@ -31,6 +31,8 @@ pub(super) struct Installed {
     pub(super) row: Distribution,
     /// Its entry points, in the order of the file.
     pub(super) lines: Vec<Line>,
+    /// Its requirements.
+    pub(super) requirements: Requirements,
 }
 
 impl Installed {
@@ -70,7 +72,7 @@ impl Site {
     pub(super) fn read(root: &Root, path: &Path, findings: &mut Findings) -> Self {
         let mut site = Self::empty(path);
         let paths = [path.to_owned()];
-        let answers = Answers::find(root, &paths, &[], &|_| Level::Auto);
+        let answers = Answers::find_everything(root, &paths, &[], &|_| Level::Auto);
         let read = distributions(&answers, path);
         let Ok(directory) = root.open_dir(path) else {
             for warning in &answers.warnings {
@@ -103,10 +105,12 @@ fn distributions(answers: &Answers<'_>, path: &Path) -> Result<Vec<Installed>, D
     let (_, record) = answers.record(0)?;
     let all = record.distributions().map(|row| {
         let row = row?;
+        let requirements = record.requirements(&row)?;
         Ok(Installed {
             path: path.join(OsStr::from_bytes(&row.file_name)),
             row,
             lines: Vec::new(),
+            requirements,
         })
     });
     all.collect()

@@ -103,11 +103,14 @@ fn request(
     };
     let home = environment.home.as_deref().map(|home| home.join(".local"));
     let user_base = environment.user_base.clone().or(home);
+    let machine = nix::sys::utsname::uname().ok();
+    let machine = machine.and_then(|it| it.machine().to_str().map(str::to_owned));
     Ok(Request {
         scope,
         names: arguments.distribution.clone(),
         path_env: environment.path.clone(),
         user_base: user_base.filter(|_| root.is_system()),
+        machine,
     })
 }
 

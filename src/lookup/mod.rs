@@ -37,6 +37,8 @@ enum Holder {
 /// The answers for a list of search directories.
 pub struct Answers<'p> {
     indexes: &'p [OpenIndex],
+    /// How much is read of what no index answers for.
+    extent: Extent,
     live: Vec<Index<AnySource>>,
     /// Search directory and where its answer comes from, in `sys.path` order.
     entries: Vec<(PathBuf, Holder)>,
@@ -79,8 +81,30 @@ impl<'p> Answers<'p> {
         indexes: &'p [OpenIndex],
         level: LevelOf<'_>,
     ) -> Self {
+        Self::find_extent(root, paths, indexes, level, Extent::EntryPoints)
+    }
+
+    /// The same, where requirements and import names are asked for, too.
+    #[must_use]
+    pub fn find_everything(
+        root: &Root,
+        paths: &[PathBuf],
+        indexes: &'p [OpenIndex],
+        level: LevelOf<'_>,
+    ) -> Self {
+        Self::find_extent(root, paths, indexes, level, Extent::Everything)
+    }
+
+    fn find_extent(
+        root: &Root,
+        paths: &[PathBuf],
+        indexes: &'p [OpenIndex],
+        level: LevelOf<'_>,
+        extent: Extent,
+    ) -> Self {
         let mut answers = Self {
             indexes,
+            extent,
             live: Vec::new(),
             entries: Vec::with_capacity(paths.len()),
             stale: Vec::new(),
@@ -201,12 +225,16 @@ impl<'p> Answers<'p> {
         let Some(record) = index.find(root, path)? else {
             return Ok(None);
         };
-        let state = examine(&record, level, index.circumstances(), root, path)?;
+        let circumstances = index.circumstances();
+        let state = match self.extent {
+            Extent::EntryPoints => examine(&record, level, circumstances, root, path),
+            extent => examine_extent(&record, level, circumstances, root, path, extent),
+        }?;
         Ok(Some((record.number(), state)))
     }
 
     fn answer_live(&mut self, root: &Root, path: &Path) -> Holder {
-        match scan_now(root, path) {
+        match scan_now(root, path, self.extent) {
             Ok(scanned) => {
                 self.warnings.extend(scanned.warnings);
                 self.hold(scanned.record)
@@ -247,6 +275,22 @@ pub fn examine<S: Source>(
     root: &Root,
     path: &Path,
 ) -> Result<State, FreshnessError> {
+    // Of what is asked less strictly, only entry points are told anew.
+    let extent = match level {
+        Level::Strict => Extent::Everything,
+        Level::Auto | Level::Fast | Level::Trust => Extent::EntryPoints,
+    };
+    examine_extent(record, level, circumstances, root, path, extent)
+}
+
+fn examine_extent<S: Source>(
+    record: &Record<'_, S>,
+    level: Level,
+    circumstances: Circumstances,
+    root: &Root,
+    path: &Path,
+    extent: Extent,
+) -> Result<State, FreshnessError> {
     let listing = match freshness::check(record, level, circumstances, root, path)? {
         Verdict::Fresh => return Ok(State::Fresh),
         Verdict::LookCloser(listing) => listing,
@@ -278,11 +322,6 @@ pub fn examine<S: Source>(
         }
         Err(error) => return Err(error.into()),
     };
-    // Of what was asked less strictly, only entry points are told anew.
-    let extent = match level {
-        Level::Strict => Extent::Everything,
-        Level::Auto | Level::Fast | Level::Trust => Extent::EntryPoints,
-    };
     let scanned = scan::directory(
         &directory,
         listing,
@@ -299,7 +338,7 @@ pub fn examine<S: Source>(
 }
 
 /// Reads a search directory that no index answers for. Nothing there is no error, and no warning.
-fn scan_now(root: &Root, path: &Path) -> Result<Scanned, Option<Warning>> {
+fn scan_now(root: &Root, path: &Path, extent: Extent) -> Result<Scanned, Option<Warning>> {
     let warning = |text| {
         Some(Warning {
             path: path.to_owned(),
@@ -322,7 +361,7 @@ fn scan_now(root: &Root, path: &Path) -> Result<Scanned, Option<Warning>> {
         &directory,
         listing,
         no_old,
-        (Purpose::Running, Extent::EntryPoints),
+        (Purpose::Running, extent),
         budget,
         &mut |_| (),
     )

@@ -13,9 +13,11 @@
 mod alphabetic_marks;
 
 pub mod core_metadata;
+pub mod dependency_specifier;
 pub mod directory_name;
 pub mod entry_points;
 pub mod imports;
+pub mod marker;
 pub mod normalize;
 pub mod object_reference;
 pub mod precedence;

@@ -1,0 +1,118 @@
+//! Whether what a distribution requires is installed, as `pip check` asks.
+//!
+//! Requirements of extras are left out, and so is what cannot be told: a marker that asks for the patch release, a
+//! version that is not PEP 440.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::catalogue::{self, Kind, Level};
+use super::entry_file::quoted;
+use super::finding::Findings;
+use super::site::Installed;
+use crate::index::Requirements;
+use crate::index::format::distribution_flag as flag;
+use crate::metadata::dependency_specifier::DependencySpecifier;
+use crate::metadata::marker::Environment;
+use crate::metadata::normalize::normalize;
+use crate::rooted::Root;
+
+/// A longer file is not searched for the line of a requirement, in bytes.
+const FILE_LIMIT: usize = 1 << 20;
+
+/// What the requirements of one `sys.path` are held against.
+pub(super) struct Requiring<'a> {
+    pub(super) root: &'a Root,
+    /// What is installed, by normalized name.
+    pub(super) by_name: HashMap<String, &'a Installed>,
+    pub(super) environment: Environment,
+    /// Whether that is everything: otherwise what is missing is only worth a note.
+    pub(super) is_whole: bool,
+}
+
+impl Requiring<'_> {
+    /// Looks at the requirements of a distribution.
+    pub(super) fn check(&self, installed: &Installed, findings: &mut Findings) {
+        let requirements = match &installed.requirements {
+            Requirements::None => return,
+            Requirements::These(requirements) => requirements,
+            // What is unread or has no metadata is said elsewhere.
+            Requirements::Unknown if installed.row.has(flag::VERSION_FROM_FILE) => return,
+            Requirements::Unknown => {
+                let (kind, path) = (catalogue::BAD_REQUIREMENT, &installed.path);
+                let text = "the requirements cannot be told";
+                return findings.add(kind, path, None, installed.name(), text);
+            }
+        };
+        for requirement in requirements {
+            if let Some((kind, level, text)) = self.judge(requirement) {
+                let (path, line) = place(self.root, installed, requirement);
+                findings.add_as(level, kind, path, line, installed.name(), text);
+            }
+        }
+    }
+
+    /// What is wrong with a requirement.
+    fn judge(&self, text: &str) -> Option<(&'static Kind, Level, String)> {
+        let unclear = |text| Some((catalogue::BAD_REQUIREMENT, Level::Note, text));
+        let Some(requirement) = DependencySpecifier::parse(text) else {
+            return unclear(format!("{} is no requirement", quoted(text)));
+        };
+        match requirement.applies(&self.environment) {
+            Some(true) => {}
+            Some(false) => return None,
+            None => return unclear(format!("whether {} applies cannot be told", quoted(text))),
+        }
+        let name = requirement.name;
+        let Some(found) = self.by_name.get(&normalize(name)) else {
+            let level = if self.is_whole {
+                Level::Problem
+            } else {
+                Level::Note
+            };
+            return Some((
+                catalogue::NOT_INSTALLED,
+                level,
+                format!("{name} is not installed"),
+            ));
+        };
+        let version = String::from_utf8_lossy(&found.row.version);
+        match requirement.admits(&version) {
+            Some(true) => None,
+            Some(false) => {
+                let versions = requirement.versions();
+                let text = format!("{name}{versions} is required, {version} is installed");
+                Some((catalogue::OTHER_VERSION, Level::Problem, text))
+            }
+            None => unclear(format!(
+                "{name} is installed as {version}, which is no version"
+            )),
+        }
+    }
+}
+
+/// The file and the line of a requirement; the metadata directory where it is not found again.
+fn place(root: &Root, installed: &Installed, requirement: &str) -> (PathBuf, Option<usize>) {
+    // In requires.txt, markers stand at the head of a section.
+    let bare = requirement.split(';').next().unwrap_or_default().trim();
+    let is_header = |line: &str| {
+        let value = line
+            .split_once(':')
+            .filter(|(field, _)| field.eq_ignore_ascii_case("requires-dist"));
+        value.is_some_and(|(_, value)| value.trim() == requirement.trim())
+    };
+    let is_line = |line: &str| line.trim() == bare;
+    for file in ["METADATA", "PKG-INFO", "requires.txt"] {
+        let path = installed.path.join(file);
+        let content = root.read(&path, FILE_LIMIT).unwrap_or_default();
+        let content = String::from_utf8_lossy(&content);
+        let number = match file {
+            "requires.txt" => content.lines().position(is_line),
+            _ => content.lines().position(is_header),
+        };
+        if let Some(number) = number {
+            return (path, Some(number + 1));
+        }
+    }
+    (installed.path.clone(), None)
+}
