@@ -190,6 +190,7 @@ fn where_the_whole_directory_is_closed_its_files_may_be() {
     ] {
         set_mode(tree.path(name), 0o600);
     }
+    set_mode(tree.path("site/a-1.dist-info"), 0o700);
     set_mode(tree.path("site"), 0o700);
     for name in [
         "site/a-1.dist-info",
@@ -977,6 +978,26 @@ fn under_fakeroot_a_build_can_check_its_own_tree() {
 }
 
 #[test]
+fn a_package_with_many_mistakes_leaves_room_for_those_of_others() {
+    let many = format!("[g]\n{}", "alone\n".repeat(60));
+    let tree = tree_of(&[
+        ("a-1.dist-info/METADATA", "Name: a\nVersion: 1\n"),
+        ("a-1.dist-info/entry_points.txt", &many),
+        ("b-1.dist-info/METADATA", "Name: b\nVersion: 1\n"),
+        ("b-1.dist-info/entry_points.txt", "[g]\nalone\n"),
+    ]);
+    let ran = check(&tree, &[]);
+    let found = findings(&ran);
+    assert_eq!(found.len(), 51, "{ran:?}");
+    assert!(found[50].starts_with("b-1.dist-info"), "{ran:?}");
+    assert!(
+        ran.complaint()
+            .ends_with("51 problems; 10 more are not shown"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn a_package_that_is_too_much_costs_only_itself() {
     let tree = tree_of(&[
         ("a-1.dist-info/METADATA", "Name: a\nVersion: 1\n"),
@@ -993,6 +1014,27 @@ fn a_package_that_is_too_much_costs_only_itself() {
     let is_unread = |line: &String| line.starts_with("large") && line.ends_with("[over-limit]");
     assert!(
         found[1..].iter().all(is_unread) && found.len() == 2,
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn where_there_are_no_packages_a_script_does_not_succeed() {
+    let tree = Tree::new();
+    tree.file(
+        "project/lib/python3.11/site-packages/a-1.dist-info/METADATA",
+        "Name: a\nVersion: 1\n",
+    );
+    tree.system("r");
+    std::fs::remove_dir_all(tree.path(&format!("r/{SITE}/sys-1.dist-info"))).unwrap();
+    for arguments in [["--path", "project"], ["--root", "r"]] {
+        let ran = run(tree.epcache(&["check"]).args(arguments));
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+    }
+    let ran = run(&mut tree.epcache(&["check", "--path", "project"]));
+    assert!(
+        ran.complaint()
+            .contains("project/lib/python3.11/site-packages"),
         "{ran:?}"
     );
 }

@@ -181,7 +181,7 @@ _epcache() {
             return 0
             ;;
         epcache__subcmd__query)
-            opts="-v -q -h -V --system --user --path --venv --python --root --index --freshness --long --explain --json --verbose --quiet --help --version"
+            opts="-v -q -h -V --system --user --path --venv --python --root --index --freshness --import --long --explain --json --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -209,6 +209,10 @@ _epcache() {
                     ;;
                 --freshness)
                     COMPREPLY=($(compgen -W "auto fast strict trust" -- "${cur}"))
+                    return 0
+                    ;;
+                --import)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -61,6 +61,7 @@ complete -c epcache -n "__fish_epcache_using_subcommand query" -l freshness -d '
 fast\t'The directory alone'
 strict\t'The directory and each metadata directory'
 trust\t'Nothing'"
+complete -c epcache -n "__fish_epcache_using_subcommand query" -l import -d 'Which distributions provide the import name NAME (numpy, or yaml)' -r
 complete -c epcache -n "__fish_epcache_using_subcommand query" -l system -d 'Search what `refresh --system` indexes: the packages of all Pythons of the system'
 complete -c epcache -n "__fish_epcache_using_subcommand query" -l user -d 'Search what `refresh --user` indexes: your own packages'
 complete -c epcache -n "__fish_epcache_using_subcommand query" -l long -d 'Print distribution, version and metadata directory as well'

@@ -86,10 +86,9 @@ fn runs(root: &Root, site: &Path, name: &str, references: [&str; 2]) -> Option<S
 
 /// Looks for the files of a distribution's scripts.
 pub(super) fn scripts(
-    root: &Root,
     site: &Path,
     installed: &Installed,
-    listings: &mut Listings,
+    listings: &mut Listings<'_>,
     findings: &mut Findings,
 ) {
     let Some(prefix) = prefix_of(site) else {
@@ -103,7 +102,7 @@ pub(super) fn scripts(
         }
         let name = line.name.as_bytes();
         let mut there = places.iter();
-        if there.any(|place| listings.names(root, place).contains(name)) {
+        if there.any(|place| listings.names(place).contains(name)) {
             continue;
         }
         let [place, ..] = &places;

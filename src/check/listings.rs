@@ -1,48 +1,115 @@
-//! The names in directories, each listed once.
+//! Directories, each listed once, and what lies in them.
+//!
+//! Some of them are held open: what lies in one is then reached from it, without going the whole way again.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::rooted::{Root, is_missing};
+use crate::rooted::{Directory, FileType, Root, file_type, is_missing};
 
 /// So many names are kept, of all directories together.
 const MOST_NAMES: usize = 2_000_000;
+/// So many directories are held open. A process that reads may have 1024 files open.
+const MOST_HELD: usize = 256;
 
-/// The names in the directories that were asked for.
-#[derive(Debug, Default)]
-pub(super) struct Listings {
+/// The directories that were asked for.
+pub(super) struct Listings<'r> {
+    root: &'r Root,
     by_path: HashMap<PathBuf, HashSet<Vec<u8>>>,
+    held: HashMap<PathBuf, Directory<'r>>,
     count: usize,
     nothing: HashSet<Vec<u8>>,
     /// Those that could not be listed, although they are there.
     closed: HashSet<PathBuf>,
 }
 
-impl Listings {
+impl<'r> Listings<'r> {
+    pub(super) fn new(root: &'r Root) -> Self {
+        Self {
+            root,
+            by_path: HashMap::new(),
+            held: HashMap::new(),
+            count: 0,
+            nothing: HashSet::new(),
+            closed: HashSet::new(),
+        }
+    }
+
+    pub(super) fn root(&self) -> &'r Root {
+        self.root
+    }
+
     /// The names in a directory; none where it cannot be listed.
-    pub(super) fn names(&mut self, root: &Root, directory: &Path) -> &HashSet<Vec<u8>> {
+    pub(super) fn names(&mut self, directory: &Path) -> &HashSet<Vec<u8>> {
         if !self.by_path.contains_key(directory) {
-            let names = self.list(root, directory);
+            let names = self.list(directory);
             self.count += names.len();
             self.by_path.insert(directory.to_owned(), names);
         }
         self.by_path.get(directory).unwrap_or(&self.nothing)
     }
 
-    fn list(&mut self, root: &Root, directory: &Path) -> HashSet<Vec<u8>> {
-        let mut names = HashSet::new();
+    fn list(&mut self, path: &Path) -> HashSet<Vec<u8>> {
         let room = MOST_NAMES.saturating_sub(self.count);
-        let listed = root.open_dir(directory).and_then(|opened| {
-            opened.for_each_name(|name, _| {
-                if names.len() < room {
-                    names.insert(name.to_vec());
+        match self.read(path, room) {
+            Ok((names, directory)) => {
+                if self.held.len() < MOST_HELD {
+                    self.held.insert(path.to_owned(), directory);
                 }
-            })
-        });
-        if listed.is_err_and(|error| !is_missing(&error)) {
-            self.closed.insert(directory.to_owned());
+                names
+            }
+            Err(error) => {
+                if !is_missing(&error) {
+                    self.closed.insert(path.to_owned());
+                }
+                HashSet::new()
+            }
         }
-        names
+    }
+
+    /// The names in a directory that is looked at once.
+    pub(super) fn names_once(&self, path: &Path) -> HashSet<Vec<u8>> {
+        let names = self.read(path, MOST_NAMES);
+        names.map(|(names, _)| names).unwrap_or_default()
+    }
+
+    fn read(&self, path: &Path, room: usize) -> io::Result<(HashSet<Vec<u8>>, Directory<'r>)> {
+        let mut names = HashSet::new();
+        let directory = self.open(path)?;
+        directory.for_each_name(|name, _| {
+            if names.len() < room {
+                names.insert(name.to_vec());
+            }
+        })?;
+        Ok((names, directory))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Directory<'r>> {
+        let parent = path.parent().and_then(|parent| self.held.get(parent));
+        match parent.zip(path.file_name()) {
+            Some((parent, name)) => parent.open_entry(name.as_bytes()),
+            None => self.root.open_dir(path),
+        }
+    }
+
+    /// What a name in a directory is, links followed; None where there is nothing.
+    pub(super) fn kind(&mut self, directory: &Path, name: &[u8]) -> Option<FileType> {
+        if !self.names(directory).contains(name) {
+            return None;
+        }
+        let stat = match self.held.get(directory) {
+            Some(held) => held.stat_entry(name),
+            None => self.root.stat(&directory.join(OsStr::from_bytes(name))),
+        };
+        stat.ok().map(|stat| file_type(&stat))
+    }
+
+    /// A directory that is held open.
+    pub(super) fn held(&self, directory: &Path) -> Option<&Directory<'r>> {
+        self.held.get(directory)
     }
 
     /// Whether a directory was asked for that cannot be listed.

@@ -123,7 +123,7 @@ pub fn run(root: &Root, request: &Request) -> Result<Checked, CheckError> {
     let names = request.names.iter();
     let mut work = Work {
         root,
-        listings: Listings::default(),
+        listings: Listings::new(root),
         sites: HashMap::new(),
         findings: Findings::about(names.map(|it| normalize_bytes(it.as_bytes())).collect()),
         distributions: 0,
@@ -153,7 +153,7 @@ pub fn run(root: &Root, request: &Request) -> Result<Checked, CheckError> {
 /// What all settings have in common.
 struct Work<'r> {
     root: &'r Root,
-    listings: Listings,
+    listings: Listings<'r>,
     /// The search directories that have been read, by their paths.
     sites: HashMap<PathBuf, Rc<Site>>,
     findings: Findings,
@@ -174,7 +174,7 @@ impl Work<'_> {
             Site::empty(path)
         } else {
             let site = Site::read(self.root, path, &mut self.findings);
-            place::check(self.root, &site, &mut self.listings, &mut self.findings);
+            place::check(&site, &mut self.listings, &mut self.findings);
             site
         };
         self.distributions += site.distributions.len();
@@ -212,7 +212,7 @@ impl Work<'_> {
             }
             let is_whole = setting.is_whole;
             reference::check(root, one, &mut modules, listings, is_whole, findings);
-            clash::scripts(root, &site.path, one, listings, findings);
+            clash::scripts(&site.path, one, listings, findings);
             if let Some(requiring) = &requiring {
                 requiring.check(one, findings);
             }

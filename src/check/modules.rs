@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::listings::Listings;
-use crate::rooted::Root;
+use crate::rooted::{FileType, Root};
 
 /// As much of a package's own text is read, in bytes.
 const TEXT_LIMIT: usize = 256 << 10;
@@ -86,10 +86,10 @@ pub(super) enum Tag {
 /// What the first parts of a name lead to.
 #[derive(Debug, Clone)]
 enum Step {
-    /// A package, or portions of a namespace package: where its modules are. With `is_open`, also elsewhere.
+    /// A package, or portions of a namespace package: where its modules are, and its own module.
     Package {
         directories: Vec<PathBuf>,
-        is_open: bool,
+        init: Option<PathBuf>,
     },
     /// A file.
     Leaf(PathBuf),
@@ -104,6 +104,8 @@ pub(super) struct Modules<'r> {
     /// Which extension modules are the interpreter's.
     tag: Tag,
     known: HashMap<String, Module>,
+    /// What packages are, by their dotted names.
+    packages: HashMap<String, Step>,
     /// Whether something on `sys.path` is an archive.
     has_archive: bool,
 }
@@ -116,12 +118,13 @@ impl<'r> Modules<'r> {
             paths,
             tag,
             known: HashMap::new(),
+            packages: HashMap::new(),
             has_archive,
         }
     }
 
     /// Looks for a module by its dotted name.
-    pub(super) fn find(&mut self, listings: &mut Listings, module: &str) -> Module {
+    pub(super) fn find(&mut self, listings: &mut Listings<'_>, module: &str) -> Module {
         if let Some(known) = self.known.get(module) {
             return known.clone();
         }
@@ -130,22 +133,32 @@ impl<'r> Modules<'r> {
         found
     }
 
-    fn look(&self, listings: &mut Listings, module: &str) -> Module {
+    fn look(&mut self, listings: &mut Listings<'_>, module: &str) -> Module {
         let mut directories = self.paths.clone();
-        let mut is_open = false;
+        let mut package: Option<PathBuf> = None;
         let mut before = String::new();
         let parts: Vec<&str> = module.split('.').collect();
         for (number, part) in parts.iter().enumerate() {
-            let mut step = self.step(listings, &directories, part);
-            if let (Step::Nothing, true) = (&step, is_open) {
-                step = self.step_elsewhere(listings, &before, part);
-            }
+            let name = module_name(&before, part);
+            let step = match self.packages.get(&name) {
+                Some(known) => known.clone(),
+                None => {
+                    let mut step = self.step(listings, &directories, part);
+                    if matches!(step, Step::Nothing) && self.is_open(package.as_deref()) {
+                        step = self.step_elsewhere(listings, &before, part);
+                    }
+                    if let Step::Package { .. } = step {
+                        self.packages.insert(name.clone(), step.clone());
+                    }
+                    step
+                }
+            };
             let is_last = number + 1 == parts.len();
             match step {
                 Step::Package {
                     directories: next,
-                    is_open: open,
-                } => (directories, is_open) = (next, open),
+                    init,
+                } => (directories, package) = (next, init),
                 Step::Leaf(_) if is_last => return Module::Found,
                 Step::Leaf(file) if self.says(&file, &["sys.modules", "__path__"]) => {
                     let text = format!("{} makes its own modules", file.display());
@@ -161,11 +174,25 @@ impl<'r> Modules<'r> {
                     let text = format!("'{part}' may be in a directory that cannot be listed");
                     return Module::Unclear(text);
                 }
-                Step::Nothing => return self.nothing(number, part, &directories, is_open),
+                Step::Nothing => {
+                    let is_open = self.is_open(package.as_deref());
+                    return self.nothing(number, part, &directories, is_open);
+                }
             }
-            before = module_name(&before, part);
+            before = name;
         }
         Module::Found
+    }
+
+    /// Whether a package may have modules elsewhere: it changes its own path.
+    fn is_open(&self, init: Option<&Path>) -> bool {
+        let marks = [
+            "__path__",
+            "extend_path",
+            "declare_namespace",
+            "lazy_loader",
+        ];
+        init.is_some_and(|init| self.says(init, &marks))
     }
 
     /// Why a part of a name leads to nothing.
@@ -189,30 +216,21 @@ impl<'r> Modules<'r> {
     }
 
     /// The part of a package whose path changes, in whatever directory of `sys.path` has it.
-    fn step_elsewhere(&self, listings: &mut Listings, package: &str, part: &str) -> Step {
+    fn step_elsewhere(&self, listings: &mut Listings<'_>, package: &str, part: &str) -> Step {
         let below: PathBuf = package.split('.').collect();
         let directories: Vec<_> = self.paths.iter().map(|path| path.join(&below)).collect();
         self.step(listings, &directories, part)
     }
 
     /// What a name leads to in these directories.
-    fn step(&self, listings: &mut Listings, directories: &[PathBuf], part: &str) -> Step {
+    fn step(&self, listings: &mut Listings<'_>, directories: &[PathBuf], part: &str) -> Step {
         let mut portions = Vec::new();
         for directory in directories {
             let candidate = directory.join(part);
-            let is_here = listings
-                .names(self.root, directory)
-                .contains(part.as_bytes());
-            if is_here && self.root.is_dir(&candidate) {
+            if listings.kind(directory, part.as_bytes()) == Some(FileType::Directory) {
                 if let Some(init) = self.module_file(listings, &candidate, "__init__") {
-                    let marks = [
-                        "__path__",
-                        "extend_path",
-                        "declare_namespace",
-                        "lazy_loader",
-                    ];
                     return Step::Package {
-                        is_open: self.says(&init, &marks),
+                        init: Some(init),
                         directories: vec![candidate],
                     };
                 }
@@ -226,7 +244,7 @@ impl<'r> Modules<'r> {
             true => Step::Nothing,
             false => Step::Package {
                 directories: portions,
-                is_open: false,
+                init: None,
             },
         }
     }
@@ -234,20 +252,21 @@ impl<'r> Modules<'r> {
     /// The file of a module in a directory.
     fn module_file(
         &self,
-        listings: &mut Listings,
+        listings: &mut Listings<'_>,
         directory: &Path,
         name: &str,
     ) -> Option<PathBuf> {
         let mut suffixes = vec![".abi3.so".to_owned(), ".so".to_owned(), ".py".to_owned()];
         suffixes.push(".pyc".to_owned());
-        let names = listings.names(self.root, directory);
+        let names = listings.names(directory);
         suffixes.extend(match &self.tag {
             Tag::Exactly(tag) => vec![format!(".{tag}.so")],
             Tag::Begins(start) => suffixes_of_any(names, &format!("{name}.{start}"), name.len()),
         });
-        let candidates = suffixes.iter().map(|suffix| format!("{name}{suffix}"));
-        let mut here = candidates.filter(|it| names.contains(it.as_bytes()));
-        here.find_map(|it| Some(directory.join(it)).filter(|path| self.root.is_file(path)))
+        let mut candidates = suffixes.iter().map(|suffix| format!("{name}{suffix}"));
+        let found = candidates
+            .find(|it| listings.kind(directory, it.as_bytes()) == Some(FileType::Regular));
+        found.map(|it| directory.join(it))
     }
 
     /// Whether a file of Python has one of these words.

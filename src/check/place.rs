@@ -17,13 +17,12 @@ use crate::metadata::directory_name::{egg_base, recognise};
 use crate::metadata::entry_points::SIZE_LIMIT;
 use crate::metadata::normalize::normalize_bytes;
 use crate::metadata::text::has_control;
-use crate::rooted::Root;
 
 const ENTRY_POINTS: &str = "entry_points.txt";
 
 /// Looks at a search directory and at its metadata directories.
-pub(super) fn check(root: &Root, site: &Site, listings: &mut Listings, findings: &mut Findings) {
-    let names = listings.names(root, &site.path);
+pub(super) fn check(site: &Site, listings: &mut Listings<'_>, findings: &mut Findings) {
+    let names = listings.names(&site.path);
     let mut names: Vec<Vec<u8>> = names.iter().cloned().collect();
     names.sort_unstable();
     let egg = egg_base(site.path.as_os_str().as_bytes());
@@ -37,28 +36,37 @@ pub(super) fn check(root: &Root, site: &Site, listings: &mut Listings, findings:
             let text = "what pip left of something it removed";
             findings.add(catalogue::PIP_LEFTOVER, &path, None, b"", text);
         } else if name == ENTRY_POINTS.as_bytes() {
-            beside(root, &path, b"", findings);
+            beside(listings, &path, b"", findings);
         } else if !is_metadata && !name.contains(&b'.') {
             let owner = site
                 .distributions
                 .iter()
                 .find(|it| it.row.key == normalize_bytes(name));
             let owner = owner.map_or(&b""[..], Installed::name);
-            beside(root, &path.join(ENTRY_POINTS), owner, findings);
+            beside(listings, &path.join(ENTRY_POINTS), owner, findings);
         }
     }
     for installed in &site.distributions {
         if !installed.row.file_name.starts_with(b"~") {
-            metadata(root, installed, listings, findings);
+            metadata(installed, listings, findings);
             names_agree(installed, findings);
         }
     }
     twins(site, findings);
 }
 
-/// A file of that name that nobody reads, if it has entry points.
-fn beside(root: &Root, path: &Path, owner: &[u8], findings: &mut Findings) {
-    let Ok(content) = root.read(path, SIZE_LIMIT) else {
+/// A file of that name that nobody reads, if it has entry points. `path` is that of the file, in a search directory or
+/// one level below.
+fn beside(listings: &Listings<'_>, path: &Path, owner: &[u8], findings: &mut Findings) {
+    let package = path.parent().unwrap_or(path);
+    let entry = package.file_name().unwrap_or_default();
+    let held = package.parent().and_then(|site| listings.held(site));
+    // Nearly always there is none, and that is seen without going the whole way.
+    let is_there = held.is_none_or(|site| site.open_file(entry.as_bytes(), ENTRY_POINTS).is_ok());
+    if !is_there {
+        return;
+    }
+    let Ok(content) = listings.root().read(path, SIZE_LIMIT) else {
         return;
     };
     if !entry_file::read(&content).0.is_empty() {
@@ -67,13 +75,13 @@ fn beside(root: &Root, path: &Path, owner: &[u8], findings: &mut Findings) {
     }
 }
 
-fn metadata(root: &Root, installed: &Installed, listings: &mut Listings, findings: &mut Findings) {
+fn metadata(installed: &Installed, listings: &Listings<'_>, findings: &mut Findings) {
     let row = &installed.row;
     let (path, name) = (&installed.path, installed.name());
     if row.has(flag::FILE) || row.has(flag::UNREAD) {
         return;
     }
-    let names = listings.names(root, path);
+    let names = listings.names_once(path);
     let mut near: Vec<_> = names.iter().filter(|it| is_nearly(it)).cloned().collect();
     near.sort_unstable();
     let has_licenses = names.contains(&b"licenses"[..]);
@@ -83,7 +91,7 @@ fn metadata(root: &Root, installed: &Installed, listings: &mut Listings, finding
         findings.add(catalogue::MISNAMED, path, None, name, text);
     }
     let licence = path.join("licenses").join(ENTRY_POINTS);
-    if has_licenses && root.is_file(&licence) {
+    if has_licenses && listings.root().is_file(&licence) {
         let text = "entry points among the licences";
         findings.add(catalogue::IN_LICENSES, licence, None, name, text);
     }

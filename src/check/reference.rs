@@ -22,7 +22,7 @@ pub(super) fn check(
     root: &Root,
     installed: &Installed,
     modules: &mut Modules<'_>,
-    listings: &mut Listings,
+    listings: &mut Listings<'_>,
     is_whole: bool,
     findings: &mut Findings,
 ) {
@@ -73,7 +73,7 @@ fn module(
     reference: &ObjectReference<'_>,
     installed: &Installed,
     modules: &mut Modules<'_>,
-    listings: &mut Listings,
+    listings: &mut Listings<'_>,
     is_whole: bool,
     root: &Root,
 ) -> Option<(&'static catalogue::Kind, String)> {

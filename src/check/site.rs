@@ -19,6 +19,7 @@ use crate::index::{Damage, Distribution, Requirements};
 use crate::lookup::Answers;
 use crate::metadata::entry_points::SIZE_LIMIT;
 use crate::rooted::{DanglingLink, Directory, Root, read_bounded};
+use crate::scan::Extent;
 
 const ENTRY_POINTS: &str = "entry_points.txt";
 
@@ -72,7 +73,7 @@ impl Site {
     pub(super) fn read(root: &Root, path: &Path, findings: &mut Findings) -> Self {
         let mut site = Self::empty(path);
         let paths = [path.to_owned()];
-        let answers = Answers::find_everything(root, &paths, &[], &|_| Level::Auto);
+        let answers = Answers::find_with(root, &paths, &[], &|_| Level::Auto, Extent::Everything);
         let read = distributions(&answers, path);
         let Ok(directory) = root.open_dir(path) else {
             for warning in &answers.warnings {

@@ -10,7 +10,7 @@ use super::FreshnessArg;
 /// `epcache query`.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "epcache query [GROUP [NAME]] [--long|--json|--explain] [--system|--user|\
+    override_usage = "epcache query [GROUP [NAME]] [--import NAME] [--long|--json|--explain] [--system|--user|\
                       --venv DIR|--python VERSION|--path DIR...] [--root DIR] [--index FILE...] \
                       [--freshness auto|fast|strict|trust]"
 )]
@@ -22,6 +22,9 @@ pub struct QueryArgs {
     /// Where to look
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// Which distributions provide the import name NAME (numpy, or yaml)
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["group", "long", "explain"])]
+    pub import: Option<String>,
     /// Print distribution, version and metadata directory as well
     #[arg(long, conflicts_with = "json")]
     pub long: bool,

@@ -14,7 +14,7 @@ use crate::index::Damage;
 use crate::layout::{self, Interpreter, LayoutError, Mode, Wanted};
 use crate::lookup::{Answers, OpenIndex, PlaceKind, Stale};
 use crate::rooted::Root;
-use crate::scan::Difference;
+use crate::scan::{Difference, Extent};
 use crate::worker::{self, Scope};
 
 /// Makes something of the answers, or says of which search directory the record is damaged.
@@ -36,10 +36,19 @@ impl Asking<'_> {
     /// What `find` makes of the answers. Where an index turns out to be damaged, its directories are read live, and
     /// `find` is called again. Everything that could not be used is warned of.
     pub(super) fn ask<T>(&self, find: Find<'_, T>) -> Result<T, CommandError> {
+        self.ask_in(Extent::EntryPoints, find)
+    }
+
+    /// The same, where requirements or import names are asked for.
+    pub(super) fn ask_everything<T>(&self, find: Find<'_, T>) -> Result<T, CommandError> {
+        self.ask_in(Extent::Everything, find)
+    }
+
+    fn ask_in<T>(&self, extent: Extent, find: Find<'_, T>) -> Result<T, CommandError> {
         let Self { root, place, .. } = self;
         let indexes = open_indexes(root, &place.index, self.environment, self.venv, self.config);
         let level_of = |index: &OpenIndex| self.level(index.kind());
-        let mut answers = Answers::find(root, self.paths, &indexes, &level_of);
+        let mut answers = Answers::find_with(root, self.paths, &indexes, &level_of, extent);
         let found = loop {
             match find(&answers) {
                 Ok(found) => break found,

@@ -32,6 +32,7 @@ pub(crate) fn run(arguments: &CheckArgs) -> Done {
     let environment = Environment::of_process();
     let request = request(arguments, &root, &environment)?;
     let mut checked = checked(&root, &request)?;
+    refuse_nothing(arguments, &root, &request, &checked)?;
     let is_shown = |it: &Finding| it.level == Level::Problem || log::log_enabled!(log::Level::Info);
     let notes = checked.findings.iter().filter(|it| it.level == Level::Note);
     let notes = notes.count();
@@ -112,6 +113,26 @@ fn request(
         user_base: user_base.filter(|_| root.is_system()),
         machine,
     })
+}
+
+/// A path without packages in it is a mistake in a script, and must not pass for packages without mistakes.
+fn refuse_nothing(
+    arguments: &CheckArgs,
+    root: &Root,
+    request: &Request,
+    checked: &Checked,
+) -> Result<(), CommandError> {
+    if checked.distributions > 0 || (arguments.path.is_empty() && arguments.root.is_none()) {
+        return Ok(());
+    }
+    if let (Scope::Paths(paths, _), [given, ..]) = (&request.scope, arguments.path.as_slice()) {
+        let why = paths.iter().find_map(|path| layout::doubt(root, path));
+        let why = why.unwrap_or_else(|| "there are no packages in it".to_owned());
+        return Err(failed(format!("--path {}: {why}", given.display())));
+    }
+    let given = arguments.root.as_deref().unwrap_or(root.path());
+    let text = format!("--root {}: there are no packages in it", given.display());
+    Err(failed(text))
 }
 
 /// Has the check done in a process that can do nothing but read. Root in appearance only (fakeroot, as many builds

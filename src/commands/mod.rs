@@ -7,6 +7,7 @@ mod consumers;
 mod explain;
 mod export;
 mod hook;
+mod importing;
 mod list;
 mod near;
 mod query;

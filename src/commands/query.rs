@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::asking::{Asking, search_path};
 use super::explain;
+use super::importing;
 use super::wanted::Wanted;
 use super::{
     CommandError, Done, NONE_FOUND, SUCCESS, configuration, failed, open_root, say_what_hangs,
@@ -35,6 +36,9 @@ pub(crate) fn run(arguments: &QueryArgs) -> Done {
         paths: &searched.paths,
         venv: searched.venv(),
     };
+    if let Some(name) = &arguments.import {
+        return importing::run(&asking, name, arguments.json);
+    }
     if arguments.explain {
         return explain::run(&asking, &searched, arguments.json);
     }
@@ -71,7 +75,7 @@ pub(crate) fn run(arguments: &QueryArgs) -> Done {
 /// `--path` and `--index` take every word up to the next option. A GROUP that comes after them would
 /// be taken for a path, and all groups be listed.
 fn refuse_swallowed_group(arguments: &QueryArgs, root: &Root) -> Result<(), CommandError> {
-    if arguments.group.is_some() {
+    if arguments.group.is_some() || arguments.import.is_some() {
         return Ok(());
     }
     for (option, paths) in [

@@ -81,21 +81,12 @@ impl<'p> Answers<'p> {
         indexes: &'p [OpenIndex],
         level: LevelOf<'_>,
     ) -> Self {
-        Self::find_extent(root, paths, indexes, level, Extent::EntryPoints)
+        Self::find_with(root, paths, indexes, level, Extent::EntryPoints)
     }
 
-    /// The same, where requirements and import names are asked for, too.
+    /// The same; of a directory for which no index answers, so much is read.
     #[must_use]
-    pub fn find_everything(
-        root: &Root,
-        paths: &[PathBuf],
-        indexes: &'p [OpenIndex],
-        level: LevelOf<'_>,
-    ) -> Self {
-        Self::find_extent(root, paths, indexes, level, Extent::Everything)
-    }
-
-    fn find_extent(
+    pub fn find_with(
         root: &Root,
         paths: &[PathBuf],
         indexes: &'p [OpenIndex],

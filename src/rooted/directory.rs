@@ -148,6 +148,20 @@ impl<'r> Directory<'r> {
         Ok(())
     }
 
+    /// Opens an entry that is a directory, for listing; links are followed (within the root).
+    ///
+    /// # Errors
+    /// Those of [`Root::open_dir`].
+    pub fn open_entry(&self, name: &[u8]) -> io::Result<Self> {
+        watch::asked_inside();
+        let path = self.path_of(name);
+        let flags = OPEN_FLAGS | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+        match open_at(&self.fd, name, flags, Mode::empty()) {
+            Err(errno) if leads_elsewhere(&errno.into()) => self.root.open_dir(&path),
+            opened => Ok(Directory::new(self.root, &path, opened?)),
+        }
+    }
+
     /// `stat(2)` of an entry. Links are followed within the root.
     ///
     /// # Errors
