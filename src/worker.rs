@@ -283,7 +283,7 @@ pub fn run(
             records.push(record);
         }
     }
-    // One of several may be empty or missing: interpreters have such on sys.path.
+    // One of several may be empty or missing: interpreters have such directories on sys.path.
     if records
         .iter()
         .all(|record| record.distribution_count() == 0)
@@ -296,7 +296,7 @@ pub fn run(
     let doubts = doubts.map(|(path, text)| Warning { path, text });
     product.warnings.extend(doubts);
     let image = request.purpose != Purpose::Running;
-    // One that is the same, but that others could read it before or can now, is written again.
+    // An equal index that other users could read before, or can now, is written again.
     let same = old.as_ref().filter(|_| private == was_private);
     product.write(records, image, same)?;
     if let Some(consumers) = &request.consumers {
@@ -325,19 +325,19 @@ pub fn run(
     Ok(product)
 }
 
-/// What all directories of a request have in common.
+/// Shared by all directories of a request.
 struct Work<'w> {
     root: &'w Root,
     request: &'w Request,
-    /// Whether nobody but its owner can read the index.
+    /// Whether only its owner can read the index.
     private: bool,
     purpose: Purpose,
-    /// None: anything may have changed.
+    /// `None`: anything may have changed.
     named: Option<Located<'w>>,
     old: Option<&'w Index<Vec<u8>>>,
 }
 
-/// Device and inode number: what a directory is, however it is spelled.
+/// Device and inode number. They identify a directory with any spelling of its path.
 type Inode = (u64, u64);
 
 /// The names in directories.
@@ -348,7 +348,7 @@ fn inode(stat: &FileStat) -> Inode {
     (stat.st_dev.into(), stat.st_ino.into())
 }
 
-/// The directories in which something was named; None where one of them cannot be told.
+/// The directories in which something was named. `None` if one of them is not known.
 fn located<'n>(root: &Root, named: &'n Named) -> Option<Located<'n>> {
     let mut located = Vec::with_capacity(named.len());
     for (directory, names) in named {
@@ -361,8 +361,8 @@ fn located<'n>(root: &Root, named: &'n Named) -> Option<Located<'n>> {
     Some(located)
 }
 
-/// The older index, if a writer may take anything over from it: it is sound in every byte, and what it says
-/// was read by the rules by which this program reads.
+/// The older index, if a writer may reuse it: every byte is valid, and it was read by the rules of
+/// this program.
 fn usable_index(file: &File) -> Option<Index<Vec<u8>>> {
     let size = file.metadata().ok().filter(|it| it.is_file())?.len();
     let size = usize::try_from(size).ok().filter(|_| size <= SIZE_LIMIT)?;
@@ -373,7 +373,7 @@ fn usable_index(file: &File) -> Option<Index<Vec<u8>>> {
     usable.then_some(index)
 }
 
-/// Whether some readers of the index cannot reach a search directory. One that is not there hides nothing.
+/// Whether some readers of the index cannot reach a search directory. A missing one hides nothing.
 fn is_closed(root: &Root, request: &Request, path: &Path) -> bool {
     match root.stat(path) {
         Err(error) if is_missing(&error) => false,
@@ -390,7 +390,7 @@ fn is_private(file: &File) -> bool {
         .is_ok_and(|metadata| metadata.mode() & 0o044 == 0)
 }
 
-/// Whether a file has these bytes, but that it may be suspect by now.
+/// Whether a file has these bytes. The suspect byte may differ.
 fn is_in(file: &File, bytes: &[u8]) -> bool {
     let size = file.metadata().map(|metadata| metadata.len());
     if !size.is_ok_and(|size| size == bytes.len() as u64) {
@@ -408,7 +408,7 @@ fn is_in(file: &File, bytes: &[u8]) -> bool {
 /// The search directories of a scope.
 ///
 /// # Errors
-/// [`LayoutError`], where a virtual environment is none.
+/// [`LayoutError`], if a path is not a virtual environment.
 pub fn search_directories(root: &Root, scope: &Scope) -> Result<Found, LayoutError> {
     Ok(match scope {
         Scope::System { extra } => layout::system(root, extra),
@@ -419,8 +419,8 @@ pub fn search_directories(root: &Root, scope: &Scope) -> Result<Found, LayoutErr
 }
 
 impl Product {
-    /// Makes an index of the records. Where they do not fit into one, the largest of them is left out:
-    /// nobody's directory costs all the others theirs.
+    /// Makes an index of the records. If they do not fit in one, the largest of them is left out,
+    /// so that one directory does not affect the others.
     fn write(
         &mut self,
         mut records: Vec<EncodedRecord>,
@@ -502,7 +502,7 @@ impl Product {
 }
 
 impl<'w> Work<'w> {
-    /// For whom a search directory is read.
+    /// The audience of a search directory.
     fn audience(&self, path: &Path) -> Audience {
         if self.private {
             Audience::Own
@@ -513,7 +513,7 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// The older index's record of a search directory, found by its exact path, but not by an alias.
+    /// The older index's record of a search directory with exactly this path, not of an alias.
     fn record(&self, path: &Path) -> Option<Record<'w, Vec<u8>>> {
         let record = self.old?.find(path.as_os_str().as_bytes()).ok()??;
         (!record.is_alias()).then_some(record)
@@ -542,8 +542,8 @@ fn scan_path(
         .map_err(io::Error::other)
     };
     if work.purpose != Purpose::Running {
-        // No clock is waited for, and no time is left out for being young: the index is not to depend on how
-        // fast this machine is. No reader goes by the times alone.
+        // Does not wait for the clock, and leaves no time out because it is young: the index must
+        // not depend on the speed of this machine. No reader uses the times alone.
         let listing = Listing::now(&directory)?;
         return scan_listed(listing, None);
     }
@@ -564,7 +564,7 @@ fn scan_path(
     scan_listed(listing, old.as_ref())
 }
 
-/// A file on `sys.path` is an archive; its entry points are read by nobody but Python.
+/// A file on `sys.path` is an archive. Only Python reads its entry points.
 fn archive(root: &Root, path: &Path) -> Option<Warning> {
     root.is_file(path).then(|| Warning {
         path: path.to_owned(),

@@ -1,7 +1,8 @@
-//! What is wrong with the lines of one `entry_points.txt`.
+//! Mistakes in the lines of one `entry_points.txt`.
 //!
-//! In come the bytes of the file; out go its entry points, each with its line, and remarks. A file that is
-//! refused as a whole still yields what its good lines say, so that one run finds all mistakes.
+//! The input is the bytes of the file. The output is its entry points, each with its line, and
+//! remarks. Even from a file that is refused as a whole the good lines are returned, so that one
+//! run finds all mistakes.
 
 use std::collections::HashMap;
 
@@ -9,7 +10,7 @@ use super::catalogue::{self, Kind};
 use crate::metadata::entry_points::{COUNT_LIMIT, Statement, statements};
 use crate::metadata::text::{has_control, strip};
 
-/// An entry point, and where it stands.
+/// An entry point and its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) group: String,
@@ -18,7 +19,7 @@ pub(super) struct Line {
     pub(super) line: usize,
 }
 
-/// Something that is wrong with the file: the kind, the line, and what it is.
+/// A mistake in the file: its kind, its line, and a text.
 pub(super) type Remark = (&'static Kind, Option<usize>, String);
 
 /// Reads the file.
@@ -149,7 +150,7 @@ impl<'t> File<'t> {
     }
 }
 
-/// A piece of the file in quotes, cut short.
+/// A quoted part of the file, shortened.
 pub(super) fn quoted(text: &str) -> String {
     const LIMIT: usize = 80;
     match text.char_indices().nth(LIMIT) {

@@ -1,4 +1,4 @@
-//! What was found, and the list of it.
+//! Findings, and the list of them. The list keeps a limited number, each only once.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -6,29 +6,29 @@ use std::path::{Path, PathBuf};
 use super::catalogue::{Kind, Level};
 use crate::metadata::normalize::normalize_bytes;
 
-/// So many findings are kept in all.
+/// The maximum number of findings.
 pub const MOST: usize = 10_000;
-/// So many findings of one kind are kept of one distribution.
+/// The maximum number of findings of one kind for one distribution.
 const MOST_OF_ONE: usize = 50;
-/// Longer texts are cut, in characters.
+/// In characters. Longer texts are cut.
 const TEXT_LIMIT: usize = 500;
 
-/// Something that was found.
+/// A finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What kind of thing it is.
+    /// Its kind.
     pub kind: &'static Kind,
-    /// How much this one matters: a kind's own level, or less.
+    /// How much it matters: the level of its kind, or less.
     pub level: Level,
     /// The file or directory.
     pub path: PathBuf,
-    /// The line in it, from 1.
+    /// The line in it, counted from 1.
     pub line: Option<usize>,
-    /// The distribution's name; empty where it concerns none.
+    /// The distribution's name. Empty if it concerns none.
     pub distribution: Vec<u8>,
     /// What is wrong here.
     pub text: String,
-    /// The interpreters for which it was found; empty where none is known.
+    /// The interpreters for which it was found. Empty if none is known.
     pub interpreters: Vec<String>,
 }
 
@@ -36,19 +36,19 @@ pub struct Finding {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     all: Vec<Finding>,
-    /// Of a finding's number by what it says, so that several interpreters find it once.
+    /// The number of each finding, by its content, so that several interpreters find it once.
     known: HashMap<(&'static str, PathBuf, Option<usize>, String), usize>,
     counts: HashMap<(&'static str, Vec<u8>), usize>,
     /// How many were not kept.
     pub(super) unsaid: usize,
-    /// The interpreter that is being looked at.
+    /// The interpreter whose packages are being checked.
     pub(super) interpreter: Option<String>,
-    /// The normalized names of the distributions that are asked for; empty for all.
+    /// The normalized names of the wanted distributions. Empty for all.
     wanted: Vec<Vec<u8>>,
 }
 
 impl Findings {
-    /// None yet; these normalized names are asked for.
+    /// An empty list, for these normalized names.
     pub(super) fn about(wanted: Vec<Vec<u8>>) -> Self {
         Self {
             wanted,
@@ -56,7 +56,7 @@ impl Findings {
         }
     }
 
-    /// Adds a finding of a kind's own level.
+    /// Adds a finding with the level of its kind.
     pub(super) fn add(
         &mut self,
         kind: &'static Kind,
@@ -68,7 +68,7 @@ impl Findings {
         self.add_as(kind.level, kind, path, line, distribution, text);
     }
 
-    /// Adds a finding that concerns two distributions: of the one that is asked for.
+    /// Adds a finding about two distributions, to the wanted one.
     pub(super) fn add_of_either(
         &mut self,
         kind: &'static Kind,
@@ -83,7 +83,7 @@ impl Findings {
         }
     }
 
-    /// Whether findings about a distribution are asked for.
+    /// Whether findings about a distribution are wanted.
     pub(super) fn is_wanted(&self, distribution: &[u8]) -> bool {
         self.wanted.is_empty() || self.wanted.contains(&normalize_bytes(distribution))
     }
@@ -130,7 +130,7 @@ impl Findings {
         });
     }
 
-    /// All of them, by file and line.
+    /// All of them, sorted by file and line.
     pub(super) fn sorted(mut self) -> Vec<Finding> {
         let key = |it: &Finding| (it.path.clone(), it.line, it.kind.id, it.text.clone());
         self.all.sort_by_cached_key(key);
@@ -138,7 +138,7 @@ impl Findings {
     }
 }
 
-/// A text of bounded length.
+/// A text of limited length.
 fn cut(text: &str) -> String {
     match text.char_indices().nth(TEXT_LIMIT) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

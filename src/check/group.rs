@@ -1,4 +1,6 @@
-//! Whether a group's name is nearly another one's.
+//! Group names that differ slightly from a well-known one.
+//!
+//! The input is the groups of one `sys.path`. The output is findings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +8,7 @@ use super::catalogue;
 use super::finding::Findings;
 use super::site::Installed;
 
-/// Groups that programs are known to ask for.
+/// Groups that programs are known to use.
 const WELL_KNOWN: &[&str] = &[
     "babel.checkers",
     "babel.extractors",
@@ -79,12 +81,12 @@ const WELL_KNOWN: &[&str] = &[
     "zest.releaser.prereleaser.middle",
 ];
 
-/// Of these no other spelling is ever meant.
+/// For these no other spelling is suggested.
 const SURE: &[&str] = &["console_scripts", "gui_scripts", "pytest11"];
 
-/// So many distributions make a group a much-used one.
+/// A group of at least this many distributions counts as well-known.
 const MUCH_USED: usize = 3;
-/// Shorter names are near to too many others.
+/// Shorter names are similar to too many others.
 const SHORTEST: usize = 6;
 
 /// Looks at the groups of all distributions of one `sys.path`.
@@ -115,13 +117,13 @@ pub(super) fn check(installed: &[&Installed], findings: &mut Findings) {
     }
 }
 
-/// The group that this one is nearly named as.
+/// The well-known group whose name is similar.
 fn usual<'g>(
     group: &str,
     count: usize,
     users: &BTreeMap<&'g str, BTreeSet<&[u8]>>,
 ) -> Option<&'g str> {
-    // Spaces at its ends are said elsewhere.
+    // Spaces at its ends are another finding.
     if WELL_KNOWN.contains(&group) || group.trim() != group {
         return None;
     }
@@ -135,7 +137,7 @@ fn usual<'g>(
     known.or_else(|| much_used.find(|it| *it != group && is_near(group, it)))
 }
 
-/// Whether two names differ in case and separators alone, or in one letter.
+/// Whether two names differ only in case and separators, or in one letter.
 fn is_near(one: &str, other: &str) -> bool {
     let (one, other) = (squeezed(one), squeezed(other));
     if one == other {
@@ -152,8 +154,8 @@ fn squeezed(name: &str) -> Vec<char> {
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// Whether one letter was added, left out, replaced, or exchanged with the next one. Numbers are no letters: names
-/// often end in one.
+/// Whether one letter was added, removed, replaced, or swapped with the next one. Digits do not
+/// count, because names often end in one.
 fn differ_by_one(one: &[char], other: &[char]) -> bool {
     let same = |pair: &(&char, &char)| pair.0 == pair.1;
     let start = one.iter().zip(other).take_while(same).count();

@@ -1,6 +1,6 @@
-//! Findings become frames, and frames findings.
+//! Converts findings to frames, and frames to findings.
 //!
-//! The receiver trusts nothing: kinds have to be in the catalogue, counts and lengths are bounded.
+//! The receiver trusts nothing: kinds must be in the catalogue, and counts and lengths are limited.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -15,12 +15,12 @@ const FINDING: u8 = kind::FIRST_OF_JOB;
 const FAILED: u8 = FINDING + 1;
 const DONE: u8 = FINDING + 2;
 
-/// The longest frame, in bytes. Texts are cut before, paths are no longer than this.
+/// In bytes. The longest frame. Texts are cut before, and paths are not longer than this.
 const LONGEST: usize = 16 << 10;
-/// The most that is sent, in bytes.
+/// In bytes. The most that is sent.
 pub const MOST_BYTES: u64 = (MOST as u64 + 1) * (LONGEST as u64 + 64);
 
-/// Sends what came of a check.
+/// Sends the result of a check.
 pub(super) fn send<W: Write>(
     to: &mut Sender<W>,
     checked: Result<Checked, CheckError>,
@@ -50,7 +50,7 @@ pub(super) fn send<W: Write>(
     )
 }
 
-/// Four numbers, then four strings, each with its length before it.
+/// Four numbers, then four strings, each after its length.
 fn encoded(finding: &Finding) -> Vec<u8> {
     let number = KINDS.iter().position(|it| *it == finding.kind);
     let numbers = [
@@ -76,7 +76,7 @@ fn encoded(finding: &Finding) -> Vec<u8> {
     bytes
 }
 
-/// What has been received of a check.
+/// The part of a check that has been received.
 #[derive(Debug, Default)]
 pub struct Reception {
     checked: Checked,
@@ -84,10 +84,10 @@ pub struct Reception {
 }
 
 impl Reception {
-    /// Takes a frame, and says whether it was the last.
+    /// Takes a frame. Returns whether it was the last.
     ///
     /// # Errors
-    /// What is wrong with it: nothing of the check is to be believed then.
+    /// What is wrong with it. Then nothing of the check may be used.
     pub fn take(&mut self, frame: &Frame) -> Result<bool, String> {
         let payload = frame.payload.as_slice();
         if payload.len() > LONGEST {
@@ -115,7 +115,7 @@ impl Reception {
         }
     }
 
-    /// What came of the check, once the last frame has been taken.
+    /// The result of the check, after the last frame.
     ///
     /// # Errors
     /// Why nothing was checked.
@@ -231,7 +231,7 @@ mod tests {
             assert!(refused(&whole[..length]), "{length}");
         }
         assert!(refused(&[whole.as_slice(), &[0]].concat()));
-        // A kind that there is not, a level that there is not, a length beyond the frame.
+        // An unknown kind, an unknown level, a length beyond the frame.
         for at in [1, 8, 25] {
             let mut bad = whole.clone();
             bad[at] = 9;

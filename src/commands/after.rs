@@ -1,7 +1,8 @@
-//! `epcache after STATUS TOOL ARGUMENTS`, which the shell functions of `epcache hook` call: refreshes the index
-//! of what pip or uv has just changed.
+//! `epcache after STATUS TOOL ARGUMENTS`, for the shell functions of `epcache hook`: refreshes the
+//! index after pip or uv has changed packages.
 //!
-//! It always ends with 0 and writes nothing to standard output: the tool's own result counts.
+//! It always ends with 0 and writes nothing to standard output, because the tool's own result
+//! counts.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ pub(crate) fn run(arguments: &AfterArgs, work: Work) -> Done {
         Changed::Own if nix::unistd::geteuid().is_root() => wanted.system = true,
         Changed::Own => wanted.user = true,
     }
-    // The summary is news only to those who call `refresh` themselves.
+    // Only users who call `refresh` themselves want the summary.
     log::set_max_level(log::max_level().min(log::LevelFilter::Error));
     if let Err(error) = refresh::run(&wanted, work) {
         log::error!("the index was not refreshed: {error}");
@@ -44,7 +45,7 @@ pub(crate) fn run(arguments: &AfterArgs, work: Work) -> Done {
     Ok(SUCCESS)
 }
 
-/// What has changed.
+/// The packages that have changed.
 #[derive(Debug, PartialEq, Eq)]
 enum Changed {
     Environment(PathBuf),
@@ -88,7 +89,7 @@ impl Words<'_> {
         None
     }
 
-    /// The first word that is neither an option nor the value of one of these.
+    /// The first word that is neither an option nor the value of one of these options.
     fn command(&self, with_value: &[&str]) -> Option<&str> {
         let mut words = self.0.iter();
         while let Some(word) = words.next() {
@@ -111,7 +112,7 @@ fn pip(words: &Words<'_>, environment: &Environment) -> Option<Changed> {
     Some(of_python(words.value(&["--python"]), environment))
 }
 
-/// Options of uv that stand before its command and take a value.
+/// Options of uv that come before its command and have a value.
 const OF_UV: [&str; 9] = [
     "--directory",
     "--project",
@@ -137,7 +138,7 @@ fn uv(words: &Words<'_>, succeeded: bool, environment: &Environment) -> Option<C
             let found = active.or_else(|| upward(&start, Path::new(".venv")));
             found.map(Changed::Environment)
         }
-        // The program that `run` has run may end as it likes: the environment is in order.
+        // The program that `run` has started may end with any status: the environment is complete.
         command @ ("add" | "remove" | "sync" | "run") if succeeded || command == "run" => {
             let named = std::env::var_os("UV_PROJECT_ENVIRONMENT").filter(|it| !it.is_empty());
             let active = environment.venv.clone();
@@ -150,8 +151,8 @@ fn uv(words: &Words<'_>, succeeded: bool, environment: &Environment) -> Option<C
     }
 }
 
-/// What belongs to an interpreter, by its path or that of its environment; without one, to the active environment, or
-/// to the `python3` that is found first.
+/// The scope of an interpreter, by its path or that of its environment. Without one, that of the
+/// active environment, or of the first `python3` on PATH.
 fn of_python(python: Option<&OsStr>, environment: &Environment) -> Changed {
     let root = Root::system();
     if let Some(dir) = python.map(Path::new).filter(|dir| is_venv(dir)) {
@@ -166,7 +167,7 @@ fn of_python(python: Option<&OsStr>, environment: &Environment) -> Changed {
     }
 }
 
-/// The environment of this name in a directory or the nearest one above that has it.
+/// The environment with this name in a directory, or in the nearest one above that has it.
 fn upward(start: &Path, name: &Path) -> Option<PathBuf> {
     let start = std::path::absolute(start).ok()?;
     let all = start.ancestors().map(|above| above.join(name));

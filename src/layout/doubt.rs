@@ -1,6 +1,6 @@
-//! Whether a path that somebody gave for a search directory can be one.
+//! Whether a given path can be a search directory.
 //!
-//! In comes a path, out comes what is wrong with it, and what may have been meant.
+//! The input is a path. The output is what is wrong with it, and what may have been meant.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use crate::rooted::Root;
 
 use super::pathname::joined;
 
-/// What is wrong with the path; `None` where it is a directory with metadata in it, or an archive, or cannot
-/// be looked into.
+/// What is wrong with the path. `None` if it is a directory with metadata, or an archive, or cannot
+/// be listed.
 #[must_use]
 pub fn doubt(root: &Root, path: &Path) -> Option<String> {
     let bytes = path.as_os_str().as_bytes();
@@ -42,7 +42,7 @@ pub fn doubt(root: &Root, path: &Path) -> Option<String> {
     Some(what)
 }
 
-/// A site directory below the path: it may be that of an environment, or one level above.
+/// A site directory below the path, which may be that of an environment, or one level above.
 fn meant(root: &Root, path: &Path) -> Option<PathBuf> {
     const NAMES: [&str; 2] = ["site-packages", "dist-packages"];
     let mut above = vec![path.to_owned()];

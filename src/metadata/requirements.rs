@@ -1,18 +1,17 @@
-//! Requirements: the headers `Requires-Dist`, or `requires.txt` of an `.egg-info` converted.
+//! Requirements: the headers `Requires-Dist`, or a converted `requires.txt` of an `.egg-info`.
 //!
-//! The rules are those of `Distribution.requires` of importlib_metadata: headers are given out as they
-//! stand; where there are none, each line of requires.txt becomes a requirement with the marker that its
-//! section stands for (`_convert_egg_info_reqs_to_simple_reqs`). Nothing is judged.
-//!
-//! Out go all of them in one text, joined by line feeds, as the index has them.
+//! The input is headers or a file, the output is one text with all requirements, joined by line
+//! feeds, as in an index. The rules are those of `Distribution.requires` of importlib_metadata:
+//! headers are returned unchanged. Without headers, each line of requires.txt becomes a requirement
+//! with the marker of its section (`_convert_egg_info_reqs_to_simple_reqs`). Nothing is checked.
 
 use super::text::{has_control, lines, strip};
 
-/// A longer text is not kept, in bytes.
+/// In bytes. A longer text is not kept.
 pub const TEXT_LIMIT: usize = 256 << 10;
 
-/// The headers in one text. None where that text is too long, or would not say what they are: one of
-/// them has a control character, or the only one is empty.
+/// The headers in one text. `None` if that text is too long or ambiguous: one of them has a control
+/// character, or the only one is empty.
 pub fn joined(headers: &[String]) -> Option<String> {
     let mut text = Joined::default();
     for header in headers {
@@ -21,7 +20,7 @@ pub fn joined(headers: &[String]) -> Option<String> {
     (!text.all.is_empty() || headers.is_empty()).then_some(text.all)
 }
 
-/// The requirements of a requires.txt, likewise.
+/// The requirements of a requires.txt, in the same form.
 pub fn of_requires_txt(content: &str) -> Option<String> {
     let mut marker = String::new();
     let mut text = Joined::default();
@@ -30,7 +29,7 @@ pub fn of_requires_txt(content: &str) -> Option<String> {
             marker = marker_of(line.trim_matches(['[', ']']));
             continue;
         }
-        // A URL has to be told from what follows it.
+        // A URL must be separated from the text after it.
         let space = if line.contains('@') { " " } else { "" };
         text.add(&[line, space, &marker])?;
     }
@@ -60,7 +59,7 @@ impl Joined {
     }
 }
 
-/// The marker that a section stands for: `extra`, `:markers`, or `extra:markers`.
+/// The marker of a section: `extra`, `:markers`, or `extra:markers`.
 fn marker_of(section: &str) -> String {
     let (extra, markers) = section.split_once(':').unwrap_or((section, ""));
     let extra_is = format!("extra == \"{extra}\"");

@@ -1,8 +1,8 @@
-//! What a distribution says beside its entry points: requirements and import names.
+//! The requirements and import names of a distribution.
 //!
-//! In come a metadata directory, and the requirements that its headers name; out go both as the index has
-//! them, or that they are unknown. Nothing here costs the distribution anything else, and nothing is
-//! reported: unknown means that a reader has to ask the library.
+//! The input is a metadata directory, and the requirements in its headers. The output is both in
+//! the form of the index, or that they are unknown. No mistake here affects the rest of the
+//! distribution, and nothing is reported: unknown means that a reader has to ask the library.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -20,26 +20,26 @@ use crate::metadata::imports::{self, Candidates, FileList, Files, LINE_LIMIT};
 use crate::metadata::{requirements, text};
 use crate::rooted::{Directory, FileType, read_bounded, read_part};
 
-/// A larger requires.txt is not read, in bytes.
+/// In bytes. A larger requires.txt is not read.
 const REQUIRES_LIMIT: usize = 128 << 10;
-/// A larger top_level.txt is not read, in bytes.
+/// In bytes. A larger top_level.txt is not read.
 const TOP_LEVEL_LIMIT: usize = 16 << 10;
-/// A larger list of files is not read, in bytes.
+/// In bytes. A larger list of files is not read.
 pub(super) const LIST_LIMIT: u64 = 16 << 20;
-/// How much of a list of files is in memory.
+/// In bytes. This much of a list of files is in memory.
 const PIECE: usize = 2 * LINE_LIMIT;
 /// How many files of an installed-files.txt are looked for.
 const LOCATED_LIMIT: u32 = 2000;
 
-/// The lists of files, in the order in which they are asked.
+/// The lists of files, in the order in which they are tried.
 const LISTS: [(u16, FileList); 3] = [
     (file_kind::RECORD, FileList::Record),
     (file_kind::INSTALLED_FILES, FileList::InstalledFiles),
     (file_kind::SOURCES, FileList::Sources),
 ];
 
-/// Fills in what is unknown so far. `headers` are the requirements that the headers name, if they are
-/// known. None where that would spend too much.
+/// Fills in what is unknown so far. `headers` are the requirements in the headers, if they are
+/// known. `None` if that would spend too much.
 pub(super) fn read(
     directory: &Directory<'_>,
     draft: &mut DistributionDraft,
@@ -79,7 +79,7 @@ pub(super) fn read(
     spent.text((draft.requirements.len() + draft.imports.len()) as u64)
 }
 
-/// The bytes of the list of files that would be read.
+/// The number of bytes of the list of files that would be read.
 pub(super) fn listed_size(
     directory: &Directory<'_>,
     sighting: &Sighting,
@@ -101,13 +101,13 @@ fn bytes_of_list(stat: &FileStat) -> u64 {
     list_cost(u64::try_from(stat.st_size).unwrap_or_default())
 }
 
-/// What a list of files of this size costs.
+/// The cost of a list of files of this size.
 pub(super) fn list_cost(size: u64) -> u64 {
     if size <= LIST_LIMIT { size } else { 0 }
 }
 
-/// A file that may be absent, as CPython has it: `Path.read_text` finds none, or a directory. The error is
-/// any other trouble.
+/// A file that may be missing for CPython: `Path.read_text` finds no file, or a directory. The
+/// error is any other failure.
 fn optional<T>(opened: io::Result<T>) -> Result<Option<T>, ()> {
     match opened.map_err(Unusable::from) {
         Ok(opened) => Ok(Some(opened)),
@@ -116,7 +116,7 @@ fn optional<T>(opened: io::Result<T>) -> Result<Option<T>, ()> {
     }
 }
 
-/// None where they are unknown, or `Distribution.requires`.
+/// `None` if they are unknown, or if `Distribution.requires` is `None`.
 fn read_requirements(
     directory: &Directory<'_>,
     draft: &mut DistributionDraft,
@@ -137,7 +137,7 @@ fn read_requirements(
     requirements::of_requires_txt(content).map(Some)
 }
 
-/// Where import names come from.
+/// The source of import names.
 enum Source {
     Unknown,
     Nothing,

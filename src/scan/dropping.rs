@@ -1,9 +1,10 @@
-//! Which metadata directories the budget of a search directory does not reach for.
+//! Which metadata directories exceed the budget of a search directory.
 //!
-//! Where they have too much content or too many entry points, the largest are left unread, one after the other, until
-//! the rest fits. Where their lists of files, or their requirements and import names, are too much, the largest lose
-//! these two. Which ones depends on what they are, and on nothing else: neither on threads nor on the order of a
-//! listing, nor on what was taken over from an older index.
+//! The input is the listing and the budget. The output is which metadata directories lose what. If
+//! they have too much content or too many entry points, the largest are left unread, one after the
+//! other, until the rest fits. If their lists of files, or their requirements and import names, are
+//! too much, the largest lose these two. The choice depends only on the packages: not on threads,
+//! on the order of a listing, or on an older index.
 
 use std::collections::HashSet;
 
@@ -33,29 +34,29 @@ impl Set {
     }
 }
 
-/// The metadata directories for which the budget does not reach.
+/// The metadata directories that exceed the budget.
 #[derive(Debug, Default)]
 pub(super) struct Dropped {
     /// They are left unread.
     pub(super) unread: Set,
     /// They lose their requirements and import names.
     pub(super) bare: Set,
-    /// What was read to count what there is, of those that have too much as well.
+    /// The bytes read for counting, including those of directories that exceed the budget.
     pub(super) counted: Cost,
 }
 
-/// A metadata directory under consideration.
+/// A metadata directory that may be dropped.
 struct Candidate<'s> {
     number: usize,
     sighting: &'s Sighting,
-    /// Known of what would be taken over.
+    /// Known for one that would be reused.
     kept: Option<Cost>,
     cost: u64,
 }
 
-/// Which metadata directories the budget does not reach for: the largest by content (then the bytewise first
-/// name) until all others fit; then of these the ones with the most entry points, likewise; and so on. `kept` says
-/// what those that would be taken over cost.
+/// Which metadata directories exceed the budget: the largest by content (of equal ones the first by
+/// name) until all others fit, then of these the ones with the most entry points in the same way,
+/// and so on. `kept` returns the cost of those that would be reused.
 pub(super) fn dropped(
     directory: &Directory<'_>,
     egg_base: Option<&[u8]>,
@@ -115,7 +116,7 @@ fn text_size(
     spent.total().text
 }
 
-/// Says what those cost together that stay.
+/// Drops the largest until the rest fits. Returns the total cost of the rest.
 fn drop_largest(
     left: &mut Vec<Candidate<'_>>,
     dropped: &mut Set,

@@ -1,9 +1,10 @@
-//! The worker's messages: what it says becomes frames, and frames become what was said.
+//! The worker's messages: converts results to frames, and frames to results.
 //!
-//! The receiver trusts nothing: it checks lengths, counts, numbers and order, and the first frame that does
-//! not fit ends the reception. Each thing that a worker may send has a limit of its own, so that the receiver's
-//! memory and time are bounded whatever arrives. The index is not looked at here: it is verified as a whole before
-//! it is used. Texts are for people and are cut short; the code that prints them escapes them.
+//! The receiver trusts nothing: it checks lengths, counts, numbers and order, and the first invalid
+//! frame ends the reception. Each item that a worker may send has a limit, so that the receiver's
+//! memory and time are bounded for any input. The index is not checked here: it is verified as a
+//! whole before it is used. Texts are for messages and are shortened. The code that prints them
+//! escapes them.
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
@@ -29,30 +30,31 @@ const FAILED: u8 = PROGRESS + 7;
 const DONE: u8 = PROGRESS + 8;
 const FILE: u8 = PROGRESS + 9;
 
-/// How many remarks were not sent: they did not fit.
+/// How many remarks were not sent because they did not fit.
 const MORE: u8 = PROGRESS + 10;
 
-/// The most that all remarks (warnings, failures, notes) may take together, in bytes.
+/// In bytes. The most that all remarks (warnings, failures, notes) may take together.
 const REMARKS_LIMIT: usize = 1 << 20;
-/// What a remark counts for beside its path and text, in bytes: about what it takes in memory.
+/// In bytes. A remark counts as this much more than its path and text: about its use of memory.
 const REMARK_COST: usize = 64;
-/// Longer paths and texts are cut, in bytes.
+/// In bytes. Longer paths and texts are cut.
 const TEXT_LIMIT: usize = 8 << 10;
 
-/// The most that the files for consumers may take together, in bytes.
+/// In bytes. The most that the files for consumers may take together.
 pub(super) const FILES_LIMIT: usize = 32 << 20;
-/// Larger things are sent in pieces of this size, in bytes.
+/// In bytes. Larger items are sent in pieces of this size.
 const PIECE: usize = 1 << 16;
 
-/// The most frames that a worker has to send. An hour's progress is 72,000, an index 4,096, all remarks 16,384,
-/// and files for consumers are some 4,000 at most.
+/// The most frames that a worker needs to send. An hour's progress is 72,000, an index 4,096, all
+/// remarks 16,384, and files for consumers are about 4,000 at most.
 const MOST_FRAMES: u32 = 200_000;
 
-/// The most that a worker has to send, in bytes: an index, files, remarks, and what each frame takes besides.
+/// In bytes. The most that a worker needs to send: an index, files, remarks, and the frames'
+/// headers.
 pub const MOST_BYTES: u64 =
     SIZE_LIMIT + (FILES_LIMIT + REMARKS_LIMIT) as u64 + MOST_FRAMES as u64 * 64;
 
-/// Sends how far the work has got.
+/// Sends the progress of the work.
 pub(super) fn send_progress<W: Write>(to: &mut Sender<W>, progress: Progress) -> io::Result<()> {
     to.send(
         PROGRESS,
@@ -60,7 +62,7 @@ pub(super) fn send_progress<W: Write>(to: &mut Sender<W>, progress: Progress) ->
     )
 }
 
-/// Sends what came of the work.
+/// Sends the result of the work.
 pub(super) fn send_outcome<W: Write>(
     to: &mut Sender<W>,
     outcome: Result<Product, WorkerError>,
@@ -91,7 +93,7 @@ pub(super) fn send_outcome<W: Write>(
     to.send(DONE, b"")
 }
 
-/// Sends what there is to remark, the gravest first. Says how many remarks there was no room for.
+/// Sends the remarks, the most serious first. Returns how many did not fit.
 fn send_remarks<W: Write>(to: &mut Sender<W>, product: &Product) -> io::Result<()> {
     let warnings = [(FAILURE, &product.failures), (WARNING, &product.warnings)];
     let warnings = warnings.into_iter().flat_map(|(kind, warnings)| {
@@ -114,7 +116,7 @@ fn send_remarks<W: Write>(to: &mut Sender<W>, product: &Product) -> io::Result<(
     for (kind, path, number, text) in warnings.chain(left_out).chain(notes) {
         let path = cut(path.as_os_str().as_bytes());
         let text = cut_text(text);
-        // Once there is no room for one, none of the less grave ones is sent in its place.
+        // If one does not fit, no less serious one is sent instead.
         match room.checked_sub(cost(path, text)).filter(|_| more == 0) {
             Some(left) => room = left,
             None => {
@@ -174,11 +176,11 @@ fn cost(path: &[u8], text: &str) -> usize {
     REMARK_COST + path.len() + text.len()
 }
 
-/// What has been received of an outcome.
+/// The part of a result that has been received.
 #[derive(Debug, Default)]
 pub struct Reception {
     product: Product,
-    /// How long the index is to be, once that has been said.
+    /// The length of the index, when it has been announced.
     index_size: Option<usize>,
     frames: u32,
     remark_bytes: usize,
@@ -189,10 +191,11 @@ pub struct Reception {
 }
 
 impl Reception {
-    /// Takes a frame; `progress` hears how far the worker is. Says whether it was the last.
+    /// Takes a frame. `progress` is called for each report of progress. Returns whether it was the
+    /// last.
     ///
     /// # Errors
-    /// What is wrong with it: nothing of the outcome is to be believed then.
+    /// What is wrong with it. Then nothing of the result may be used.
     pub fn take(
         &mut self,
         frame: Frame,
@@ -253,7 +256,7 @@ impl Reception {
         Ok(false)
     }
 
-    /// A piece of a file: of the last one, or the first of another.
+    /// A piece of a file: of the last one, or the first piece of another one.
     fn file(&mut self, payload: &[u8]) -> Result<(), String> {
         let (head, piece) = payload.split_at_checked(16).ok_or("a file cut short")?;
         let [consumer, form] = array(head)?;
@@ -317,7 +320,7 @@ impl Reception {
         Ok(())
     }
 
-    /// What came of the work, once the last frame has been taken.
+    /// The result of the work, after the last frame.
     ///
     /// # Errors
     /// Why there is no index.

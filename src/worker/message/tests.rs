@@ -1,4 +1,4 @@
-//! What arrives is what was sent, and whatever arrives has an end.
+//! Results arrive as they were sent, and any input comes to an end.
 
 use super::*;
 use crate::privsep::frames;
@@ -96,7 +96,7 @@ fn a_stream_that_was_tampered_with_is_refused_or_is_another_text() {
         for bit in 0..8 {
             let mut bad = good.clone();
             bad[at] ^= 1 << bit;
-            // Whatever comes of it, nothing panics and nothing large is allotted.
+            // With any result, nothing panics and nothing large is allocated.
             match received(&bad) {
                 Err(_) => refused += 1,
                 Ok(Ok(product)) => assert_eq!(product.index.len(), 10),
@@ -178,7 +178,7 @@ fn each_kind_of_frame_has_an_end() {
         many,
         (REMARKS_LIMIT / REMARK_COST, "too many remarks".into())
     );
-    // A byte that is not UTF-8 counts for what it becomes.
+    // A byte that is not UTF-8 counts as what replaces it.
     let (count, _) = refused_after(|_| remark(&[0xff; TEXT_LIMIT]));
     assert_eq!(count, REMARKS_LIMIT / (REMARK_COST + 3 * TEXT_LIMIT));
     let frames = MOST_FRAMES as usize;
