@@ -1,8 +1,8 @@
-//! What must hold for every input, however hostile.
+//! Properties that must hold for every input, also a hostile one.
 //!
-//! One function for each fuzz target, named like it. The fuzz targets call them with what the
-//! fuzzer makes up, and `tests/fuzz_seeds.rs` calls them with each file below `fuzz/seeds/`, so that
-//! an ordinary test run has them, too. A check panics where something does not hold.
+//! One function for each fuzz target, with the same name. The fuzz targets call them with the
+//! fuzzer's input. `tests/fuzz_seeds.rs` calls them with each file below `fuzz/seeds/`, so that an
+//! ordinary test run has them too. A check panics if a property does not hold.
 
 #![allow(dead_code, reason = "each fuzz target calls one of them")]
 
@@ -72,7 +72,7 @@ fn check_entry_point(input: &[u8], entry_point: &EntryPoint<'_>) {
         assert!(!module.is_empty() && !attr.is_empty());
         let extras = reference.extras.unwrap_or("[]");
         assert!(extras.starts_with('[') && extras.ends_with(']'));
-        // In its plainest spelling it means the same.
+        // Its plainest spelling means the same.
         let plain = match reference.attr {
             Some(attr) => format!("{module}:{attr}{}", reference.extras.unwrap_or_default()),
             None => format!("{module}{}", reference.extras.unwrap_or_default()),
@@ -81,7 +81,7 @@ fn check_entry_point(input: &[u8], entry_point: &EntryPoint<'_>) {
     }
 }
 
-/// Where in `input` the slice `part` lies. It has to: nothing is copied.
+/// The position of the slice `part` in `input`. It must be there, because nothing is copied.
 fn offset_in(input: &[u8], part: &str) -> usize {
     let offset = (part.as_ptr() as usize).checked_sub(input.as_ptr() as usize);
     let offset = offset.expect("starts within the input");
@@ -89,7 +89,7 @@ fn offset_in(input: &[u8], part: &str) -> usize {
     offset
 }
 
-/// What was read, written out plainly and read again, is the same.
+/// What was read is the same after it is written plainly and read again.
 fn check_rewritten(found: &[EntryPoint<'_>]) {
     let mut plain = String::new();
     for entry_point in found {
@@ -103,7 +103,7 @@ fn check_rewritten(found: &[EntryPoint<'_>]) {
     }
 }
 
-/// A comment in front moves line numbers and changes nothing else.
+/// A comment before it changes line numbers and nothing else.
 fn check_comment_before(input: &[u8], mut parsed: Result<Vec<EntryPoint<'_>>, EntryPointsError>) {
     const COMMENT: &[u8] = b" #[x]=\x0c";
     if input.len() + COMMENT.len() > SIZE_LIMIT {
@@ -129,7 +129,7 @@ pub(crate) fn requirements(input: &[u8]) {
             .is_none_or(|text| text.len() <= requirements::TEXT_LIMIT)
     );
     let Some(found) = found else { return };
-    // There are as many as there are lines that are not sections.
+    // There are as many as lines that are not sections.
     let lines = text::lines(content).map(text::strip);
     let is_section = |line: &str| line.starts_with('[') && line.ends_with(']');
     let wanted: Vec<_> = lines
@@ -146,7 +146,7 @@ pub(crate) fn requirements(input: &[u8]) {
     assert_eq!(requirements::joined(&headers), Some(found));
 }
 
-/// `top_level.txt`, and the three lists of files. The first byte says what exists.
+/// `top_level.txt`, and the three lists of files. The first byte says which files exist.
 pub(crate) fn imports(input: &[u8]) {
     let Some((&seed, content)) = input.split_first() else {
         return;
@@ -185,13 +185,13 @@ pub(crate) fn imports(input: &[u8]) {
             assert!(previous < here, "each once, in order");
             previous = here;
         }
-        // Each line again changes nothing.
+        // Repeating each line changes nothing.
         let again = text::lines(content).try_for_each(|line| candidates.add(line, &mut files));
         assert!(again.is_none() || candidates.text() == found);
     }
 }
 
-/// Those exist whose length the seed names.
+/// The files that exist are those whose length the seed names.
 struct SomeFiles(u8);
 
 impl Files for SomeFiles {
@@ -218,7 +218,7 @@ pub(crate) fn core_metadata(input: &[u8]) {
     assert!(!headers.not_utf8 || std::str::from_utf8(input).is_err());
     assert!(!headers.not_utf8 || headers.name.is_none() || headers.version.is_none());
 
-    // A head either asks for more or says what the whole says.
+    // The first part either asks for more or gives the same result as the whole.
     let step = input.len() / 64 + 1;
     for length in (0..input.len())
         .step_by(step)
@@ -237,7 +237,7 @@ pub(crate) fn core_metadata(input: &[u8]) {
         whole(head);
     }
 
-    // Another header in front hides nothing; what follows an empty line adds nothing.
+    // Another header before it hides nothing. Text after an empty line adds nothing.
     assert_eq!(
         whole(&[b"Metadata-Version: 2.1\n", input].concat()),
         headers
@@ -246,7 +246,7 @@ pub(crate) fn core_metadata(input: &[u8]) {
         whole(&[input, b"\n\nName: other\nVersion: other\n"].concat()),
         headers
     );
-    // Newlines are universal.
+    // Universal newlines.
     assert_eq!(whole(&with_line_feeds(input)), headers);
 }
 

@@ -1,4 +1,4 @@
-//! What must hold for whatever comes out of the worker's pipe; beside `checks.rs`, and used in the same way.
+//! Properties that must hold for any bytes from the worker's pipe. Used like `checks.rs`.
 
 #![allow(
     clippy::expect_used,
@@ -11,8 +11,8 @@
 use epcache::privsep::{Frame, Sender, frames, kind};
 use epcache::worker::{Product, Reception};
 
-/// What a worker might send: as it is, and again as many small frames of the kinds that a job sends, which
-/// random lengths hardly ever make. Says for both whether there was an outcome.
+/// Checks the bytes that a worker might send: as they are, and as many small frames of the types
+/// that a job sends, which random lengths rarely make. Returns for both whether there was a result.
 pub(crate) fn frames(input: &[u8]) -> [bool; 2] {
     [
         receive(&mut read_all(input).into_iter()),
@@ -20,7 +20,7 @@ pub(crate) fn frames(input: &[u8]) -> [bool; 2] {
     ]
 }
 
-/// The frames up to the end of the stream, or to what is none.
+/// The frames up to the end of the stream, or to invalid bytes.
 fn read_all(stream: &[u8]) -> Vec<Frame> {
     let mut rest = stream;
     let mut found = Vec::new();
@@ -46,7 +46,7 @@ fn read_all(stream: &[u8]) -> Vec<Frame> {
     }
 }
 
-/// A kind, a length of one byte, a payload; and the next.
+/// A type, a length of one byte, a payload; then the next.
 fn small_frames(input: &[u8]) -> impl Iterator<Item = Frame> {
     let mut rest = input;
     std::iter::from_fn(move || {
@@ -60,8 +60,8 @@ fn small_frames(input: &[u8]) -> impl Iterator<Item = Frame> {
     })
 }
 
-/// Takes frames as the parent does: up to the last one, or to one that does not belong. Says whether there
-/// was an outcome.
+/// Takes frames as the parent does: up to the last one, or to an invalid one. Returns whether there
+/// was a result.
 fn receive(frames: &mut dyn Iterator<Item = Frame>) -> bool {
     let mut reception = Reception::default();
     let mut taken = Vec::new();
@@ -99,7 +99,7 @@ fn payloads(frames: &[Frame], kind: u8) -> Vec<&[u8]> {
     of_kind.map(|frame| frame.payload.as_slice()).collect()
 }
 
-/// An outcome is what was sent, and so it takes no more memory than that.
+/// A result is what was sent, so it needs no more memory than that.
 fn check(product: &Product, taken: &[Frame]) {
     assert_eq!(taken.last().map(|frame| frame.kind), Some(DONE));
     assert_eq!(product.index, payloads(taken, INDEX).concat());
@@ -130,7 +130,7 @@ fn check(product: &Product, taken: &[Frame]) {
     {
         kept += path.as_os_str().len() + text.len();
     }
-    // A byte that is not UTF-8 becomes a character of three.
+    // A byte that is not UTF-8 becomes a character of three bytes.
     assert!(kept <= 3 * sent);
     assert!(product.notes.iter().all(|note| note.line != Some(0)));
 }

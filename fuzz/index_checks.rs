@@ -1,4 +1,4 @@
-//! What must hold for every index, however hostile; beside `checks.rs`, and used in the same way.
+//! Properties that must hold for every index, also a hostile one. Used like `checks.rs`.
 
 #![allow(
     clippy::expect_used,
@@ -16,7 +16,7 @@ use epcache::index::{
     Stamp, verify,
 };
 
-/// The bytes of an index: as they are, and again with all checksums made right.
+/// The bytes of an index: as they are, and again with correct checksums.
 pub fn index(input: &[u8]) {
     check(input.to_vec());
     let mut repaired = input.to_vec();
@@ -40,8 +40,8 @@ pub fn check(bytes: Vec<u8>) {
     }
 }
 
-/// Makes magic, version, size, number of blocks and every checksum right. False for what is too
-/// short to have a header.
+/// Corrects magic, version, size, number of blocks and every checksum. False if the file is too
+/// short for a header.
 pub fn repair(bytes: &mut [u8]) -> bool {
     let Some(behind_header) = bytes.len().checked_sub(HEADER) else {
         return false;
@@ -58,7 +58,7 @@ pub fn repair(bytes: &mut [u8]) -> bool {
     true
 }
 
-/// Makes the checksums right, of the header and of as many blocks as the header says.
+/// Corrects the checksums of the header and of as many blocks as the header names.
 pub fn repair_checksums(bytes: &mut [u8]) {
     let count = bytes[24..28].try_into().expect("four bytes");
     let count = u32::from_le_bytes(count) as usize;
@@ -77,14 +77,14 @@ fn put(bytes: &mut [u8], at: usize, part: &[u8]) {
     bytes[at..at + part.len()].copy_from_slice(part);
 }
 
-/// All that an index can say.
+/// The whole content of an index.
 #[derive(Debug, PartialEq)]
 pub struct Answers {
     pub directories: Vec<(Vec<u8>, u32, bool)>,
     pub records: Vec<RecordAnswers>,
 }
 
-/// What a distribution says beside its entry points.
+/// The parts of a distribution besides its entry points.
 #[derive(Debug, PartialEq)]
 pub struct Texts {
     pub requirements: Requirements,
@@ -92,7 +92,7 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// As it lies in the file.
+    /// In the form of the file.
     pub fn requirements(&self) -> String {
         match &self.requirements {
             Requirements::These(them) => them.join("\n"),
@@ -100,7 +100,7 @@ impl Texts {
         }
     }
 
-    /// Likewise.
+    /// In the form of the file.
     pub fn imports(&self) -> String {
         let line = |name: &ImportName| match name {
             ImportName::Declared(name) => name.clone(),
@@ -121,7 +121,7 @@ impl Texts {
 
 type Looks = (Vec<u8>, (Stamp, Stamp), Vec<FileFacts>);
 
-/// All that a record can say.
+/// The whole content of a record.
 #[derive(Debug, PartialEq)]
 pub struct RecordAnswers {
     /// Missing, silent, sorted, unread, odd.
@@ -139,7 +139,7 @@ pub struct RecordAnswers {
 }
 
 impl Answers {
-    /// Walks through all of an index.
+    /// Reads all of an index.
     pub fn of<S: Source>(index: &Index<S>) -> Result<Self, Damage> {
         let directories = (0..index.directory_count()).map(|number| index.directory(number));
         let records =
@@ -150,7 +150,7 @@ impl Answers {
         })
     }
 
-    /// Asserts that lookups find what the walk has found: only of a verified index.
+    /// Asserts that lookups find the same as reading all of it. Only for a verified index.
     pub fn check<S: Source>(&self, index: &Index<S>) {
         for (path, number, alias) in &self.directories {
             let found = index.find(path).expect("verified").expect("listed");
@@ -271,7 +271,7 @@ impl RecordAnswers {
     }
 }
 
-/// Lookups of other things than the walk has found: an answer or an error, and nothing else.
+/// Lookups of other items: each must return an answer or an error.
 fn ask_for_what_is_not_there<S: Source>(index: &Index<S>) {
     for path in [&b""[..], b"/", b"/usr/lib/python3/dist-packages", b"\xff"] {
         let _ = index.find(path);

@@ -1,5 +1,5 @@
-//! The pages for administrators: each block of code in them is run by some test as it is written, or said here why not. And
-//! who reads the README finds every page.
+//! The pages for administrators: a test runs each block of code in them as it is written, or this
+//! file says why not. And the README leads to every page.
 
 #![allow(
     clippy::unwrap_used,
@@ -92,7 +92,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Heading and language of each block of a page. What is indented instead would not be found by any test.
+/// Heading and language of each block of a page. No test would find indented code.
 fn blocks(page: &str) -> BTreeSet<(String, String)> {
     let text = read(&format!("docs/{page}"));
     let (mut heading, mut within, mut blank) = (String::new(), false, false);
@@ -132,7 +132,7 @@ fn every_block_for_administrators_is_run_by_a_test() {
         assert_eq!(blocks(page), run.collect(), "{page}");
         for [_, heading, language, test] in of_page {
             let text = read(&format!("tests/{test}.rs"));
-            // By its heading; those of images are all in `sh`.
+            // By its heading. The blocks for images are all in `sh`.
             assert!(
                 text.contains(page) && text.contains(&format!("\"{heading}\"")),
                 "{test}: {page}, {heading}, {language}"

@@ -1,5 +1,5 @@
-//! The README promises nothing that does not hold: its example is what the program prints on the
-//! Debian of the tests, its figures are those of the recorded run, its commands exist.
+//! The README is right: its example is what the program prints on the Debian of the tests, its
+//! numbers are those of the recorded run, and its commands exist.
 
 #![allow(
     clippy::expect_used,
@@ -24,7 +24,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The commands of the example, each with the lines that it prints.
+/// The commands of the example, each with its output.
 fn example() -> Vec<(String, Vec<String>)> {
     let mut commands: Vec<(String, Vec<String>)> = Vec::new();
     for line in recipes::blocks("README.md", "epcache", "console")
@@ -65,7 +65,7 @@ fn the_example_is_what_the_program_prints() {
     assert_eq!(printed, shown, "{queried:?}");
 }
 
-/// What follows `mark` in a line of a section of the results, up to the first space.
+/// The text after `mark` in a line of a section of the results, up to the first space.
 fn figure<'t>(results: &'t str, section: &str, mark: &str) -> &'t str {
     let (_, text) = results.split_once(section).expect(section);
     let text = text.split("\n## ").next().unwrap();

@@ -1,7 +1,7 @@
-//! What people see: situations, each a few commands with their exact output and exit status.
+//! The output that users see: situations of a few commands with their exact output and exit status.
 //!
-//! The tables are `tests/situations/*.txt`. Each situation starts in an empty folder, in which there is a Python 3.11
-//! (`python/usr`, first on PATH) and a home directory (`home`):
+//! The tables are `tests/situations/*.txt`. Each situation starts in an empty folder with a Python
+//! 3.11 (`python/usr`, first on PATH) and a home directory (`home`):
 //!
 //! ```text
 //! == what the situation is
@@ -12,9 +12,10 @@
 //! -> its exit status, where that is not 0
 //! ```
 //!
-//! `dist FOLDER NAME ENTRY-POINTS [VERSION]` makes a distribution, `venv FOLDER` a virtual environment, `as_user COMMAND`
-//! runs something as a user who owns nothing, `on_terminal LINE` on a terminal of 80 columns. In outputs /T is the folder,
-//! and numbers that differ from run to run are N. With `EPCACHE_WRITE=1` the outputs are written anew: read the difference.
+//! `dist FOLDER NAME ENTRY-POINTS [VERSION]` makes a distribution, `venv FOLDER` a virtual
+//! environment. `as_user COMMAND` runs a command as a user who owns nothing, `on_terminal LINE` on
+//! a terminal of 80 columns. In outputs /T is the folder, and N stands for numbers that differ
+//! between runs. With `EPCACHE_WRITE=1` the outputs are written again: read the difference.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,7 +34,7 @@ use std::process::Command;
 
 use cli::{Tree, root_for, run, tool_for};
 
-/// What every situation begins with.
+/// The start of every situation.
 const PRELUDE: &str = r#"
 dist() {
     set -- "$1" "$2" "$3" "${4:-1}"
@@ -54,7 +55,7 @@ site=python/usr/lib/python3.11/site-packages
 mine=home/.local/lib/python3.11/site-packages
 "#;
 
-/// What the machine may have of its own, which would change answers.
+/// Files of the machine that would change answers.
 const OF_THE_MACHINE: [&str; 4] = [
     "/usr/lib/epcache/index",
     "/var/cache/epcache/index",
@@ -96,7 +97,7 @@ impl Situations {
         command
     }
 
-    /// The line, with what it wrote and how it ended.
+    /// The line, its output and its exit status.
     fn shown(&self, line: &str) -> String {
         let ran = run(&mut self.shell(line));
         let mut text = format!("$ {line}\n");
@@ -113,7 +114,7 @@ impl Situations {
     }
 }
 
-/// The text with N for numbers that differ from run to run: times and sizes.
+/// The text with N for numbers that differ between runs: times and sizes.
 fn steady(text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_inclusive([' ', '\n']) {
@@ -131,7 +132,7 @@ fn steady(text: &str) -> String {
     words.concat()
 }
 
-/// Plays the situations of a table, and returns how many there are.
+/// Runs the situations of a table. Returns their number.
 fn play(table: &str) -> usize {
     let name = format!("the situations of {table}");
     if !root_for(&name)

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_arrives() {
+    fn findings_arrive_as_they_were_sent() {
         let checked = Checked {
             findings: vec![finding()],
             interpreters: vec!["3.11".into()],
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_finding_is_refused() {
+    fn invalid_findings_are_refused() {
         let whole = encoded(&finding());
         let frame = |payload: &[u8]| Frame {
             kind: FINDING,

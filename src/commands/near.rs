@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_near_is_named_and_what_is_not_is_not() {
+    fn similar_names_are_suggested_and_others_are_not() {
         let groups = [
             "pytest11",
             "console_scripts",

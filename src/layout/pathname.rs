@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn joining_keeps_what_is_written() {
+    fn joining_keeps_the_spelling() {
         assert_eq!(joined(Path::new("/a"), "b/").as_os_str(), "/a/b/");
         assert_eq!(joined(Path::new("/a/"), "b").as_os_str(), "/a/b");
         assert_eq!(joined(Path::new("/a"), "/b").as_os_str(), "/b");

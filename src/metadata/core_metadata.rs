@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_end_at_the_first_line_that_is_none() {
+    fn headers_end_at_the_first_line_that_is_not_one() {
         assert_eq!(name("\nName: a\n"), None);
         assert_eq!(name("Summary: x\n\nName: a\n"), None);
         assert_eq!(name("nonsense\nName: a\n"), None);

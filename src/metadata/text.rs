@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_found_in_utf_8_and_beside_what_is_not() {
+    fn control_characters_are_found_in_utf_8_and_beside_other_bytes() {
         for with in [
             &b"a\0"[..],
             b"\x1f",

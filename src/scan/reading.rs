@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn entry_points_are_counted_among_what_is_left() {
+    fn entry_points_are_counted_in_the_rest() {
         let site = tempfile::tempdir().unwrap();
         let site = site.path();
         dist(site, "a", &entries(40));
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_over_counts_and_goes_as_if_it_were_read() {
+    fn reused_distributions_count_as_if_they_were_read() {
         let site = tempfile::tempdir().unwrap();
         let site = site.path();
         dist(site, "a", &bytes(6_000));

@@ -1,4 +1,4 @@
-//! What the tests of both packages share.
+//! Shared by the tests of both packages.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,9 +6,10 @@ use std::process::Command;
 
 use super::support::{repository, run, say, text};
 
-/// Whether a package is being built, whose tests these are: they would build it once more, and walk for minutes. Says so.
+/// Whether the tests run while a package is built. Then they would build it again, which takes
+/// minutes. Prints if so.
 pub(crate) fn being_built(what: &str) -> bool {
-    // What rpmbuild and dpkg-buildpackage tell those whom they start.
+    // The variables that rpmbuild and dpkg-buildpackage set.
     let found = ["RPM_BUILD_ROOT", "DEB_HOST_ARCH"]
         .into_iter()
         .find(|variable| std::env::var_os(variable).is_some());
@@ -20,11 +21,12 @@ pub(crate) fn being_built(what: &str) -> bool {
     found.is_some()
 }
 
-/// What `make install` installs from the one list, with these directories for DOCDIR, LICENSEDIR and ZSHDIR.
+/// The files that `make install` installs from the one list, with these directories for DOCDIR,
+/// LICENSEDIR and ZSHDIR.
 pub(crate) fn installed_by_make(directories: [&str; 3]) -> BTreeSet<String> {
     let root = tempfile::tempdir().expect("a temporary directory");
     let mut install = Command::new(repository().join("packaging/install"));
-    // Which program it is does not matter here: only the names do.
+    // Any program will do: only the names matter.
     install.args([Path::new("/bin/sh"), root.path(), Path::new("/usr")]);
     let output = run(install.args(directories));
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -34,7 +36,7 @@ pub(crate) fn installed_by_make(directories: [&str; 3]) -> BTreeSet<String> {
     names(&run(&mut find).stdout)
 }
 
-/// Names, one a line, as they are before manual pages are compressed.
+/// Names, one on each line, as before manual pages are compressed.
 pub(crate) fn names(lines: &[u8]) -> BTreeSet<String> {
     let name = |line: &str| line.trim_end_matches(".gz").to_owned();
     text(lines).lines().map(name).collect()

@@ -1,9 +1,9 @@
-//! What a lookup costs inside of a process that goes on: no start of a program in it.
+//! The cost of a lookup inside a running process, without the start of a program.
 //!
 //!     lookup TIMES INDEX DIRECTORY GROUP fast|auto|trust
 //!
-//! Opens the index, finds the record, looks up the group; so many times, from nothing each time. Prints
-//! nanoseconds of each of ten portions as a JSON list.
+//! Opens the index, finds the record and looks up the group, so many times, each time from the
+//! start. Prints the nanoseconds of each of ten parts as a JSON list.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

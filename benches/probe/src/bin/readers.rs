@@ -1,8 +1,9 @@
-//! The floor program's work (`floor.c`) on any number of threads: does it pay to read in parallel?
+//! The work of the floor program (`floor.c`) on any number of threads, to see whether parallel
+//! reading pays.
 //!
 //!     readers THREADS DIRECTORY
 //!
-//! Lists the directory, then asks and reads of each metadata directory what `floor.c` does.
+//! Lists the directory, then makes the same calls for each metadata directory as `floor.c`.
 
 use std::error::Error;
 use std::fs::{self, File};

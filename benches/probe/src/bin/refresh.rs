@@ -1,9 +1,10 @@
-//! A refresh of one search directory with and without privilege separation, all else the same.
+//! A refresh of one search directory with and without privilege separation. All else is equal.
 //!
 //!     refresh separated|unseparated full|old DIRECTORY OUTPUT
 //!
-//! `separated` does the work in a child, as `epcache` does; `unseparated` calls the same function in this
-//! process. Both lock the place, verify what was made, and publish it. `old` starts from what lies at OUTPUT.
+//! `separated` does the work in a child, as `epcache` does. `unseparated` calls the same function
+//! in this process. Both lock the place, verify the result, and publish it. `old` starts from the
+//! index at OUTPUT.
 
 use std::error::Error;
 use std::fs::File;
@@ -25,7 +26,7 @@ fn unseparated(root: &Root, request: &Request) -> Result<Product, Box<dyn Error>
     Ok(worker::run(root, request, &mut |_| {})?)
 }
 
-/// What was made, and the child, which may still be about to end.
+/// The result, and the child, which may not have ended yet.
 fn separated(
     root: &Root,
     request: &Request,
