@@ -1,13 +1,14 @@
-//! Every kind of finding: its identifier, what follows from it, and what to do.
+//! Every kind of finding: its identifier, its consequence, and what to do.
 //!
-//! Identifiers are a promise: scripts and configurations name them.
+//! The input is an identifier, the output is its explanation. Identifiers are stable, because
+//! scripts and configurations name them.
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Something is wrong.
     Problem,
-    /// Worth knowing, and usually on purpose.
+    /// Information. It is usually on purpose.
     Note,
 }
 
@@ -33,7 +34,7 @@ pub struct Kind {
     pub level: Level,
     /// What was found, in general.
     pub what: &'static str,
-    /// What follows from it.
+    /// The consequence.
     pub follows: &'static str,
     /// What to do about it.
     pub remedy: &'static str,

@@ -1,4 +1,6 @@
-//! `epcache query`: which entry points are there.
+//! `epcache query`: looks up entry points.
+//!
+//! The input is a group, a name and a scope. The output is a table, or JSON.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -72,8 +74,8 @@ pub(crate) fn run(arguments: &QueryArgs) -> Done {
     })
 }
 
-/// `--path` and `--index` take every word up to the next option. A GROUP that comes after them would
-/// be taken for a path, and all groups be listed.
+/// `--path` and `--index` take every word up to the next option. A GROUP after them would be
+/// treated as a path, and all groups would be listed.
 fn refuse_swallowed_group(arguments: &QueryArgs, root: &Root) -> Result<(), CommandError> {
     if arguments.group.is_some() || arguments.import.is_some() {
         return Ok(());
@@ -120,7 +122,7 @@ fn print_json(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<()> 
     output.json(&rows)
 }
 
-/// A group, and how many entry points it has.
+/// A group, and the number of its entry points.
 #[derive(Serialize)]
 struct Group<'a> {
     group: &'a str,
@@ -159,7 +161,7 @@ fn print_groups(output: &mut Output, groups: &[Group<'_>]) -> std::io::Result<()
     Ok(())
 }
 
-/// What a consumer's view has: group, name, value, distribution, version, metadata directory.
+/// The columns of a consumer's view: group, name, value, distribution, version, metadata directory.
 fn print_long(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<()> {
     let rows = found.iter().map(|entry| {
         let of = &entry.distribution;
@@ -183,7 +185,7 @@ fn print_long(output: &mut Output, found: &[EntryPoint]) -> std::io::Result<()> 
     Ok(())
 }
 
-/// `with_group`: of several groups.
+/// `with_group`: also print the group, for entry points of several groups.
 fn print_entries(
     output: &mut Output,
     found: &[EntryPoint],

@@ -1,8 +1,8 @@
-//! Which record answers for an entry of `sys.path`, and what the records say together.
+//! Which record answers for an entry of `sys.path`, and their joint answer.
 //!
-//! In come an ordered list of search directories and the places where indexes may lie; out comes, for
-//! each directory, the first trusted index's fresh record of it, or a record made on the spot of what
-//! is there now. A record made on the spot is a record like any other, read by the same code.
+//! The input is an ordered list of search directories, and the places of indexes. The output is,
+//! for each directory, the fresh record of the first trusted index that has one, or else a record
+//! made now. Both are read by the same code.
 
 mod merge;
 mod place;
@@ -19,18 +19,18 @@ use crate::scan::{self, Difference, Extent, Purpose, Scanned, Warning};
 pub use merge::{EntryPoint, Provider, entry_points};
 pub use place::{OpenIndex, PlaceKind, SYSTEM_INDEXES, Unusable, places};
 
-/// How hard to look for changes where this index answers.
+/// How closely to look for changes if this index answers.
 pub type LevelOf<'l> = &'l dyn Fn(&OpenIndex) -> Level;
 
 /// Any source of bytes.
 pub type AnySource = Box<dyn Source>;
 
-/// Where the answer for a search directory comes from.
+/// The source of the answer for a search directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Holder {
-    /// A record of an index: its number among the indexes, and in it.
+    /// A record of an index: the numbers of the index and of the record.
     Index(usize, u32),
-    /// Made on the spot.
+    /// A record made now.
     Live(usize),
 }
 
@@ -40,40 +40,40 @@ pub struct Answers<'p> {
     /// How much is read of what no index answers for.
     extent: Extent,
     live: Vec<Index<AnySource>>,
-    /// Search directory and where its answer comes from, in `sys.path` order.
+    /// Each search directory and the source of its answer, in `sys.path` order.
     entries: Vec<(PathBuf, Holder)>,
-    /// The directories that the indexes are wrong about.
+    /// The directories for which an index is wrong.
     pub stale: Vec<Stale>,
-    /// What could not be used of what was read on the spot.
+    /// Unusable parts of directories that were read now.
     pub warnings: Vec<Warning>,
     /// The indexes that turned out to be damaged, by their numbers.
     pub damaged: Vec<(usize, Damage)>,
 }
 
-/// A search directory that an index is wrong about.
+/// A search directory for which an index is wrong.
 #[derive(Debug)]
 pub struct Stale {
     /// The search directory.
     pub path: PathBuf,
     /// The index.
     pub index: PathBuf,
-    /// What it has wrong.
+    /// The differences.
     pub differences: Vec<Difference>,
 }
 
-/// What an index's record of a directory is worth now.
+/// The state of an index's record of a directory.
 pub enum State {
-    /// True as it is.
+    /// It is true.
     Fresh,
-    /// True, but for times and order, which moved: here is the record as it would be now.
+    /// It is true, except for times and order. This is the record as it would be now.
     Moved(EncodedRecord),
-    /// Wrong: here is what is right.
+    /// It is wrong. This is the right one.
     Stale(Scanned),
 }
 
 impl<'p> Answers<'p> {
-    /// Finds an answer for each of these search directories. `level` says how hard to look for changes where
-    /// an index answers.
+    /// Finds an answer for each of these search directories. `level` says how closely to look for
+    /// changes if an index answers.
     #[must_use]
     pub fn find(
         root: &Root,
@@ -109,19 +109,19 @@ impl<'p> Answers<'p> {
         answers
     }
 
-    /// How many search directories there are.
+    /// The number of search directories.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no search directories.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The index that answers for the search directory of this number; `None` where it was read on the spot.
+    /// The index that answers for the search directory with this number. `None` if it was read now.
     #[must_use]
     pub fn index_of(&self, number: usize) -> Option<&Path> {
         match self.entries.get(number)?.1 {
@@ -130,10 +130,10 @@ impl<'p> Answers<'p> {
         }
     }
 
-    /// The record that answers for the search directory of this number, and the directory.
+    /// The search directory with this number, and the record that answers for it.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn record(&self, number: usize) -> Result<(&Path, Record<'_, AnySource>), Damage> {
         let gone = Damage::Malformed("record number");
         let Some((path, holder)) = self.entries.get(number) else {
@@ -151,8 +151,8 @@ impl<'p> Answers<'p> {
         Ok((path, record))
     }
 
-    /// Says that an index has turned out to be damaged only when its answer was read. It will not be
-    /// asked again, and its directories are read on the spot. False if it was none of an index's.
+    /// Reports that an index turned out to be damaged when its answer was read. It is not used
+    /// again, and its directories are read now. False if the answer was not from an index.
     pub fn give_up(&mut self, root: &Root, number: usize, damage: Damage) -> bool {
         let Some((_, Holder::Index(bad, _))) = self.entries.get(number).cloned() else {
             return false;
@@ -239,9 +239,9 @@ impl<'p> Answers<'p> {
 
     fn hold(&mut self, record: EncodedRecord) -> Holder {
         let index = open_live(&record).or_else(|error| {
-            // Beyond all limits: nothing can be said of it but that.
+            // Beyond all limits: the only answer is this warning.
             let path = record.path().to_owned();
-            let text = format!("cannot be answered for, taken for empty: {error}");
+            let text = format!("cannot be answered for, treated as empty: {error}");
             self.warnings.push(Warning { path, text });
             open_live(&scan::missing(record.path()))
         });
@@ -255,7 +255,7 @@ fn open_live(record: &EncodedRecord) -> Result<Index<AnySource>, Damage> {
     Index::open(Box::new(bytes) as AnySource)
 }
 
-/// What a record of the directory at `path` is worth now; reads what looks as if it had moved.
+/// The state of a record of the directory at `path`. Reads everything that seems changed.
 ///
 /// # Errors
 /// [`FreshnessError`].
@@ -328,7 +328,7 @@ fn examine_extent<S: Source>(
     Ok(State::Stale(scanned))
 }
 
-/// Reads a search directory that no index answers for. Nothing there is no error, and no warning.
+/// Reads a search directory that is in no index. A missing one is neither an error nor a warning.
 fn scan_now(root: &Root, path: &Path, extent: Extent) -> Result<Scanned, Option<Warning>> {
     let warning = |text| {
         Some(Warning {

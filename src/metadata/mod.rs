@@ -1,14 +1,14 @@
-//! The grammars: what the names and the files of installed distributions say.
+//! The grammars of the names and files of installed distributions.
 //!
-//! In come bytes and strings that somebody else has read: names of directory entries, the text of
-//! `entry_points.txt`, the head of `METADATA` or `PKG-INFO`. Out go values that borrow from them
-//! wherever they can. Nothing here knows a file system, a clock or a log, and nothing here panics
-//! on its input, whoever wrote it.
+//! The input is bytes and strings that other rooms have read: names of directory entries, the text
+//! of `entry_points.txt`, the start of `METADATA` or `PKG-INFO`. The output is values that borrow
+//! from them where possible. This room uses no file system, clock or log, and does not panic on any
+//! input.
 //!
-//! The yardstick is current `importlib.metadata` (importlib_metadata 10.2 on CPython 3.14), to the
-//! character. Where a module differs on purpose, its first paragraphs list the difference. One
-//! difference is common to all: "letter", "space" and "lower case" follow the Unicode version of
-//! the Rust toolchain, which may be newer or older than that of the interpreter.
+//! The rules are those of the current `importlib.metadata` (importlib_metadata 10.2 on CPython
+//! 3.14), to the character. If a module differs on purpose, its first paragraphs list the
+//! difference. All modules share one difference: "letter", "space" and "lower case" follow the
+//! Unicode version of the Rust toolchain, which may be newer or older than that of the interpreter.
 
 mod alphabetic_marks;
 

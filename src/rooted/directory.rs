@@ -194,12 +194,12 @@ impl<'r> Directory<'r> {
         self.root.stat(&self.path_of(entry).join(file))
     }
 
-    /// Whether a path below this directory leads to anything that whoever it is read for may see. The path has
-    /// no `..` in it.
+    /// Whether a path below this directory leads to a file or directory that the audience may see.
+    /// The path has no `..`.
     ///
     /// # Errors
-    /// Those of `stat(2)`, but for what is not there; [`io::ErrorKind::PermissionDenied`] where that may not be
-    /// seen.
+    /// Those of `stat(2)`, except for a missing file; [`io::ErrorKind::PermissionDenied`] if the
+    /// audience may not see it.
     pub fn has(&self, path: &str) -> io::Result<bool> {
         let found = match &self.audience {
             Audience::Outside => Err(io::ErrorKind::PermissionDenied.into()),
@@ -226,7 +226,7 @@ impl<'r> Directory<'r> {
         Ok(())
     }
 
-    /// Whether all of the readers may see where a path leads to.
+    /// Whether all readers may see the target of a path.
     fn may_see(&self, readers: &Readers, path: &str) -> io::Result<()> {
         let real = self.root.real_path(&self.path.join(path))?;
         match self.root.way_is_open_to(readers, &real) {
@@ -240,7 +240,7 @@ impl<'r> Directory<'r> {
         if !self.root.is_system() {
             return self.may_see(readers, path);
         }
-        // Where there is no link, each step is below the one before it.
+        // Without a link, each step is below the one before it.
         let ends = path
             .match_indices('/')
             .map(|(at, _)| at)
