@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::rooted::{Directory, FileType, Root, file_type, is_missing};
 
-/// So many names are kept, of all directories together.
+/// The maximum number of names, of all directories together.
 const MOST_NAMES: usize = 2_000_000;
 /// So many directories are held open. A process that reads may have 1024 files open.
 const MOST_HELD: usize = 256;
@@ -22,7 +22,7 @@ pub(super) struct Listings<'r> {
     held: HashMap<PathBuf, Directory<'r>>,
     count: usize,
     nothing: HashSet<Vec<u8>>,
-    /// Those that could not be listed, although they are there.
+    /// Directories that exist but cannot be listed.
     closed: HashSet<PathBuf>,
 }
 
@@ -42,7 +42,7 @@ impl<'r> Listings<'r> {
         self.root
     }
 
-    /// The names in a directory; none where it cannot be listed.
+    /// The names in a directory. Empty if it cannot be listed.
     pub(super) fn names(&mut self, directory: &Path) -> &HashSet<Vec<u8>> {
         if !self.by_path.contains_key(directory) {
             let names = self.list(directory);
@@ -112,12 +112,12 @@ impl<'r> Listings<'r> {
         self.held.get(directory)
     }
 
-    /// Whether a directory was asked for that cannot be listed.
+    /// Whether one of the directories could not be listed.
     pub(super) fn is_closed(&self, directory: &Path) -> bool {
         self.closed.contains(directory)
     }
 
-    /// Whether there was no room for all names.
+    /// Whether there were too many names.
     pub(super) fn is_full(&self) -> bool {
         self.count >= MOST_NAMES
     }

@@ -1,4 +1,6 @@
-//! One file a subcommand: each wires the rooms below, and prints.
+//! One file per subcommand. Each calls the rooms below, and prints.
+//!
+//! The input is the parsed command line, the output is the exit status or a [`CommandError`].
 
 mod after;
 mod asking;
@@ -36,10 +38,11 @@ use crate::lookup::{OpenIndex, PlaceKind, SYSTEM_INDEXES, Unusable, places};
 use crate::rooted::{Root, Watched, watch};
 use crate::terminal::shell_word;
 
-/// Does what the command line asks for, and returns the exit status. `work` is what is done where nothing
-/// but reading is allowed: [`worker::job`](crate::worker::job).
+/// Runs the command of the command line, and returns the exit status. `work` runs in the process
+/// that can only read: [`worker::job`](crate::worker::job).
 ///
 /// # Errors
+/// [`CommandError`], which the caller prints.
 /// [`CommandError`], which is yet to be said.
 pub fn run(cli: &Cli, work: Work) -> Result<u8, CommandError> {
     match &cli.command {
@@ -56,26 +59,26 @@ pub fn run(cli: &Cli, work: Work) -> Result<u8, CommandError> {
     }
 }
 
-/// Why a command could not do what it was asked to.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// Its result could not be written to standard output.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
-    /// Anything else, in words for the user.
+    /// Any other reason, as a message for the user.
     #[error("{0}")]
     Failed(String),
 }
 
 impl CommandError {
-    /// Whether whoever reads standard output has seen enough.
+    /// Whether the reader of standard output has seen enough.
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
-/// The exit status and nothing else, or an error for the last line.
+/// Just an exit status, or an error for the last line.
 type Done = Result<u8, CommandError>;
 
 const SUCCESS: u8 = 0;
@@ -89,7 +92,7 @@ fn failed(error: impl std::fmt::Display) -> CommandError {
     CommandError::Failed(error.to_string())
 }
 
-/// Says so where a file system does not answer, and gives up in the end.
+/// Reports a file system that does not answer, and ends the process after a while.
 fn say_what_hangs() -> Watched {
     const PATIENCE: Duration = Duration::from_secs(5);
     const END: Duration = Duration::from_secs(30);
@@ -114,7 +117,7 @@ fn open_root(dir: Option<&Path>) -> Result<Root, CommandError> {
     }
 }
 
-/// The settings. What is wrong with those of the running system is said once in a process.
+/// The settings. Mistakes in those of the running system are reported once per process.
 fn configuration(root: &Root) -> Config {
     static OF_SYSTEM: OnceLock<Config> = OnceLock::new();
     let read = || {
@@ -130,15 +133,15 @@ fn configuration(root: &Root) -> Config {
     }
 }
 
-/// Says which configured search directories do not exist.
+/// Reports configured search directories that do not exist.
 fn say_missing(root: &Root, config: &Config) {
     for remark in config::missing(root, config) {
         log::warn!("{remark}");
     }
 }
 
-/// The indexes that are there and believed. One that is there and not believed is as absent, but
-/// where it was named on the command line, that is worth a warning.
+/// The indexes that exist and are trusted. One that is not trusted is treated as missing. If the
+/// command line names it, there is a warning.
 fn open_indexes(
     root: &Root,
     given: &[PathBuf],
@@ -163,7 +166,7 @@ fn open_indexes(
             open(root, kind, &path);
         }
     } else {
-        // A path on the command line is one of the system that the command line is typed on.
+        // A path on the command line belongs to the system where the command runs.
         for path in given {
             open(&Root::system(), PlaceKind::Given, path);
         }
@@ -171,9 +174,9 @@ fn open_indexes(
     indexes
 }
 
-/// The command that brings an index up to date, as a shell takes it.
+/// The command that updates an index, quoted for a shell.
 fn mending(index: &OpenIndex, root: &Root, environment: &Environment) -> String {
-    /// More search directories than this make no command that anybody wants to see.
+    /// With more search directories than this the command would be too long to show.
     const NAMED: usize = 8;
     let path = index.path();
     let is_system = |system: &str| {
@@ -214,7 +217,7 @@ fn mending(index: &OpenIndex, root: &Root, environment: &Environment) -> String 
     command
 }
 
-/// The command that brings the system index below a root up to date.
+/// The command that updates the system index below a root.
 fn system_mending(root: &Root) -> String {
     match root.is_system() {
         true => "epcache refresh --system".into(),
@@ -225,8 +228,8 @@ fn system_mending(root: &Root) -> String {
     }
 }
 
-/// Where the virtual environment lay when its index was made, if that was elsewhere: then none of its search
-/// directories has a record.
+/// Where the virtual environment was when its index was made, if that was another place. Then none
+/// of its search directories has a record.
 fn moved_from(index: &OpenIndex, venv: Option<&Path>) -> Option<PathBuf> {
     let venv = std::path::absolute(venv?).ok()?;
     let (index, is_venvs) = (index.index(), index.kind() == PlaceKind::Venv);
@@ -240,7 +243,7 @@ fn moved_from(index: &OpenIndex, venv: Option<&Path>) -> Option<PathBuf> {
     paths.into_iter().next().map(path_of)
 }
 
-/// The search directories that an index has records of, in their order.
+/// The search directories that an index has records of, in order.
 fn search_directories(index: &OpenIndex) -> Result<Vec<PathBuf>, Damage> {
     let paths = index.index().paths()?;
     Ok(paths.into_iter().map(path_of).collect())
@@ -250,7 +253,7 @@ fn path_of(bytes: Vec<u8>) -> PathBuf {
     OsString::from_vec(bytes).into()
 }
 
-/// A time span for people, in its largest unit.
+/// A time span in its largest unit.
 fn duration(seconds: i64) -> String {
     match seconds {
         ..60 => plural(seconds.max(0) as usize, "second", "seconds"),

@@ -1,4 +1,4 @@
-//! `epcache verify`: every byte of an index.
+//! `epcache verify`: checks every byte of an index. The output is the result, and an exit status.
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &VerifyArgs) -> Done {
     let mut status = SUCCESS;
     for file in &files {
         match check(&root, file) {
-            // The last word, for whoever did not ask for silence.
+            // The summary, unless the user wants silence.
             Ok(records) if log::log_enabled!(log::Level::Warn) => say(&format!(
                 "{}: sound, {}",
                 file.display(),

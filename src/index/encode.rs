@@ -1,4 +1,7 @@
-//! One search directory becomes one record: its tables, and its string pool.
+//! Encodes one search directory as a record: its tables and its string pool.
+//!
+//! The input is the distributions in CPython's order. The output is an [`EncodedRecord`], whose
+//! position in the file is not known yet.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,11 +22,11 @@ use super::view::import_hashes;
 pub struct EncodedRecord {
     pub(super) path: PathBuf,
     pub(super) aliases: Vec<PathBuf>,
-    /// Its row, but for where it will lie.
+    /// Its row, except for its position.
     pub(super) row: RecordRow,
-    /// Its tables, and behind them its string pool.
+    /// Its tables, and after them its string pool.
     pub(super) segment: Vec<u8>,
-    /// Where in the segment the pool starts.
+    /// The offset of the pool in the segment.
     pub(super) pool: usize,
 }
 
@@ -71,7 +74,7 @@ impl EncodedRecord {
         }
     }
 
-    /// A record of an index as it is there, but for the times of the directory itself.
+    /// A record of an existing index, except for the times of the directory itself.
     ///
     /// # Errors
     /// [`Damage`] in the record.
@@ -96,32 +99,33 @@ impl EncodedRecord {
         })
     }
 
-    /// Makes the record found under other spellings of its path, too.
+    /// Adds other spellings of the path under which the record is found.
     #[must_use]
     pub fn with_aliases(mut self, aliases: Vec<PathBuf>) -> Self {
         self.aliases = aliases;
         self
     }
 
-    /// The path that it is the record of.
+    /// The path of the search directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many metadata directories it holds.
+    /// The number of its metadata directories.
     #[must_use]
     pub fn distribution_count(&self) -> usize {
         self.row.distributions as usize
     }
 
-    /// How many entry points it holds, those of shadowed distributions among them.
+    /// The number of its entry points, including those of shadowed distributions.
     #[must_use]
     pub fn entry_count(&self) -> usize {
         self.row.entries as usize
     }
 
-    /// How many bytes of an index it takes, without its path and its rows in the index's tables.
+    /// The number of bytes that it needs in an index, without its path and its rows in the index's
+    /// tables.
     #[must_use]
     pub fn size(&self) -> usize {
         self.segment.len()
@@ -139,15 +143,15 @@ struct Entries<'d> {
     sorted: Vec<Place<'d>>,
 }
 
-/// An entry point, and what gives it its place in the entry table: by group, then (core metadata first, as
-/// CPython prefers it) by place, then as in the file.
+/// An entry point, and the fields that determine its place in the entry table: by group, then core
+/// metadata first, as CPython prefers it, then by place, then as in the file.
 struct Place<'d> {
     entry: EntryDraft<'d>,
     distribution: u32,
     group: u32,
     without_metadata: bool,
     place: u32,
-    /// Among all, distribution by distribution.
+    /// Its number among all, distribution by distribution.
     serial: u32,
 }
 
@@ -162,7 +166,7 @@ impl<'d> Entries<'d> {
         let mut groups: BTreeMap<&[u8], u32> = BTreeMap::new();
         let mut sorted = Vec::with_capacity(distributions.iter().map(|it| it.entries.len()).sum());
         for (number, distribution) in (0..).zip(distributions) {
-            // Looked up once for those of one group that follow each other: its name may be long.
+            // Looked up once for successive ones of a group, because its name may be long.
             let mut last: Option<(&[u8], u32)> = None;
             for entry in distribution.entries.iter() {
                 let group = match last {
@@ -199,7 +203,7 @@ impl<'d> Entries<'d> {
         }
     }
 
-    /// For each distribution in turn its entry points, in the order of its file.
+    /// The entry points of each distribution in turn, in the order of its file.
     fn references(&self) -> Vec<ReferenceRow> {
         let mut references = vec![ReferenceRow::default(); self.sorted.len()];
         for (entry, place) in (0..).zip(&self.sorted) {
@@ -212,7 +216,7 @@ impl<'d> Entries<'d> {
     }
 }
 
-/// The tables of one record in the making, and its string pool.
+/// The tables of one record while they are made, and its string pool.
 #[derive(Default)]
 struct Segment {
     tables: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What a record says of a distribution, a group or an entry point, in plain values.
+//! The distributions, groups and entry points of a record as plain values.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,18 +8,18 @@ use super::rows::{FileRow, Span};
 use super::source::Damage;
 use super::stamp::Stamp;
 
-/// A metadata directory, as the index has it.
+/// A metadata directory in an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Distribution {
     /// Its name in the search directory.
     pub file_name: Vec<u8>,
     /// The shadowing key.
     pub key: Vec<u8>,
-    /// The distribution's name; bytes, since it may come from a file name.
+    /// The distribution's name. Bytes, because it may come from a file name.
     pub name: Vec<u8>,
-    /// The distribution's version; likewise.
+    /// The distribution's version. Bytes, because it may come from a file name.
     pub version: Vec<u8>,
-    /// Of [`super::format::distribution_flag`].
+    /// Flags of [`super::format::distribution_flag`].
     pub flags: u32,
     /// The metadata directory's mtime.
     pub mtime: Stamp,
@@ -31,14 +31,14 @@ pub struct Distribution {
     pub(super) files: Range<u32>,
 }
 
-/// What a distribution requires: `Distribution.requires` of importlib.metadata.
+/// The requirements of a distribution: `Distribution.requires` of importlib.metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requirements {
-    /// The index does not say.
+    /// The index does not contain them.
     Unknown,
-    /// It says nothing about them.
+    /// `Distribution.requires` is `None`.
     None,
-    /// These, which may be none at all.
+    /// These. The list may be empty.
     These(Vec<String>),
 }
 
@@ -55,14 +55,14 @@ impl Requirements {
     }
 }
 
-/// What an import name of a distribution is chosen from.
+/// A candidate for an import name of a distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImportName {
-    /// A line of `top_level.txt`: all Pythons take it as it stands.
+    /// A line of `top_level.txt`: all Pythons use it unchanged.
     Declared(String),
     /// The first part of the path of an installed file.
     Inferred {
-        /// As it stands; of a lone file, with its suffix.
+        /// Unchanged; of a single file, with its suffix.
         part: String,
         /// Whether the path has no second part.
         is_lone: bool,
@@ -74,8 +74,8 @@ pub enum ImportName {
 }
 
 impl ImportName {
-    /// The import name as Python 3.13 and later choose it, if they do. An extension module counts whatever the
-    /// platform that it was built for.
+    /// The import name that Python 3.13 and later choose, if any. An extension module counts for
+    /// any platform.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {
@@ -85,7 +85,7 @@ impl ImportName {
                 let Some((stem, suffix)) = part.split_once('.') else {
                     return Some(part);
                 };
-                // Of an extension module, `cpython-313-x86_64-linux-gnu.so` or the like.
+                // For an extension module, `cpython-313-x86_64-linux-gnu.so` or the like.
                 let extension = suffix.strip_suffix(".so").unwrap_or(".");
                 let is_module = matches!(suffix, "py" | "pyc" | "so") || !extension.contains('.');
                 (*is_lone && is_module && !stem.is_empty()).then_some(stem)
@@ -93,7 +93,7 @@ impl ImportName {
         }
     }
 
-    /// As they stand in the index.
+    /// In the form of the index.
     pub(super) fn all(flags: u32, text: &str) -> Result<Option<Vec<Self>>, Damage> {
         if flags & distribution_flag::IMPORTS_UNKNOWN != 0 {
             return Ok(None);
@@ -122,9 +122,9 @@ impl ImportName {
     }
 }
 
-/// The hashes of a distribution's import names in the import table, by its flags and the text of the names.
+/// The hashes of a distribution's import names in the import table, by its flags and names.
 pub(super) fn import_hashes(flags: u32, text: &[u8]) -> impl Iterator<Item = u32> {
-    // From a list of files, a line has a character before its name.
+    // In a list from files, each line has a character before its name.
     let skipped = usize::from(flags & distribution_flag::IMPORT_SOURCE != IMPORTS_DECLARED);
     let lines = text
         .split(|&byte| byte == b'\n')
@@ -133,14 +133,14 @@ pub(super) fn import_hashes(flags: u32, text: &[u8]) -> impl Iterator<Item = u32
     names.map(|name| key_hash(import_stem(name)))
 }
 
-/// Whether import names come from where this version knows nothing of.
+/// Whether the source of import names is unknown to this version.
 pub(super) fn is_of_later_source(flags: u32) -> bool {
     flags & distribution_flag::IMPORT_SOURCE > IMPORTS_FROM_SOURCES
 }
 
-/// The import source of those whose names come from `SOURCES.txt`, the last.
+/// The import source for `SOURCES.txt`, the last one.
 const IMPORTS_FROM_SOURCES: u32 = 4 << distribution_flag::IMPORT_SOURCE_SHIFT;
-/// The import source of those whose names come from `top_level.txt`.
+/// The import source for `top_level.txt`.
 const IMPORTS_DECLARED: u32 = 1 << distribution_flag::IMPORT_SOURCE_SHIFT;
 
 impl Distribution {
@@ -150,13 +150,13 @@ impl Distribution {
         self.flags & flags == flags
     }
 
-    /// How many entry points it has.
+    /// The number of its entry points.
     #[must_use]
     pub fn entry_count(&self) -> u32 {
         self.references.end - self.references.start
     }
 
-    /// The kind of the file that its import names come from, of [`super::format::file_kind`].
+    /// The type of the file that its import names come from, of [`super::format::file_kind`].
     #[must_use]
     pub fn import_source(&self) -> Option<u16> {
         let source = self.flags & distribution_flag::IMPORT_SOURCE;
@@ -167,18 +167,18 @@ impl Distribution {
     }
 }
 
-/// What of a metadata directory can be compared with what is there now, without reading files.
+/// The parts of a metadata directory that a freshness check compares without reading files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline<'i> {
     /// Its name in the search directory.
     pub file_name: Cow<'i, [u8]>,
-    /// Of [`super::format::distribution_flag`].
+    /// Flags of [`super::format::distribution_flag`].
     pub flags: u32,
     /// The metadata directory's mtime and ctime.
     pub stamps: (Stamp, Stamp),
-    /// How many entry points it has.
+    /// The number of its entry points.
     pub entries: u32,
-    /// How many bytes its requirements and import names have.
+    /// The length of its requirements and import names in bytes.
     pub text: u32,
     pub(super) files: Range<u32>,
 }
@@ -194,7 +194,7 @@ impl Outline<'_> {
 /// A file that a distribution was read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileFacts {
-    /// Of [`super::format::file_kind`].
+    /// A type of [`super::format::file_kind`].
     pub kind: u16,
     /// In bytes.
     pub size: u32,
@@ -233,13 +233,13 @@ pub struct Group {
 }
 
 impl Group {
-    /// How many entry points it has, those of shadowed distributions among them.
+    /// The number of its entry points, including those of shadowed distributions.
     #[must_use]
     pub fn len(&self) -> u32 {
         self.rows.end - self.rows.start
     }
 
-    /// Whether it has none.
+    /// Whether it has no entry points.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -253,6 +253,6 @@ pub struct Entry {
     pub name: String,
     /// Its object reference.
     pub value: String,
-    /// Which of the record's distributions it belongs to.
+    /// The number of its distribution in the record.
     pub distribution: u32,
 }
