@@ -121,3 +121,19 @@ fn the_commands_exist() {
         );
     }
 }
+
+#[test]
+fn a_first_look_writes_beside_the_program_and_finds_entry_points() {
+    let tree = Tree::new();
+    tree.dir("target");
+    let program = tree.path("target/epcache");
+    fs::copy(env!("CARGO_BIN_EXE_epcache"), &program).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/try");
+    let ran = run(tree.program(&script).arg(&program));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.stdout.contains("\n$ epcache query console_scripts"),
+        "{ran:?}"
+    );
+    assert_eq!(cli::names(tree.path("")), ["target"]);
+}
