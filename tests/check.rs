@@ -1,4 +1,5 @@
-//! `epcache check`: a table of odd packages and what is said of them, each beside the ordinary case of which nothing
+//! `epcache check`: a table of odd packages and what is said of them, each beside the ordinary case
+//! of which nothing
 //! may be said.
 
 #![allow(

@@ -1,5 +1,5 @@
-//! The recipes in docs/checking.md, run as they are written there: each finds nothing wrong with a good package, and
-//! fails with a bad one.
+//! The recipes in docs/checking.md, run as they are written there: each finds nothing wrong with a
+//! good package, and fails with a bad one.
 
 #![allow(
     clippy::unwrap_used,

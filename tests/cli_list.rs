@@ -14,7 +14,8 @@ mod cli;
 use cli::{Tree, run};
 use serde_json::json;
 
-/// A system with two interpreters, a directory that both have, a shadowed distribution and a leftover.
+/// A system with two interpreters, a directory that both have, a shadowed distribution and a
+/// leftover.
 fn system() -> Tree {
     let tree = Tree::new();
     for version in ["3.11", "3.13"] {

@@ -1,4 +1,4 @@
-//! Names that two distributions have, and console scripts.
+//! Finds names that two distributions have, and console scripts without a file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ use crate::rooted::Root;
 
 const SCRIPTS: [&str; 2] = ["console_scripts", "gui_scripts"];
 
-/// Looks for names that several distributions have. They come in the order in which the library finds them.
+/// Looks for names that several distributions have. They come in the order in which the library
+/// finds them.
 pub(super) fn same_names(root: &Root, installed: &[(&Site, &Installed)], findings: &mut Findings) {
     let mut first: BTreeMap<(&str, &str), (&Installed, &Line)> = BTreeMap::new();
     for (site, one) in installed {

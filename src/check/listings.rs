@@ -1,6 +1,7 @@
-//! Directories, each listed once, and what lies in them.
+//! Directories, each listed once.
 //!
-//! Some of them are held open: what lies in one is then reached from it, without going the whole way again.
+//! Some of them are held open, so that files in them are reached without walking the whole path
+//! again.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;

@@ -1,10 +1,10 @@
-//! What is wrong with installed packages: files that are not understood, things in the wrong place, entry points
-//! that lead nowhere, names that clash, requirements that are not there.
+//! Finds out what is wrong with installed packages: files that are not understood, things in the
+//! wrong place, entry points that lead nowhere, names that clash, missing requirements.
 //!
-//! In come a root, the interpreters or directories concerned, and perhaps names of distributions; out go findings,
-//! each of a kind that [`catalogue`] explains. Files are read live and as data, within the budget of the scan and
-//! limits of this room's own; nothing is imported or run, and nothing is printed. [`job`] is what runs where nothing
-//! but reading is allowed; what it sends is received by [`Reception`], which trusts nothing.
+//! Input: a root, the interpreters or directories concerned, perhaps names of distributions.
+//! Output: findings, each of a kind that [`catalogue`] explains. Files are read live and as data,
+//! within the budget of the scan and this room's own limits. Nothing is imported, run or printed.
+//! [`job`] runs in the sandboxed child. [`Reception`] receives what it sends and trusts none of it.
 
 pub mod catalogue;
 mod clash;
@@ -221,8 +221,8 @@ impl Work<'_> {
         clash::same_names(root, &counting, findings);
     }
 
-    /// The distributions that count, in the library's order: those with metadata first, and of those of one name the
-    /// first.
+    /// The distributions that count, in the library's order: those with metadata first, and of
+    /// those of one name the first.
     fn counting<'s>(&mut self, sites: &'s [Rc<Site>]) -> Vec<(&'s Site, &'s Installed)> {
         let mut first: HashMap<&[u8], &Installed> = HashMap::new();
         let mut counting = Vec::new();

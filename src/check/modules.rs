@@ -1,9 +1,10 @@
-//! Whether a module can be imported, told from the files on `sys.path` without importing it.
+//! Tells from the files on `sys.path` whether a module can be imported, without importing it.
 //!
-//! The rules are those of `importlib.machinery.PathFinder` and `FileFinder`: of each directory first a package,
-//! then a module with one of the interpreter's suffixes, then a portion of a namespace package. A package that
-//! changes its own `__path__` can have its modules anywhere: that is seen in its text, and its name is then looked
-//! for in every directory. What only code that runs could tell is *unclear*.
+//! The rules are those of `importlib.machinery.PathFinder` and `FileFinder`. In each directory a
+//! package comes first, then a module with one of the interpreter's suffixes, then a portion of a
+//! namespace package. A package that changes its own `__path__` can have its modules anywhere. Its
+//! text shows that, and the module is then looked for in every directory. A module that only
+//! running code could find is *unclear*.
 
 use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;

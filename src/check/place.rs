@@ -1,4 +1,5 @@
-//! Whether files lie where they are looked for, and whether names say the same as what is in them.
+//! Checks whether files are where programs look for them, and whether the names of metadata
+//! directories agree with the metadata.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -55,8 +56,8 @@ pub(super) fn check(site: &Site, listings: &mut Listings<'_>, findings: &mut Fin
     twins(site, findings);
 }
 
-/// A file of that name that nobody reads, if it has entry points. `path` is that of the file, in a search directory or
-/// one level below.
+/// A file of that name that nobody reads, if it has entry points. `path` is that of the file, in a
+/// search directory or one level below.
 fn beside(listings: &Listings<'_>, path: &Path, owner: &[u8], findings: &mut Findings) {
     let package = path.parent().unwrap_or(path);
     let entry = package.file_name().unwrap_or_default();

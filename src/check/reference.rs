@@ -1,4 +1,4 @@
-//! Whether the values of entry points lead to something.
+//! Checks whether the values of entry points refer to modules and extras that exist.
 
 use std::collections::HashSet;
 
@@ -16,8 +16,8 @@ use crate::rooted::Root;
 /// A longer METADATA is read no further for extras, in bytes.
 const METADATA_LIMIT: usize = 4 << 20;
 
-/// Looks at every entry point of a distribution. `is_whole` says that what is not there is missing, and not just part
-/// of another package.
+/// Looks at every entry point of a distribution. `is_whole` says that what is not there is missing,
+/// and not just part of another package.
 pub(super) fn check(
     root: &Root,
     installed: &Installed,

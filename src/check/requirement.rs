@@ -1,7 +1,7 @@
-//! Whether what a distribution requires is installed, as `pip check` asks.
+//! Checks whether what a distribution requires is installed, as `pip check` does.
 //!
-//! Requirements of extras are left out, and so is what cannot be told: a marker that asks for the patch release, a
-//! version that is not PEP 440.
+//! Requirements of extras are not checked. Neither is a marker that depends on the patch release,
+//! nor a version that is not PEP 440.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

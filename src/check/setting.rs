@@ -1,4 +1,4 @@
-//! For which interpreters packages are looked at, and what is on the `sys.path` of each.
+//! Decides for which interpreters packages are checked, and what is on the `sys.path` of each.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -27,7 +27,8 @@ pub(super) struct Setting {
     pub(super) label: Option<String>,
     /// `sys.path`, but for the standard library.
     pub(super) sites: Vec<PathBuf>,
-    /// The directories of the standard library, which come before all others. Nothing is installed there.
+    /// The directories of the standard library, which come before all others. Nothing is installed
+    /// there.
     pub(super) library: Vec<PathBuf>,
     /// The version of Python, where it is known.
     pub(super) version: Option<(u8, u8)>,
@@ -124,7 +125,8 @@ fn usual_tag(root: &Root, dynload: &Path, start: &str) -> Option<String> {
     most.map(|(tag, _)| tag)
 }
 
-/// The settings of a tree without an interpreter: one for each version that has a site directory there.
+/// The settings of a tree without an interpreter: one for each version that has a site directory
+/// there.
 fn of_tree(root: &Root, wanted: Option<&str>) -> Option<Vec<Setting>> {
     let directories = layout::system(root, &[]).directories;
     let mut by_version: BTreeMap<(u8, u8), Vec<PathBuf>> = BTreeMap::new();

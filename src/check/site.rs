@@ -1,7 +1,8 @@
-//! One search directory: its distributions as the index would have them, and the entry points of each with their
-//! lines.
+//! Reads one search directory: its distributions as the index would record them, and the entry
+//! points of each with their lines.
 //!
-//! The scan reads it, within the scan's budget: what that leaves unread is not looked at here either.
+//! The scan reads the directory within the scan's budget. What the scan leaves unread is not read
+//! here either.
 
 use std::ffi::OsStr;
 use std::io;
@@ -69,7 +70,8 @@ impl Site {
         }
     }
 
-    /// Reads a search directory, and says what is wrong with the files in it. One that is missing is empty.
+    /// Reads a search directory, and says what is wrong with the files in it. One that is missing
+    /// is empty.
     pub(super) fn read(root: &Root, path: &Path, findings: &mut Findings) -> Self {
         let mut site = Self::empty(path);
         let paths = [path.to_owned()];

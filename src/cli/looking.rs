@@ -69,7 +69,8 @@ pub struct CheckArgs {
     /// The packages of the virtual environment DIR (default: the active one, else those of python3)
     #[arg(long, value_name = "DIR", conflicts_with_all = ["python", "path"])]
     pub venv: Option<PathBuf>,
-    /// The packages of Python VERSION (3.12; or the path of an interpreter); with --path, for that one
+    /// The packages of Python VERSION (3.12; or the path of an interpreter); with --path, for that
+    /// one
     #[arg(long, value_name = "VERSION")]
     pub python: Option<OsString>,
     /// The packages in these directories, in sys.path order

@@ -1,5 +1,5 @@
-//! How the commands that look something up ask the indexes: of which search directories, and what is said of
-//! indexes that could not be used.
+//! How the commands that look something up ask the indexes: of which search directories, and what
+//! is said of indexes that could not be used.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -33,7 +33,8 @@ pub(super) struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// What `find` makes of the answers. Where an index turns out to be damaged, its directories are read live, and
+    /// What `find` makes of the answers. Where an index turns out to be damaged, its directories are
+    /// read live, and
     /// `find` is called again. Everything that could not be used is warned of.
     pub(super) fn ask<T>(&self, find: Find<'_, T>) -> Result<T, CommandError> {
         self.ask_in(Extent::EntryPoints, find)
@@ -64,7 +65,8 @@ impl Asking<'_> {
         Ok(found)
     }
 
-    /// Where nothing is found in a directory of `--path`, which no index knows, the path may be a mistake.
+    /// Where nothing is found in a directory of `--path`, which no index knows, the path may be a
+    /// mistake.
     fn warn_of_doubts(&self, answers: &Answers<'_>, indexes: &[OpenIndex]) {
         for (number, given) in self.place.path.iter().enumerate() {
             let Ok((path, record)) = answers.record(number) else {

@@ -115,7 +115,8 @@ fn request(
     })
 }
 
-/// A path without packages in it is a mistake in a script, and must not pass for packages without mistakes.
+/// A path without packages in it is a mistake in a script, and must not pass for packages without
+/// mistakes.
 fn refuse_nothing(
     arguments: &CheckArgs,
     root: &Root,
@@ -135,8 +136,8 @@ fn refuse_nothing(
     Err(failed(text))
 }
 
-/// Has the check done in a process that can do nothing but read. Root in appearance only (fakeroot, as many builds
-/// have it) is an ordinary user, whose packages it may read itself.
+/// Has the check done in a process that can do nothing but read. Root in appearance only (fakeroot,
+/// as many builds have it) is an ordinary user, whose packages it may read itself.
 fn checked(root: &Root, request: &Request) -> Result<Checked, CommandError> {
     if privsep::refuse_pretended_root().is_err() {
         return check::run(root, request).map_err(failed);
@@ -206,7 +207,8 @@ impl<'a> From<&'a Finding> for Row<'a> {
     }
 }
 
-/// The findings, one a line, as compilers print them; then what follows from each kind of them, and what to do.
+/// The findings, one a line, as compilers print them; then what follows from each kind of them, and
+/// what to do.
 fn print(output: &mut Output, checked: &Checked) -> std::io::Result<()> {
     let (path_style, bad, dim) = (NAME, BAD, DIM);
     for finding in &checked.findings {

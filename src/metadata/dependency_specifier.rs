@@ -1,9 +1,9 @@
 //! Dependency specifiers: `name[extra]>=1; python_version > "3.8"`.
 //!
-//! In comes one requirement; out go its name, its versions and its marker. The grammar is that of the
-//! [specification], with the spellings that old tools have left: versions in parentheses, spaces anywhere.
+//! Input: one requirement. Output: its name, its versions and its marker. The grammar is that of
+//! the [specification], with the spellings of old tools: versions in parentheses, spaces anywhere.
 //!
-//! Limits: extras are read and not judged, URLs are passed over, and versions have to be PEP 440.
+//! Limits: extras and URLs are ignored, and versions have to be PEP 440.
 //!
 //! [specification]: https://packaging.python.org/en/latest/specifications/dependency-specifiers/
 

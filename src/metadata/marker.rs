@@ -1,7 +1,8 @@
 //! Environment markers: the conditions behind the `;` of a requirement.
 //!
-//! In come a marker and what is known of an environment; out goes whether it holds. No extra is asked for, so
-//! `extra` is empty. What is not known makes the whole answer unknown, unless the rest decides it.
+//! Input: a marker and what is known of an environment. Output: whether the marker holds. No extra
+//! is requested, so `extra` is empty. An unknown value makes the answer unknown, unless the rest of
+//! the marker decides it.
 
 use std::str::FromStr;
 
