@@ -137,3 +137,19 @@ fn a_first_look_writes_beside_the_program_and_finds_entry_points() {
     );
     assert_eq!(cli::names(tree.path("")), ["target"]);
 }
+
+#[test]
+fn the_test_that_contributing_shows_passes() {
+    let tree = Tree::new();
+    tree.dist("site", "plugin", "[g]\nname = module:object\n");
+    let ran = run(&mut tree.epcache(&["query", "g", "--path", &tree.text("site")]));
+    assert_eq!(ran.stdout, "g\tname\tmodule:object\n");
+    // It is these lines.
+    let here = read("tests/readme.rs");
+    for line in recipes::blocks("CONTRIBUTING.md", "Five minutes", "rust")
+        .concat()
+        .lines()
+    {
+        assert!(here.contains(line), "{line}");
+    }
+}
