@@ -644,8 +644,8 @@ def configuration() -> "Tuple[List[str], str]":
 
 
 def _settings(path: str) -> "Iterator[Tuple[str, str]]":
-    """Key and value of each line of the section [epcache], and of those in front of any section. A line
-    that cannot be understood is left out; what follows " #" or " ;" is a comment."""
+    """Key and value of each line of the section [epcache], and of those in front of any section.
+    A line that cannot be understood is left out; what follows " #" or " ;" is a comment."""
     try:
         if not os.access(path, os.F_OK) or not is_regular(os.stat(path)):
             return
