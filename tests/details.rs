@@ -1,6 +1,6 @@
-//! Requirements, import names and versions in an index are what importlib.metadata says: on real
-//! installations, and on generated ones that hold odd cases. Each interpreter's own library and its newest
-//! importlib_metadata are asked, and the index is read by the rule of each.
+//! Requirements, import names and versions in an index are the same as in importlib.metadata: for
+//! real installations, and for generated ones with odd cases. Each interpreter's own library and
+//! its newest importlib_metadata are asked, and the index is read by the rules of each.
 //!
 //! Needs `tests/setup`.
 

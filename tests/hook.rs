@@ -100,7 +100,7 @@ fn uv_refreshes_the_active_environment_and_that_of_the_project() {
     );
 }
 
-/// What each shell's user puts into the shell's own file, and how the lines of a test are written for it.
+/// The lines in the shell's own file that a user writes, and how a test writes them.
 const SHELLS: [(&str, &str); 4] = [
     ("bash", POSIX),
     ("zsh", POSIX),

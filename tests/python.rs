@@ -1,7 +1,9 @@
-//! The Python reader's own tests (`python/tests`), on every interpreter of this machine: CPython from 3.8 up, PyPy.
+//! The Python reader's own tests (`python/tests`) on every interpreter of this machine: CPython
+//! from 3.8 on, and PyPy.
 //!
-//! In: the program, with which they make their indexes, and where `tests/setup` has made one, the importlib_metadata of
-//! the interpreter. What is skipped there is skipped here, unless `EPCACHE_TEST_REQUIRE_ALL` is set.
+//! The input is the program, with which the tests make their indexes, and the importlib_metadata of
+//! the interpreter if `tests/setup` has made one. What is skipped there is skipped here, unless
+//! `EPCACHE_TEST_REQUIRE_ALL` is set.
 
 #![allow(
     clippy::expect_used,
@@ -32,7 +34,7 @@ fn every_python() -> Vec<(PathBuf, Option<PathBuf>)> {
     found
 }
 
-/// CPython 3.8 and 3.9, where pyenv has them: too old for what `tests/setup` lists.
+/// CPython 3.8 and 3.9, if pyenv has them. They are too old for the list of `tests/setup`.
 fn older() -> Vec<PathBuf> {
     let root = env::var_os("PYENV_ROOT").map(PathBuf::from);
     let root = root.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".pyenv")));

@@ -1,5 +1,6 @@
-//! The Python reader answers as the library of the same interpreter does, or leaves the question to it: on real
-//! installations, and on generated ones that hold every odd case, on every Python that `tests/setup` finds.
+//! The Python reader gives the same answer as the library of the same interpreter, or leaves the
+//! question to it: for real installations and generated ones with every odd case, on every Python
+//! that `tests/setup` finds.
 
 #![allow(
     clippy::expect_used,
@@ -23,7 +24,8 @@ use support::{
 /// A user that owns nothing.
 const NOBODY: u32 = 65534;
 
-/// What `python/tests/quick_answers.py` is asked, and what it tells: answers, questions left to the library, faults.
+/// The questions for `python/tests/quick_answers.py`, and its results: answers, questions left to
+/// the library, faults.
 #[derive(Serialize)]
 struct Quick<'p> {
     path: &'p [PathBuf],
@@ -85,7 +87,8 @@ fn the_quick_reader_answers_as_the_library_does_on_real_trees() {
     }
 }
 
-/// What an index does not tell, so that the quick reader answers where the library does otherwise (`_quick.py`).
+/// Cases that an index does not show, so that the quick reader answers differently from the library
+/// (`_quick.py`).
 const NOT_TOLD: [&str; 3] = [
     "file_names_with_control_characters_cost_their_own_entries",
     "headers_are_read_as_python_reads_them",
@@ -99,7 +102,7 @@ fn the_quick_reader_answers_as_the_library_does_on_odd_cases_or_leaves_them_to_i
     };
     let directory = public_directory();
     let cases = generate(&newest, &directory.path().join("generated"));
-    // Where the library hangs, nothing can be compared.
+    // If the library hangs, nothing can be compared.
     let cases = cases.iter().filter(|case| case.cpython != "hangs");
     let (unprivileged, plain): (Vec<_>, Vec<_>) = cases.partition(|case| case.unprivileged);
     let nobody = geteuid().is_root().then_some(NOBODY);

@@ -1,5 +1,5 @@
-//! Mutated indexes, read by the Python reader: no exception, no wrong answer, no index that costs much
-//! (`python/tests/quick_mutations.py` says what is asked of each).
+//! Mutated indexes, read by the Python reader: no exception, no wrong answer, no index that costs
+//! much (`python/tests/quick_mutations.py` says what is asked of each).
 
 #![allow(
     clippy::expect_used,

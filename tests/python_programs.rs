@@ -1,5 +1,5 @@
-//! Real programs that know nothing of epcache say and make the same with it as without: what people install from
-//! PyPI, in an environment, and what Debian has, in a Debian.
+//! Real programs that know nothing of epcache say and make the same with it as without: what people
+//! install from PyPI, in an environment, and what Debian has, in a Debian.
 //!
 //! In: trees from `tests/setup`, which stay as they are. Which programs, and how they are compared:
 //! `python_programs.py`. What they save is printed, and not judged.

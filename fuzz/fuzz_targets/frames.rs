@@ -1,4 +1,5 @@
-//! Feeds `epcache::privsep::frames` and `epcache::worker::Reception`; see `frame_checks.rs` for what must hold.
+//! Feeds `epcache::privsep::frames` and `epcache::worker::Reception`; see `frame_checks.rs` for
+//! what must hold.
 
 #![no_main]
 

@@ -68,7 +68,8 @@ impl Words<'_> {
         })
     }
 
-    /// The value of an option, by one of its names: `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE`.
+    /// The value of an option, by one of its names: `--name VALUE`, `--name=VALUE`, `-n VALUE`,
+    /// `-nVALUE`.
     fn value(&self, names: &[&str]) -> Option<&OsStr> {
         let mut words = self.0.iter();
         while let Some(word) = words.next() {

@@ -1,5 +1,7 @@
-//! `epcache query --explain`: which interpreter is asked, which search directories it has, and where the
-//! answer for each comes from. `python3 -m epcache --explain` uses the same words and JSON keys.
+//! `epcache query --explain`: the interpreter, its search directories, and the source of each
+//! answer.
+//!
+//! `python3 -m epcache --explain` uses the same words and JSON keys.
 
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;

@@ -1,8 +1,8 @@
-//! The lines of an INI file, each understood or not by itself.
+//! The lines of an INI file, each parsed separately.
 //!
-//! In come the bytes of a file, out comes what each line says. rust-ini is given one line at a time:
-//! of a whole file it drops everything, or takes a setting for a part of the one before, where a
-//! single line has a mistake. The Python reader has the same rules (`_settings` in
+//! The input is the bytes of a file, the output is the meaning of each line. rust-ini gets one line
+//! at a time: with a whole file, one bad line makes it drop everything, or treat a setting as a
+//! part of the one before. The Python reader has the same rules (`_settings` in
 //! `python/src/epcache/_quick.py`); `python/tests/configuration.json` has the cases for both.
 
 use ini::{Ini, ParseOption};

@@ -239,7 +239,8 @@ impl<'i, S: Source> Record<'i, S> {
         })
     }
 
-    /// The entry points of a distribution, each with the number of its group, in the order of its file.
+    /// The entry points of a distribution in the order of its file, each with the number of its
+    /// group.
     ///
     /// # Errors
     /// [`Damage`] in what the lookup read.
@@ -305,11 +306,11 @@ impl<'i, S: Source> Record<'i, S> {
         ImportName::all(distribution.flags, &text)
     }
 
-    /// The numbers of the distributions that have this import name among what theirs are chosen from, or one that
-    /// has the same part before its first `.`: some may have another one after all.
+    /// The numbers of the distributions for which this is a candidate for an import name, or one
+    /// with the same part before its first `.`. Some may have another import name.
     ///
     /// # Errors
-    /// [`Damage`] in what the lookup touched.
+    /// [`Damage`] in what the lookup read.
     pub fn importable(
         &self,
         name: &str,

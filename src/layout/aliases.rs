@@ -2,9 +2,9 @@
 //!
 //! The input is search directories. The output is the same with their aliases: other spellings that
 //! occur on a `sys.path`, so that a reader finds the record with any of them. These are the path
-//! without links, the one through `lib64 -> lib`, and the one through a merged `/usr`
-//! (`/lib -> usr/lib`). A spelling is added only if it leads to the same directory now, and gives it
-//! the same meaning.
+//! without links, the one through `lib64 -> lib`, and the one through a merged `/usr` (`/lib ->
+//! usr/lib`). A spelling is added only if it leads to the same directory now, and gives it the same
+//! meaning.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};

@@ -35,22 +35,22 @@ pub struct Headers {
     pub version: Option<String>,
     /// Whether one of the two exists but is not UTF-8.
     pub not_utf8: bool,
-    /// All `Requires-Dist`, in their order; [`None`] where they cannot be told: something in
-    /// the headers is not UTF-8, they end without an empty line, or one of them has several lines, of
-    /// which Pythons make different things.
+    /// All `Requires-Dist` in their order. [`None`] if they are not known: something in the headers
+    /// is not UTF-8, the headers end without an empty line, or one of them has several lines, which
+    /// Python versions read differently.
     pub requirements: Option<Vec<String>>,
 }
 
 /// The result of parsing the start of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parsed {
-    /// All of them. More bytes would change nothing.
+    /// All of them. More bytes would not change the result.
     Complete(Headers),
-    /// Name and Version. The bytes end within the headers, so that the requirements are not known
+    /// Name and Version. The bytes end within the headers, so the requirements are not known
     /// ([`None`]).
     Named(Headers),
-    /// The bytes end within the headers, and Name or Version is missing or may go on. Call again with
-    /// a longer head, or with `end_of_file` to take what there is.
+    /// The bytes end within the headers, and Name or Version is missing or may continue. Call again
+    /// with more bytes, or with `end_of_file` to use what there is.
     NeedMore,
 }
 
@@ -107,9 +107,10 @@ struct Fields {
 }
 
 impl Fields {
-    /// All headers of a file, where `rest` of it follows them and `end` is the line that ends them. Nothing is
-    /// said of requirements where something in the headers is not UTF-8, for which CPython would raise; nor where
-    /// they do not end with an empty line: that one may be a header, but for a byte that is not UTF-8.
+    /// All headers of a file. `rest` is the part after them, and `end` is the line that ends them.
+    /// The requirements are unknown if something in the headers is not UTF-8, because CPython would
+    /// raise. They are also unknown without an empty line at the end: that line may be a header
+    /// with a bad byte.
     fn all(mut self, file: &[u8], rest: &[u8], end: &[u8]) -> Parsed {
         let headers = file.get(..file.len() - rest.len());
         if !end.is_empty() || headers.is_none_or(|it| std::str::from_utf8(it).is_err()) {

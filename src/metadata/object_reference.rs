@@ -6,7 +6,7 @@
 //!
 //! [entry points specification]: https://packaging.python.org/en/latest/specifications/entry-points/
 //!
-//! Words are those of `\w` in Python's `re`: letters and numbers (the categories L* and N*) and `_`.
+//! Words are as for `\w` in Python's `re`: letters, numbers (categories L* and N*) and `_`.
 
 use super::alphabetic_marks::is_alphabetic_mark;
 use super::text::is_space;

@@ -12,8 +12,8 @@ pub fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }
 
-/// Whether `c` is a control character: U+0000 to U+001F, U+007F to U+009F, U+2028 or U+2029. No index has one:
-/// they end lines, or start what a terminal acts on.
+/// Whether `c` is a control character: U+0000 to U+001F, U+007F to U+009F, U+2028 or U+2029. No
+/// index contains one: they end lines, or start terminal sequences.
 pub fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }

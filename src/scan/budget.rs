@@ -1,9 +1,10 @@
-//! What the metadata directories of one search directory may cost together, so that one package cannot take the
-//! memory and the time of all. Search directories that `.pth` files add may cost as much together: a package can
-//! add as many as it likes.
+//! The budget of a search directory, so that one package cannot use up all memory and time.
 //!
-//! Four things are counted: bytes of content that are read, entry points that are kept, bytes of file lists that are
-//! read, and bytes of requirements and import names that are kept.
+//! The input is what is spent, the output is whether it was too much. Search directories that
+//! `.pth` files add share one budget, because a package can add any number of them.
+//!
+//! Four things are counted: bytes of content that are read, entry points that are kept, bytes of
+//! file lists that are read, and bytes of requirements and import names that are kept.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,9 +15,10 @@ pub const CONTENT_LIMIT: u64 = 24 << 20;
 /// The most entry points that are kept in one search directory.
 pub const ENTRIES_LIMIT: u64 = 400_000;
 
-/// The most bytes of RECORD, installed-files.txt and SOURCES.txt that are read in one search directory.
+/// The most bytes of RECORD, installed-files.txt and SOURCES.txt that are read in one search
+/// directory.
 pub const LISTED_LIMIT: u64 = 256 << 20;
-/// The most bytes of requirements and import names that are kept of one search directory.
+/// The most bytes of requirements and import names that are kept in one search directory.
 pub const TEXT_LIMIT: u64 = 32 << 20;
 
 /// What one metadata directory costs, or several together.

@@ -108,8 +108,8 @@ pub(super) enum Head {
     TooMuch(u64),
 }
 
-/// Reads as much of a file as it takes to know its headers: its first [`HEAD`] bytes; more for Name and
-/// Version if `spend` allows it; and more for requirements, where all are wanted.
+/// Reads as much of a file as is needed to know its headers: its first [`HEAD`] bytes, more for
+/// Name and Version if `spend` allows it, and more for requirements if all are wanted.
 pub(super) fn read_headers(
     file: &File,
     stat: &FileStat,

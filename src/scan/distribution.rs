@@ -185,9 +185,9 @@ impl Reading<'_> {
         Some(())
     }
 
-    /// METADATA, or where that is absent or empty, PKG-INFO (`Distribution._metadata_text`). That one
-    /// of them exists, be it empty, is what counts as having metadata (`_has_metadata`). None where reading
-    /// would spend too much.
+    /// Reads METADATA, or PKG-INFO if METADATA is missing or empty (`Distribution._metadata_text`).
+    /// If one of them exists, even empty, the distribution has metadata (`_has_metadata`). `None`
+    /// if reading would spend too much.
     fn read_core_metadata(
         &mut self,
         extent: Extent,
@@ -242,7 +242,8 @@ impl Reading<'_> {
             Ok(Head::Empty) | Err(Unusable::Absent) => {}
             Ok(Head::Known(headers, is_costly)) => {
                 if is_costly {
-                    // Read again at each refresh, which counts what that takes: an index does not say.
+                    // Read again at each refresh, to count the cost, because the index does not
+                    // contain it.
                     let text = "no Name and Version of at most 512 bytes in its first 4 KiB: costly to read";
                     report.add(file, text);
                 }

@@ -347,8 +347,8 @@ fn removed<S: Source>(old: &Record<'_, S>, listing: &Listing) -> Result<Vec<Diff
         .collect()
 }
 
-/// Whether what was read now says what the record does. Times and sizes do not count, nor what one of them does not
-/// know, nor flags that this program does not know.
+/// Whether what was read now has the same content as the record. Times and sizes do not count, nor
+/// what one of them does not know, nor flags that this program does not know.
 fn says_the_same(then: &DistributionDraft, now: &DistributionDraft) -> bool {
     use distribution_flag::{
         HAS_REQUIREMENTS, IMPORT_SOURCE, IMPORTS_UNKNOWN, OF_CONTENT, REQUIREMENTS_UNKNOWN,

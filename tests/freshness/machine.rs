@@ -1,6 +1,7 @@
-//! The machine: times and owners of files, and programs that are run, with a time limit and a known environment.
+//! The machine: times and owners of files, and programs with a time limit and a known environment.
 //!
-//! In: what a test wants done. Out: that it is done, or a line that says why the test is left out.
+//! The input is a test's request. The output is the result, or a line with the reason why the test
+//! is skipped.
 
 use std::fs::{self, File, FileTimes};
 use std::io::Write as _;
