@@ -19,7 +19,7 @@ use cli::{Ran, Tree, root_for, run, set_mode, tool_for};
 
 const SITE: &str = "usr/lib/python3.11/site-packages";
 
-/// The lines about findings, without the site directory.
+/// The lines with findings, without the site directory.
 fn findings(ran: &Ran) -> Vec<String> {
     let lines = ran.stdout.lines().take_while(|line| !line.is_empty());
     let lines = lines.map(|line| line.replace(&format!("/{SITE}/"), ""));
@@ -41,7 +41,7 @@ fn check(tree: &Tree, arguments: &[&str]) -> Ran {
     run(command.args(arguments))
 }
 
-/// Asserts what is said of files in a site directory, notes included.
+/// Asserts the findings for files in a site directory, including notes.
 #[track_caller]
 fn says(files: &[(&str, &str)], expected: &[&str]) {
     let tree = tree_of(files);
@@ -52,7 +52,7 @@ fn says(files: &[(&str, &str)], expected: &[&str]) {
     assert_eq!(ran.code, code, "{ran:?}");
 }
 
-/// The entry_points.txt of a distribution `a`, whose module `a` is there.
+/// The entry_points.txt of a distribution `a`, whose module `a` exists.
 #[track_caller]
 fn file_says(content: &str, expected: &[&str]) {
     let files = [
@@ -126,7 +126,7 @@ fn text_that_is_not_plain_utf_8() {
 }
 
 #[test]
-fn names_and_groups_that_nobody_can_ask_for() {
+fn names_and_groups_that_cannot_be_looked_up() {
     file_says(
         "[ g ]\nx = a\n[]\ny = a\n[h]\n= a\n",
         &[
@@ -156,7 +156,7 @@ fn files_over_a_limit() {
 }
 
 #[test]
-fn what_only_its_owner_can_read() {
+fn files_that_only_their_owner_can_read() {
     let tree = tree_of(&[
         ("a.py", ""),
         ("a-1.dist-info/METADATA", "Name: a\nVersion: 1\n"),
@@ -181,7 +181,7 @@ fn what_only_its_owner_can_read() {
 }
 
 #[test]
-fn where_the_whole_directory_is_closed_its_files_may_be() {
+fn in_a_closed_directory_files_may_be_closed() {
     let tree = Tree::new();
     tree.file("site/a.py", "");
     tree.dist("site", "a", "[g]\nx = a\n");
@@ -211,7 +211,7 @@ fn where_the_whole_directory_is_closed_its_files_may_be() {
 }
 
 #[test]
-fn what_is_no_file_at_all() {
+fn paths_that_are_not_regular_files() {
     let tree = tree_of(&[
         ("a-1.dist-info/METADATA", "Name: a\nVersion: 1\n"),
         ("a-1.dist-info/entry_points.txt/x", ""),
@@ -237,7 +237,7 @@ fn what_is_no_file_at_all() {
 // ---- the place
 
 #[test]
-fn entry_points_that_nobody_reads() {
+fn entry_points_that_no_program_reads() {
     let declared = "[g]\nx = a\n";
     says(
         &[
@@ -281,7 +281,7 @@ fn metadata_that_is_missing_or_says_too_little() {
 }
 
 #[test]
-fn what_pip_leaves_behind() {
+fn leftovers_of_pip() {
     says(
         &[
             ("~ip-1.dist-info/METADATA", "Name: pip\nVersion: 1\n"),
@@ -346,7 +346,7 @@ fn names_that_disagree() {
 // ---- the reference
 
 #[test]
-fn values_that_are_no_object_references() {
+fn values_that_are_not_object_references() {
     file_says(
         "[g]\na = a:main # run\nb = 'a'\nc = a:main()\nd =\ne = a.:x\nf = a:1\ng = a : b\n",
         &[
@@ -545,7 +545,7 @@ fn groups_that_are_nearly_others() {
 }
 
 #[test]
-fn a_group_near_a_much_used_one_is_said_only_where_nobody_else_has_it() {
+fn a_group_similar_to_a_well_known_one_is_reported_only_if_no_other_distribution_has_it() {
     let names = ["a", "b", "c", "d", "e"];
     let files_of = |groups: [&str; 5]| {
         let mut files = vec![("a.py".to_owned(), String::new())];
@@ -850,7 +850,7 @@ fn distributions_may_be_named_by_any_spelling() {
 }
 
 #[test]
-fn what_follows_and_what_to_do_is_said_once_for_each_kind() {
+fn consequence_and_remedy_are_printed_once_for_each_kind() {
     let tree = tree_of(&[
         ("a-1.dist-info/METADATA", "Name: a\nVersion: 1\n"),
         (
@@ -920,7 +920,7 @@ fn every_kind_is_explained_and_every_identifier_is_one_of_them() {
     for id in &ids {
         assert!(ran.stdout.contains(&format!("\n{id} (")), "{id}");
     }
-    // What the tests above expect.
+    // The identifiers that the tests above expect.
     let source = include_str!("check.rs");
     for id in &ids {
         let tested = source.contains(&format!("[{id}]"));
@@ -929,7 +929,7 @@ fn every_kind_is_explained_and_every_identifier_is_one_of_them() {
 }
 
 #[test]
-fn a_path_that_is_not_there_is_an_error() {
+fn a_missing_path_is_an_error() {
     let tree = Tree::new();
     let ran = run(&mut tree.epcache(&["check", "--path", "gone"]));
     assert_eq!(ran.code, 2);
@@ -939,10 +939,10 @@ fn a_path_that_is_not_there_is_an_error() {
     );
 }
 
-// ---- by whom packages are read
+// ---- the user who reads packages
 
 #[test]
-fn root_reads_packages_only_as_somebody_who_may_read_what_everybody_may() {
+fn root_reads_packages_only_as_a_user_without_special_rights() {
     if !root_for("check as root") {
         return;
     }
@@ -999,7 +999,7 @@ fn a_package_with_many_mistakes_leaves_room_for_those_of_others() {
 }
 
 #[test]
-fn a_package_that_is_too_much_costs_only_itself() {
+fn a_package_beyond_the_budget_affects_only_itself() {
     let tree = tree_of(&[
         ("a-1.dist-info/METADATA", "Name: a\nVersion: 1\n"),
         ("a-1.dist-info/entry_points.txt", "[g]\nalone\n"),

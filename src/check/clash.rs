@@ -17,12 +17,13 @@ const SCRIPTS: [&str; 2] = ["console_scripts", "gui_scripts"];
 pub(super) fn same_names(root: &Root, installed: &[(&Site, &Installed)], findings: &mut Findings) {
     let mut first: BTreeMap<(&str, &str), (&Installed, &Line)> = BTreeMap::new();
     for (site, one) in installed {
-        // What it shares with each other one in each group: the first, and how many more.
+        // The names shared with each other distribution in each group: the first, and how many
+        // more.
         let mut shared: BTreeMap<(&str, &Path), (String, &Installed, usize, usize)> =
             BTreeMap::new();
         for line in &one.lines {
             let is_script = SCRIPTS.contains(&&*line.group);
-            // There is one file for scripts of both kinds.
+            // Scripts of both kinds have one file.
             let group = if is_script { "scripts" } else { &line.group };
             let key = (group, &*line.name);
             let Some((other, other_line)) = first.get(&key) else {
@@ -108,7 +109,7 @@ pub(super) fn scripts(
         }
         let [place, ..] = &places;
         let text = format!("{} is not in {}", quoted(&line.name), place.display());
-        // Debian puts programs into other packages, or leaves them out.
+        // Debian puts programs in other packages, or leaves them out.
         let level = if is_debian {
             Level::Note
         } else {
@@ -120,7 +121,7 @@ pub(super) fn scripts(
     }
 }
 
-/// The prefix of a site directory: what stands before `lib/python…`.
+/// The prefix of a site directory: the path before `lib/python…`.
 fn prefix_of(site: &Path) -> Option<PathBuf> {
     let name = site.file_name()?.to_str()?;
     let python = site.parent()?;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::listings::Listings;
 use crate::rooted::{FileType, Root};
 
-/// As much of a package's own text is read, in bytes.
+/// In bytes. This much of a package's own text is read.
 const TEXT_LIMIT: usize = 256 << 10;
 
 /// Modules that are part of the interpreter itself, of any version.
@@ -65,13 +65,13 @@ const BUILTIN: &[&str] = &[
 /// Where a module was found, or why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Module {
-    /// It is there.
+    /// It exists.
     Found,
-    /// It is not, says the text.
+    /// It does not exist, for the reason in the text.
     Missing(String),
     /// Not even its first part is on `sys.path`.
     Elsewhere(String),
-    /// Only code that runs could tell, says the text.
+    /// Only running code could tell, for the reason in the text.
     Unclear(String),
 }
 
@@ -80,11 +80,11 @@ pub(super) enum Module {
 pub(super) enum Tag {
     /// This one, such as `cpython-311-x86_64-linux-gnu`.
     Exactly(String),
-    /// Any that starts so.
+    /// Any that starts with this.
     Begins(String),
 }
 
-/// What the first parts of a name lead to.
+/// The meaning of the first parts of a name.
 #[derive(Debug, Clone)]
 enum Step {
     /// A package, or portions of a namespace package: where its modules are, and its own module.
@@ -102,12 +102,12 @@ pub(super) struct Modules<'r> {
     root: &'r Root,
     /// `sys.path`.
     paths: Vec<PathBuf>,
-    /// Which extension modules are the interpreter's.
+    /// The tags of the interpreter's extension modules.
     tag: Tag,
     known: HashMap<String, Module>,
     /// What packages are, by their dotted names.
     packages: HashMap<String, Step>,
-    /// Whether something on `sys.path` is an archive.
+    /// Whether `sys.path` has an archive.
     has_archive: bool,
 }
 
@@ -196,7 +196,7 @@ impl<'r> Modules<'r> {
         init.is_some_and(|init| self.says(init, &marks))
     }
 
-    /// Why a part of a name leads to nothing.
+    /// Why a part of a name leads nowhere.
     fn nothing(&self, number: usize, part: &str, within: &[PathBuf], is_open: bool) -> Module {
         if number == 0 && BUILTIN.contains(&part) {
             return Module::Found;
@@ -216,14 +216,14 @@ impl<'r> Modules<'r> {
         }
     }
 
-    /// The part of a package whose path changes, in whatever directory of `sys.path` has it.
+    /// The part of a package whose path changes, in any directory of `sys.path` that has it.
     fn step_elsewhere(&self, listings: &mut Listings<'_>, package: &str, part: &str) -> Step {
         let below: PathBuf = package.split('.').collect();
         let directories: Vec<_> = self.paths.iter().map(|path| path.join(&below)).collect();
         self.step(listings, &directories, part)
     }
 
-    /// What a name leads to in these directories.
+    /// The meaning of a name in these directories.
     fn step(&self, listings: &mut Listings<'_>, directories: &[PathBuf], part: &str) -> Step {
         let mut portions = Vec::new();
         for directory in directories {
@@ -270,7 +270,7 @@ impl<'r> Modules<'r> {
         found.map(|it| directory.join(it))
     }
 
-    /// Whether a file of Python has one of these words.
+    /// Whether a Python file contains one of these words.
     fn says(&self, file: &Path, words: &[&str]) -> bool {
         let is_python = file.as_os_str().as_bytes().ends_with(b".py");
         let text = self.root.read(file, TEXT_LIMIT).ok();
@@ -279,7 +279,7 @@ impl<'r> Modules<'r> {
     }
 }
 
-/// The suffixes of whatever interpreter's modules there are.
+/// The suffixes of modules of any interpreter.
 fn suffixes_of_any(names: &HashSet<Vec<u8>>, start: &str, length: usize) -> Vec<String> {
     let fits = |it: &&Vec<u8>| it.starts_with(start.as_bytes()) && it.ends_with(b".so");
     let suffix = |it: &Vec<u8>| String::from_utf8(it.get(length..)?.to_vec()).ok();

@@ -21,7 +21,7 @@ use crate::metadata::text::has_control;
 
 const ENTRY_POINTS: &str = "entry_points.txt";
 
-/// Looks at a search directory and at its metadata directories.
+/// Checks a search directory and its metadata directories.
 pub(super) fn check(site: &Site, listings: &mut Listings<'_>, findings: &mut Findings) {
     let names = listings.names(&site.path);
     let mut names: Vec<Vec<u8>> = names.iter().cloned().collect();
@@ -113,7 +113,7 @@ fn metadata(installed: &Installed, listings: &Listings<'_>, findings: &mut Findi
     }
 }
 
-/// Whether a name in a metadata directory is meant to be entry_points.txt, and is not.
+/// Whether a name in a metadata directory is a misspelled entry_points.txt.
 fn is_nearly(name: &[u8]) -> bool {
     if name == ENTRY_POINTS.as_bytes() {
         return false;
@@ -159,7 +159,7 @@ fn names_agree(installed: &Installed, findings: &mut Findings) {
     }
 }
 
-/// Whether two versions are the same but for spelling; in a file name `_` stands for `-`.
+/// Whether two versions differ only in spelling. In a file name `_` stands for `-`.
 fn is_same_version(file: &[u8], header: &[u8]) -> bool {
     let spelled = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('_', "-");
     let (file, header) = (spelled(file), spelled(header));

@@ -13,7 +13,7 @@ use crate::metadata::normalize::normalize;
 use crate::metadata::object_reference::{self, ObjectReference};
 use crate::rooted::Root;
 
-/// A longer METADATA is read no further for extras, in bytes.
+/// In bytes. A longer METADATA is not read further for extras.
 const METADATA_LIMIT: usize = 4 << 20;
 
 /// Looks at every entry point of a distribution. `is_whole` says that what is not there is missing,
@@ -100,7 +100,7 @@ fn is_name(dotted: &str) -> bool {
     dotted.split('.').all(|part| part.starts_with(is_start))
 }
 
-/// Whether the distribution's modules are found by code that pip or a build tool has put there.
+/// Whether the distribution's modules are found by code that pip or a build tool has installed.
 fn is_editable(root: &Root, installed: &Installed) -> bool {
     const LIMIT: usize = 64 << 10;
     let origin = root.read(&installed.path.join("direct_url.json"), LIMIT);
@@ -116,7 +116,7 @@ fn names_of_extras<'a>(reference: &ObjectReference<'a>) -> impl Iterator<Item = 
     inner.split(',').map(str::trim).filter(|it| !it.is_empty())
 }
 
-/// The extras that a distribution declares, normalized; None where that cannot be told.
+/// The extras of a distribution, normalized. `None` if they are not known.
 fn extras_of(root: &Root, installed: &Installed) -> Option<HashSet<String>> {
     let mut found = HashSet::new();
     let file = match installed.row.has(flag::FILE) {

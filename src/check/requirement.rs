@@ -17,26 +17,26 @@ use crate::metadata::marker::Environment;
 use crate::metadata::normalize::normalize;
 use crate::rooted::Root;
 
-/// A longer file is not searched for the line of a requirement, in bytes.
+/// In bytes. A larger file is not searched for the line of a requirement.
 const FILE_LIMIT: usize = 1 << 20;
 
-/// What the requirements of one `sys.path` are held against.
+/// The distributions to compare requirements with.
 pub(super) struct Requiring<'a> {
     pub(super) root: &'a Root,
-    /// What is installed, by normalized name.
+    /// The installed ones by normalized name.
     pub(super) by_name: HashMap<String, &'a Installed>,
     pub(super) environment: Environment,
-    /// Whether that is everything: otherwise what is missing is only worth a note.
+    /// Whether these are all. Otherwise a missing one is only a note.
     pub(super) is_whole: bool,
 }
 
 impl Requiring<'_> {
-    /// Looks at the requirements of a distribution.
+    /// Checks the requirements of a distribution.
     pub(super) fn check(&self, installed: &Installed, findings: &mut Findings) {
         let requirements = match &installed.requirements {
             Requirements::None => return,
             Requirements::These(requirements) => requirements,
-            // What is unread or has no metadata is said elsewhere.
+            // A distribution that is unread or has no metadata is another finding.
             Requirements::Unknown if installed.row.has(flag::VERSION_FROM_FILE) => return,
             Requirements::Unknown => {
                 let (kind, path) = (catalogue::BAD_REQUIREMENT, &installed.path);
@@ -91,9 +91,9 @@ impl Requiring<'_> {
     }
 }
 
-/// The file and the line of a requirement; the metadata directory where it is not found again.
+/// The file and the line of a requirement, or the metadata directory if it is not found.
 fn place(root: &Root, installed: &Installed, requirement: &str) -> (PathBuf, Option<usize>) {
-    // In requires.txt, markers stand at the head of a section.
+    // In requires.txt, markers are at the head of a section.
     let bare = requirement.split(';').next().unwrap_or_default().trim();
     let is_header = |line: &str| {
         let value = line

@@ -9,7 +9,7 @@ use super::modules::Tag;
 use crate::layout::{self, Interpreter, LayoutError, Mode, Origin, SearchDirectory, Wanted};
 use crate::rooted::Root;
 
-/// Which packages are to be checked.
+/// The packages to check.
 #[derive(Debug)]
 pub enum Scope {
     /// Those of every interpreter of the system.
@@ -20,12 +20,12 @@ pub enum Scope {
     Paths(Vec<PathBuf>, Wanted),
 }
 
-/// What is on one `sys.path`.
+/// One `sys.path`.
 #[derive(Debug)]
 pub(super) struct Setting {
-    /// The interpreter, in words; None where there is none.
+    /// The interpreter, as text. `None` if there is none.
     pub(super) label: Option<String>,
-    /// `sys.path`, but for the standard library.
+    /// `sys.path` without the standard library.
     pub(super) sites: Vec<PathBuf>,
     /// The directories of the standard library, which come before all others. Nothing is installed
     /// there.
@@ -33,7 +33,7 @@ pub(super) struct Setting {
     /// The version of Python, where it is known.
     pub(super) version: Option<(u8, u8)>,
     pub(super) tag: Tag,
-    /// Whether everything that is installed is in it: what is missing is not just elsewhere.
+    /// Whether it contains everything that is installed. If not, a missing module may be elsewhere.
     pub(super) is_whole: bool,
 }
 
@@ -63,7 +63,7 @@ pub(super) fn settings(
                 let mode = Mode::Ordinary(user_base);
                 Ok(vec![of_interpreter(root, &interpreter, mode)])
             }
-            // A package's tree, without an interpreter in it.
+            // A package's tree without an interpreter.
             (Err(error @ LayoutError::NoInterpreter), _) => of_tree(root, None).ok_or(error),
             (Err(error @ LayoutError::NoSuchVersion(_)), Wanted::Version(version)) => {
                 of_tree(root, Some(version)).ok_or(error)
@@ -109,7 +109,7 @@ fn of_interpreter(root: &Root, interpreter: &Interpreter, mode: Mode<'_>) -> Set
     }
 }
 
-/// The tag that most extension modules of the standard library have.
+/// The tag of most extension modules of the standard library.
 fn usual_tag(root: &Root, dynload: &Path, start: &str) -> Option<String> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for name in root.list(dynload).ok()? {

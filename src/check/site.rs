@@ -29,9 +29,9 @@ const ENTRY_POINTS: &str = "entry_points.txt";
 pub(super) struct Installed {
     /// The metadata directory.
     pub(super) path: PathBuf,
-    /// The record's row of it.
+    /// Its row in the record.
     pub(super) row: Distribution,
-    /// Its entry points, in the order of the file.
+    /// Its entry points in the order of the file.
     pub(super) lines: Vec<Line>,
     /// Its requirements.
     pub(super) requirements: Requirements,
@@ -42,7 +42,7 @@ impl Installed {
         &self.row.name
     }
 
-    /// Name and version, for people.
+    /// Name and version, for messages.
     pub(super) fn shown(&self) -> String {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         format!("{} {}", text(&self.row.name), text(&self.row.version))
@@ -62,7 +62,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// A search directory of which nothing is known.
+    /// A search directory that could not be read.
     pub(super) fn empty(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -119,7 +119,7 @@ fn distributions(answers: &Answers<'_>, path: &Path) -> Result<Vec<Installed>, D
     all.collect()
 }
 
-/// Whether everybody has these rights, of the others' bits.
+/// Whether all users have these rights, by the bits of others.
 pub(super) fn is_for_all(stat: &FileStat, others: u32) -> bool {
     let bits = others | others << 3;
     stat.st_mode & bits == bits
@@ -127,7 +127,7 @@ pub(super) fn is_for_all(stat: &FileStat, others: u32) -> bool {
 
 struct Reading<'r> {
     directory: &'r Directory<'r>,
-    /// Whether everybody can list the search directory.
+    /// Whether all users can list the search directory.
     is_open: bool,
     installed: &'r mut Installed,
 }
@@ -186,7 +186,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Whether it is rights that are missing.
+    /// Whether the reason is missing rights.
     fn is_forbidden(&self) -> bool {
         let denied = |file| {
             let opened = self

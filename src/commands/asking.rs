@@ -17,7 +17,7 @@ use crate::rooted::Root;
 use crate::scan::{Difference, Extent};
 use crate::worker::{self, Scope};
 
-/// Makes something of the answers, or says of which search directory the record is damaged.
+/// Computes a result from the answers, or returns the search directory whose record is damaged.
 type Find<'f, T> = &'f dyn Fn(&Answers<'_>) -> Result<T, (usize, Damage)>;
 
 /// Where to look, and in which indexes.
@@ -26,9 +26,9 @@ pub(super) struct Asking<'a> {
     pub(super) environment: &'a Environment,
     pub(super) config: &'a Config,
     pub(super) place: &'a PlaceArgs,
-    /// The search directories, in their order.
+    /// The search directories in order.
     pub(super) paths: &'a [PathBuf],
-    /// The virtual environment that they are of.
+    /// The virtual environment that they belong to.
     pub(super) venv: Option<&'a Path>,
 }
 
@@ -81,7 +81,7 @@ impl Asking<'_> {
         }
     }
 
-    /// How hard to look for changes where an index of this kind answers.
+    /// How closely to look for changes if an index of this kind answers.
     pub(super) fn level(&self, kind: PlaceKind) -> Level {
         match (self.place.freshness, kind) {
             (Some(level), _) => level.into(),
@@ -121,24 +121,24 @@ impl Asking<'_> {
     }
 }
 
-/// The search directories to look in, and why these.
+/// The search directories to look in, and the reason.
 pub(super) struct Searched {
     pub(super) paths: Vec<PathBuf>,
-    /// The interpreter whose they are.
+    /// The interpreter that has them.
     pub(super) interpreter: Option<Interpreter>,
-    /// What has named the interpreter or the directories.
+    /// The option or variable that names the interpreter or the directories.
     pub(super) by: &'static str,
 }
 
 impl Searched {
-    /// The virtual environment whose directories they are.
+    /// The virtual environment that has these directories.
     pub(super) fn venv(&self) -> Option<&Path> {
         let venv = self.interpreter.as_ref().and_then(|it| it.venv.as_ref());
         venv.map(|venv| venv.prefix.as_path())
     }
 }
 
-/// Those that an interpreter has on `sys.path`, or those of `--system`, `--user` or `--path`.
+/// The search directories of an interpreter, or those of `--system`, `--user` or `--path`.
 pub(super) fn search_path(
     arguments: &PlaceArgs,
     root: &Root,
@@ -175,7 +175,7 @@ pub(super) fn user_base(root: &Root, environment: &Environment) -> Option<PathBu
     environment.python_user_base().filter(|_| root.is_system())
 }
 
-/// What names search directories without an interpreter, and the option for it.
+/// The search directories of an option that names no interpreter, and that option.
 fn named_scope(
     arguments: &PlaceArgs,
     environment: &Environment,
@@ -196,7 +196,7 @@ fn named_scope(
     })
 }
 
-/// The interpreter to look for as, and what has named it.
+/// The interpreter to look for as, and the option or variable that names it.
 pub(super) fn interpreter(
     venv: Option<&Path>,
     python: Option<&OsStr>,
@@ -226,7 +226,7 @@ pub(super) fn interpreter(
     Ok((found, by))
 }
 
-/// One line about a directory that an index is wrong about.
+/// One line about a directory for which an index is wrong.
 fn describe(stale: &Stale, mending: &str) -> String {
     let differing = stale.differences.len().max(1);
     format!(
@@ -237,7 +237,7 @@ fn describe(stale: &Stale, mending: &str) -> String {
     )
 }
 
-/// What an index has wrong about a directory.
+/// The differences between an index and a directory, as text.
 pub(super) fn in_words(stale: &Stale) -> String {
     const NAMED: usize = 3;
     let mut named = Vec::new();

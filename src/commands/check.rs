@@ -18,10 +18,10 @@ use crate::privsep::{self, Bounds, Job, Terms};
 use crate::rooted::Root;
 use crate::terminal::{BAD, DIM, HEADING, NAME, Output, escape, say};
 
-/// Exit status: there is something wrong.
+/// Exit status: there are findings.
 const FOUND: u8 = 1;
 
-/// For how long a worker is listened to.
+/// How long to wait for a worker.
 const SILENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(arguments: &CheckArgs) -> Done {
@@ -76,7 +76,7 @@ fn request(
     root: &Root,
     environment: &Environment,
 ) -> Result<Request, CommandError> {
-    // The process that reads has no working directory.
+    // The process that reads has another working directory.
     let absolute = |path: &PathBuf| layout::absolute(root, path);
     let active = environment.venv.as_ref().filter(|_| root.is_system());
     let active = active.map(absolute);

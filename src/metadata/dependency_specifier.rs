@@ -24,7 +24,7 @@ pub struct DependencySpecifier<'a> {
 }
 
 impl<'a> DependencySpecifier<'a> {
-    /// Parses one; None where it is none.
+    /// Parses one. `None` if it is not valid.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -39,7 +39,7 @@ impl<'a> DependencySpecifier<'a> {
             rest = inner.split_once(']')?.1.trim_start();
         }
         let (versions, marker) = match rest.strip_prefix('@') {
-            // What follows a URL has a space before it.
+            // Text after a URL has a space before it.
             Some(url) => match url.split_once(" ;").or_else(|| url.split_once("\t;")) {
                 Some((_, marker)) => ("", Some(marker)),
                 None => ("", None),
@@ -59,21 +59,21 @@ impl<'a> DependencySpecifier<'a> {
         })
     }
 
-    /// Whether it holds in this environment, without any extra; None where that cannot be told.
+    /// Whether it holds in this environment without any extra. `None` if that is not known.
     #[must_use]
     pub fn applies(&self, environment: &Environment) -> Option<bool> {
         self.marker
             .map_or(Some(true), |marker| marker::evaluate(marker, environment))
     }
 
-    /// Whether a version fits; None where it is not PEP 440.
+    /// Whether a version fits. `None` if it is not PEP 440.
     #[must_use]
     pub fn admits(&self, version: &str) -> Option<bool> {
         let version = Version::from_str(version.trim()).ok()?;
         Some(self.versions.contains(&version))
     }
 
-    /// The versions, for people.
+    /// The versions, for messages.
     #[must_use]
     pub fn versions(&self) -> String {
         self.versions.to_string()
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_fit_as_pep_440_says() {
+    fn versions_fit_as_in_pep_440() {
         for (text, version, fits) in [
             ("a", "1", Some(true)),
             ("a>=1", "1.0.post1", Some(true)),

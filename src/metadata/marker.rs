@@ -8,20 +8,20 @@ use std::str::FromStr;
 
 use pep440_rs::{Version, VersionSpecifier};
 
-/// Deeper parentheses are not followed.
+/// Deeper parentheses are not parsed.
 const DEEPEST: usize = 32;
 
-/// What a marker is evaluated for: CPython on Linux.
+/// The environment of a marker: CPython on Linux.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     /// Major and minor version of Python.
     pub version: (u8, u8),
-    /// `platform_machine`, where it is known.
+    /// `platform_machine`, if it is known.
     pub machine: Option<String>,
 }
 
 impl Environment {
-    /// What a variable may be: one value, or several among which nothing here decides.
+    /// The possible values of a variable: one, or several that are all possible here.
     fn values(&self, variable: &str) -> Option<Vec<String>> {
         let (major, minor) = self.version;
         let one = |value: &str| Some(vec![value.to_owned()]);
@@ -46,7 +46,7 @@ impl Environment {
     }
 }
 
-/// Whether a marker holds; None where it cannot be parsed or told.
+/// Whether a marker holds. `None` if it cannot be parsed or is not known.
 #[must_use]
 pub fn evaluate(marker: &str, environment: &Environment) -> Option<bool> {
     let mut parser = Parser {
@@ -62,13 +62,13 @@ struct Parser<'m> {
     environment: &'m Environment,
 }
 
-/// Something that is compared.
+/// An operand of a comparison.
 enum Operand<'m> {
     Variable(&'m str),
     Literal(&'m str),
 }
 
-/// The outer [`Option`] is about the grammar, the inner one about what is known.
+/// The outer [`Option`] is about the grammar, the inner one about the value.
 type Known = Option<Option<bool>>;
 
 impl<'m> Parser<'m> {
@@ -143,7 +143,7 @@ impl<'m> Parser<'m> {
         rest.is_some()
     }
 
-    /// A word that ends there.
+    /// A word that ends here.
     fn word(&mut self, word: &str) -> bool {
         let is_end = |it: &&str| !it.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
         let rest = self.rest.trim_start().strip_prefix(word);
@@ -152,7 +152,7 @@ impl<'m> Parser<'m> {
         rest.is_some()
     }
 
-    /// The outer [`Option`] is empty where there is no such variable.
+    /// The outer [`Option`] is empty if there is no such variable.
     fn compare(&self, left: &Operand<'_>, operator: &str, right: &Operand<'_>) -> Known {
         let values = |operand: &Operand<'_>| match operand {
             Operand::Literal(text) => Some(vec![(*text).to_owned()]),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn markers_hold_as_the_specification_says() {
+    fn markers_hold_as_in_the_specification() {
         for (marker, expected) in [
             ("python_version >= '3.8'", Some(true)),
             ("python_version<'3.9'", Some(false)),
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_marker_cannot_be_told() {
+    fn the_value_of_an_invalid_marker_is_unknown() {
         for bad in [
             "",
             "python_version",
