@@ -208,8 +208,11 @@ pub struct AfterArgs {
 
 /// `epcache verify`.
 #[derive(Debug, Args)]
-#[command(override_usage = "epcache verify [FILE]")]
+#[command(override_usage = "epcache verify [--explain] [FILE]")]
 pub struct VerifyArgs {
+    /// Name the rule that a damaged index breaks, as docs/specification/file.md numbers them
+    #[arg(long)]
+    pub explain: bool,
     /// The index (default: every one in the usual places)
     pub file: Option<PathBuf>,
 }

@@ -241,7 +241,7 @@ fn fifteen_hundred_ordinary_packages_with_long_descriptions_are_read() {
 
 #[test]
 fn the_limits_are_those_of_the_specification() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/format.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/specification/metadata.md");
     let page = fs::read_to_string(page).unwrap();
     for number in [CONTENT_LIMIT, ENTRIES_LIMIT] {
         let digits = number.to_string();

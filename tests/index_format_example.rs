@@ -1,5 +1,4 @@
-//! `docs/format.md` says what the writer does: its worked example is what the writer writes, and a
-//! reader in Python that was written from it alone answers as ours does.
+//! The worked example of the specification is what the writer writes.
 //!
 //! `EPCACHE_WRITE_EXAMPLE=1 cargo test --test index_format_example` puts the example into the page
 //! after a change of the format.
@@ -16,19 +15,17 @@
 mod index_checks;
 mod index_support;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::{env, fs};
 
+use epcache::index::Index;
 use epcache::index::format::{
     DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, IMPORT_ROW, NAME_ROW,
     RECORD_ROW, REFERENCE_ROW, distribution_flag, file_kind,
 };
-use epcache::index::{Entry, Index, Stamp};
 use index_checks::{Answers, RecordAnswers};
-use index_support::{Directory, Tables, directory, dist, get, many, one_of_everything, write};
+use index_support::{Directory, Tables, directory, dist, get, write};
 
 const FIRST: &str = "/usr/local/lib/python3.13/dist-packages";
 const SECOND: &str = "/usr/lib/python3/dist-packages";
@@ -322,205 +319,17 @@ fn docs(file: &str) -> PathBuf {
 fn the_worked_example_is_what_the_writer_writes() {
     const START: &str = "<!-- example -->\n```\n";
     const END: &str = "```\n<!-- end of example -->";
-    let page = fs::read_to_string(docs("format.md")).unwrap();
+    let page = fs::read_to_string(docs("specification/example.md")).unwrap();
     let (before, rest) = page.split_once(START).unwrap();
     let (shown, after) = rest.split_once(END).unwrap();
     let written = dump(&write(&example(), false));
     if env::var_os("EPCACHE_WRITE_EXAMPLE").is_some() {
         let page = [before, START, &written, END, after].concat();
-        fs::write(docs("format.md"), page).unwrap();
+        fs::write(docs("specification/example.md"), page).unwrap();
     } else {
-        assert!(shown == written, "docs/format.md should show:\n{written}");
-    }
-}
-
-/// As the reader in Python writes it.
-fn field(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, &byte| {
-        match byte {
-            b'%' => text.push_str("%25"),
-            33..=126 => text.push(char::from(byte)),
-            _ => write!(text, "%{byte:02X}").unwrap(),
-        }
-        text
-    })
-}
-
-/// All that is in an index, as the reader in Python lists it.
-fn listing(index: &Index<Vec<u8>>) -> String {
-    let answers = Answers::of(index).unwrap();
-    let flag = u32::from;
-    let mut lines = vec![format!("index\t{}", flag(index.is_suspect()))];
-    for (path, record, alias) in &answers.directories {
-        lines.push(format!(
-            "directory\t{}\t{record}\t{}",
-            field(path),
-            flag(*alias)
-        ));
-    }
-    for record in &answers.records {
-        let flags = record.flags.iter().rev();
-        let flags = flags.fold(0, |flags, &set| 2 * flags + flag(set));
-        let (mtime, ctime) = record.stamps;
-        let times = format!("{}\t{}", mtime.raw(), ctime.raw());
-        lines.push(format!("record\t{flags}\t{times}\t{}", record.entry_count));
-        let details = record.outlines.iter().zip(&record.texts);
-        for ((dist, entries), ((_, _, files), texts)) in record.distributions.iter().zip(details) {
-            let strings = [&dist.file_name, &dist.key, &dist.name, &dist.version];
-            let strings = strings.map(|string| field(string)).join("\t");
-            let times = format!("{}\t{}", dist.mtime.raw(), dist.ctime.raw());
-            let texts = format!(
-                "{}\t{}",
-                field(texts.requirements().as_bytes()),
-                field(texts.imports().as_bytes())
-            );
-            lines.push(format!(
-                "distribution\t{strings}\t{}\t{times}\t{texts}",
-                dist.flags
-            ));
-            for (group, entry) in entries {
-                let group = field(record.groups[*group as usize].0.name.as_bytes());
-                lines.push(format!("has\t{group}\t{}", name_and_value(entry)));
-            }
-            for file in files {
-                let (kind, size, (mtime, ctime)) = (file.kind, file.size, file.stamps);
-                let times = format!("{}\t{}", mtime.raw(), ctime.raw());
-                lines.push(format!("file\t{kind}\t{size}\t{times}"));
-            }
-        }
-        for (group, entries) in &record.groups {
-            lines.push(format!("group\t{}", field(group.name.as_bytes())));
-            for entry in entries {
-                lines.push(format!(
-                    "entry\t{}\t{}",
-                    name_and_value(entry),
-                    entry.distribution
-                ));
-            }
-        }
-    }
-    lines.push(String::new());
-    lines.join("\n")
-}
-
-fn name_and_value(entry: &Entry) -> String {
-    format!(
-        "{}\t{}",
-        field(entry.name.as_bytes()),
-        field(entry.value.as_bytes())
-    )
-}
-
-/// The entry points of a group along all records, in the words of `importlib.metadata`: all
-/// distributions with core metadata, then those without; of one key the first; then their groups.
-fn merged(answers: &Answers, paths: &[Vec<u8>], group: &str) -> String {
-    let mut first: BTreeMap<&[u8], (usize, usize)> = BTreeMap::new();
-    for with_metadata in [true, false] {
-        for (number, record) in answers.records.iter().enumerate() {
-            for (at, (dist, _)) in record.distributions.iter().enumerate() {
-                let alike = dist.has(distribution_flag::HAS_METADATA) == with_metadata;
-                if alike && !dist.has(distribution_flag::SHADOWED) {
-                    first.entry(&dist.key).or_insert((number, at));
-                }
-            }
-        }
-    }
-    let mut lines = String::new();
-    for with_metadata in [true, false] {
-        for (number, record) in answers.records.iter().enumerate() {
-            let entries = record.groups.iter().filter(|(here, _)| here.name == group);
-            for entry in entries.flat_map(|(_, entries)| entries) {
-                let (dist, _) = &record.distributions[entry.distribution as usize];
-                let counts = first[&*dist.key] == (number, entry.distribution as usize);
-                if counts && dist.has(distribution_flag::HAS_METADATA) == with_metadata {
-                    let path = [&paths[number][..], b"/", &dist.file_name].concat();
-                    let line = format!("entry\t{}\t{}\n", name_and_value(entry), field(&path));
-                    lines.push_str(&line);
-                }
-            }
-        }
-    }
-    lines
-}
-
-/// What the reader in Python says; none where there is no Python.
-fn python(arguments: &[&Path]) -> Option<(bool, String)> {
-    let output = Command::new("python3")
-        .arg(docs("format_reader.py"))
-        .args(arguments)
-        .output();
-    match output {
-        Ok(output) => {
-            let errors = String::from_utf8(output.stderr).unwrap();
-            let answer = String::from_utf8(output.stdout).unwrap();
-            Some((output.status.success(), answer + &errors))
-        }
-        Err(error) => {
-            eprintln!("python3: {error}: its reader is not compared");
-            None
-        }
-    }
-}
-
-/// Directories that shadow each other in every way.
-fn shadowing() -> Vec<Directory> {
-    let with = |file_name, key, number: u32, metadata: bool| {
-        let entry = format!("x: {key}{number} = {key}");
-        let mut dist = dist(file_name, key, &[&entry]);
-        if !metadata {
-            dist.flags &= !distribution_flag::HAS_METADATA;
-        }
-        dist
-    };
-    let directories = (0..3).map(|number: u32| {
-        let keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
-        let dists = keys.iter().enumerate().filter_map(|(at, key)| {
-            // Each of three directories has it with core metadata, or without, or not at all.
-            let digit = (at * 5 + at * at * 7) / 3_usize.pow(number) % 3;
-            (digit < 2).then(|| with("x-1.dist-info", key, number, digit == 0))
-        });
-        directory(&format!("/{number}"), dists.collect())
-    });
-    directories.collect()
-}
-
-#[test]
-fn a_reader_written_from_the_page_answers_alike() {
-    let mut large = one_of_everything();
-    large.extend([many("/m", 400), many("/n", 300)]);
-    large[0].distributions[0].stamps.1 = Stamp::from_raw(-1);
-    for (directories, image) in [
-        (example(), false),
-        (shadowing(), false),
-        (large, true),
-        (Vec::new(), false),
-    ] {
-        let bytes = write(&directories, image);
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("index");
-        fs::write(&file, &bytes).unwrap();
-        let index = Index::open(bytes.clone()).unwrap();
-        let Some(said) = python(&[&file]) else { return };
-        assert!(said == (true, listing(&index)), "{}", said.1);
-        let answers = Answers::of(&index).unwrap();
-        for group in ["console_scripts", "plugins", "x", "absent"] {
-            let paths: Vec<_> = directories
-                .iter()
-                .map(|directory| index_support::path(&directory.path))
-                .collect();
-            let mut arguments = vec![file.as_path(), Path::new(group)];
-            arguments.extend(paths.iter().map(PathBuf::as_path));
-            let said = python(&arguments).unwrap();
-            assert_eq!(
-                said,
-                (true, merged(&answers, &index.paths().unwrap(), group))
-            );
-        }
-        // Damage is seen.
-        let mut damaged = bytes;
-        let last = damaged.len() - 1;
-        damaged[last] ^= 1;
-        fs::write(&file, &damaged).unwrap();
-        assert!(!python(&[&file]).unwrap().0);
+        assert!(
+            shown == written,
+            "docs/specification/example.md should show:\n{written}"
+        );
     }
 }

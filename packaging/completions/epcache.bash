@@ -305,7 +305,7 @@ _epcache() {
             return 0
             ;;
         epcache__subcmd__verify)
-            opts="-v -q -h -V --verbose --quiet --help --version"
+            opts="-v -q -h -V --explain --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

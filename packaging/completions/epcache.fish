@@ -111,6 +111,7 @@ complete -c epcache -n "__fish_epcache_using_subcommand status" -s v -l verbose 
 complete -c epcache -n "__fish_epcache_using_subcommand status" -s q -l quiet -d 'Say nothing but errors'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c epcache -n "__fish_epcache_using_subcommand status" -s V -l version -d 'Print version'
+complete -c epcache -n "__fish_epcache_using_subcommand verify" -l explain -d 'Name the rule that a damaged index breaks, as docs/specification/file.md numbers them'
 complete -c epcache -n "__fish_epcache_using_subcommand verify" -s v -l verbose -d 'Say more'
 complete -c epcache -n "__fish_epcache_using_subcommand verify" -s q -l quiet -d 'Say nothing but errors'
 complete -c epcache -n "__fish_epcache_using_subcommand verify" -s h -l help -d 'Print help'

@@ -47,6 +47,10 @@ pub(crate) fn run(arguments: &VerifyArgs) -> Done {
             }
             Err(damage) => {
                 log::error!("{}: {damage}", file.display());
+                if let Some(rule) = damage.rule().filter(|_| arguments.explain) {
+                    let text = format!("rule {}: {}", rule.number, rule.text);
+                    log::error!("{}: {text}", file.display());
+                }
                 status = DAMAGED;
             }
         }

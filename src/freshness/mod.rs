@@ -2,7 +2,7 @@
 //!
 //! In comes a record of the index and the directory that it is of; out goes "yes", or what is there
 //! now and which of it is as recorded. `query`, `status` and the incremental scan ask the same
-//! question here, and `docs/format.md`, "Freshness", tells other readers to ask it alike.
+//! question here, and `docs/specification/trust.md` tells other readers to ask it alike.
 //!
 //! Times are compared for equality, never for "newer than": packages bring their files' times along.
 //! Other times do not mean *stale* but *look closer*. What then looks moved is for the caller to

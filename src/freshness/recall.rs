@@ -26,7 +26,7 @@ pub struct Recall<'r> {
 }
 
 impl<'r> Recall<'r> {
-    /// None where the record's times, or the directory's, tell of no change (`docs/format.md`, "Freshness": *speak*).
+    /// None where the record's times, or the directory's, tell of no change (`docs/specification/trust.md`: *speak*).
     ///
     /// # Errors
     /// Those of `stat(2)` and `statvfs(2)`, and damage in the record.

@@ -26,16 +26,16 @@ pub struct DistributionDraft {
     pub mtime: Stamp,
     /// The metadata directory's own ctime.
     pub ctime: Stamp,
-    /// Its requirements, joined by line feeds (`docs/format.md`).
+    /// Its requirements, joined by line feeds (rule F34 of `docs/specification`).
     pub requirements: Vec<u8>,
-    /// Its import names, joined by line feeds (`docs/format.md`).
+    /// Its import names, joined by line feeds (rule F35 of `docs/specification`).
     pub imports: Vec<u8>,
     /// The files that it was read from, by kind.
     pub files: Vec<FileFacts>,
     /// Its entry points, in the order of the file.
     pub entries: EntryList,
     /// Among the chosen distributions, the place of its entry points: that of the first of its twins
-    /// in listing order (see `docs/format.md`, "Order").
+    /// in listing order (rule L9 of `docs/specification`).
     pub place: u32,
 }
 

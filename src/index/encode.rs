@@ -33,7 +33,7 @@ pub struct EncodedRecord {
 impl EncodedRecord {
     /// Encodes a search directory.
     ///
-    /// `distributions` are in CPython's order (`docs/format.md`, "Order"); `flags` are of
+    /// `distributions` are in CPython's order (rule L7 of `docs/specification`); `flags` are of
     /// [`super::format::record_flag`].
     #[must_use]
     pub fn new(

@@ -1,4 +1,4 @@
-//! The numbers of the format: offsets, sizes, flags. `docs/format.md` explains them.
+//! The numbers of the format: offsets, sizes, flags. `docs/specification/file.md` explains them.
 
 /// The first eight bytes.
 pub const MAGIC: [u8; 8] = *b"\x89epcache";

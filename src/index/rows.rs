@@ -1,7 +1,7 @@
 //! The header and the rows of every table: what they hold, and how that lies in bytes.
 //!
 //! Each row is declared once, field by field in the order of the bytes; reading and writing both
-//! come from the declaration. No other module knows an offset. `docs/format.md` explains the fields.
+//! come from the declaration. No other module knows an offset. `docs/specification/file.md` explains the fields.
 
 use super::format::{
     DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, HEADER, IMPORT_ROW, NAME_ROW,

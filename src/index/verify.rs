@@ -17,7 +17,7 @@ use crate::metadata::text::has_control;
 type Bytes<'i, 'b> = Record<'i, &'b [u8]>;
 
 /// Checks all of an index: every block's checksum, every row's references, every order.
-/// `docs/format.md`, "Verification", lists the rules.
+/// `docs/specification/file.md`, section 16, lists the rules.
 ///
 /// # Errors
 /// The first [`Damage`] found.

@@ -2,9 +2,9 @@
 //!
 //! `top_level.txt` names them; where it does not, they are told from the paths of the files that a
 //! distribution has installed, in RECORD, installed-files.txt or SOURCES.txt. The rules differ from one
-//! Python to the next, so that what comes out here is what any of them needs (`docs/format.md`, "Distribution
-//! table"), and no judgement. Where importlib.metadata would raise, or where what it would say cannot be told
-//! from the text alone, the answer is `None`.
+//! Python to the next, so that what comes out here is what any of them needs (rules F35 and M20 of
+//! `docs/specification`), and no judgement. Where importlib.metadata would raise, or where what it would
+//! say cannot be told from the text alone, the answer is `None`.
 //!
 //! The lists of files may be long: they come line by line, and only what begins their paths is kept.
 

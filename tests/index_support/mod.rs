@@ -7,7 +7,14 @@
     clippy::unwrap_used,
     reason = "a test may panic"
 )]
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test uses a part of it"
+)]
+
+mod later;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -20,6 +27,8 @@ use epcache::index::format::{
     RECORD_ROW, REFERENCE_ROW, distribution_flag, file_kind, key_hash, record_flag,
 };
 use epcache::index::{DistributionDraft, EncodedRecord, EntryDraft, FileFacts, Stamp, write};
+
+pub use later::later;
 
 /// A search directory in plain values.
 #[derive(Debug, Clone)]

@@ -815,7 +815,7 @@ class Index:
             raise Damaged(self.path)
         self._checked = read
 
-    # ---- the rows of docs/format.md: from here on, offsets are known, and nowhere else
+    # ---- the rows of docs/specification/file.md: from here on, offsets are known, and nowhere else
 
     def record(self, path: bytes) -> "Optional[Record]":
         """What is said of a search directory, by the string that stands on sys.path."""

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""A reader of epcache's index format, from format.md alone, to show that format.md is enough.
+"""A reader of epcache's index, from parts 1 and 2 of docs/specification alone.
 
-    format_reader.py INDEX                   everything in it
-    format_reader.py INDEX GROUP PATH...     the entry points of a group along these search directories
+    index_reader.py INDEX                           everything in it, as tests/vectors have it
+    index_reader.py INDEX [--group GROUP] PATH...   answers along these search directories
 
-Bytes that are no printable ASCII are written as %XX. Left out: freshness, trust, and the bounds on
-what a pass over a hostile table gives out.
+Left out: freshness and trust (part 3).
 """
+import json
 import os
 import struct
 import sys
@@ -102,6 +102,14 @@ class Record:
         require(first + count <= self.e, "group")
         return self.string(offset, length), range(first, first + count)
 
+    def entries(self, run):
+        end = 0
+        for number in run:
+            offset, name, value, _ = self.row("<4I", 3, number, self.e)
+            require(offset >= end, "strings out of order")
+            end = offset + name + value
+            yield self.entry(number)
+
     def entry(self, number):
         offset, name, value, dist = self.row("<4I", 3, number, self.e)
         require(dist < self.d, "entry")
@@ -135,41 +143,93 @@ def along(records, group):
     for with_metadata in (8, 0):
         for i, (path, record) in enumerate(records):
             found = bisect(record.g, group, lambda number: record.group(number)[0])
-            for number in record.group(found)[1] if found is not None else ():
-                name, value, dist = record.entry(number)
+            for name, value, dist in record.entries(record.group(found)[1] if found is not None else ()):
                 (file_name, key, *_), flags, *_ = record.distribution(dist)
                 others = [record for _, record in records]
                 if flags & 24 == with_metadata and not is_shadowed(others, i, key, with_metadata):
-                    yield "entry", name, value, path + b"/" + file_name
+                    yield name, value, path + b"/" + file_name
 
-def everything(index):
-    yield "index", int(index.suspect)
-    for number in range(index.d):
-        yield "directory", *index.directory(number)
-    for number in range(index.r):
-        record = Record(index, number)
-        yield "record", record.flags & 31, record.mtime, record.ctime, record.e
-        for number in range(record.d):
-            strings, flags, times, texts, run, files = record.distribution(number)
-            yield "distribution", *strings, flags, *times, *texts
-            for at in run:
-                entry, group = record.row("<2I", 4, at, record.e)
-                yield "has", record.group(group)[0], *record.entry(entry)[:2]
-            for at in files:
-                kind, _, *rest = record.row("<2HI2q", 5, at, record.f)
-                yield "file", kind, *rest
-            require(record.chosen(strings[1]), "key")
-        for number in range(record.g):
-            yield "group", record.group(number)[0]
-            for at in record.group(number)[1]:
-                yield "entry", *record.entry(at)[:3]
+FLAGS = {"file": 4, "has metadata": 8, "shadowed": 16, "unread": 32, "problem": 64, "name from file": 128,
+         "version from file": 256}
+RECORD_FLAGS = {"missing": 1, "silent": 2, "sorted": 4, "unread": 8, "odd": 16}
+KINDS = "dist-info", "egg-info", "EGG-INFO"
+SOURCES = None, "top_level.txt", "RECORD", "installed-files.txt", "SOURCES.txt"
+
+def words(flags, names):
+    return [word for word, bit in names.items() if flags & bit]
+
+def time(stamp):
+    return None if stamp == -2 ** 63 else str(stamp)
 
 def text(field):
-    return str(field) if isinstance(field, (int, str)) else "".join(
-        chr(byte) if 33 <= byte <= 126 and byte != 37 else "%%%02X" % byte for byte in field)
+    """Bytes that are no printable ASCII, and %, as %XX."""
+    return "".join(chr(byte) if 32 <= byte <= 126 and byte != 37 else "%%%02X" % byte for byte in field)
 
+def lines(field):
+    return [text(line) for line in field.split(b"\n")] if field else []
 
-index, paths = Index(sys.argv[1]), map(os.fsencode, sys.argv[3:])
-records = [(path, record) for path, record in ((path, index.find(path)) for path in paths) if record]
-for line in along(records, os.fsencode(sys.argv[2])) if sys.argv[2:] else everything(index):
-    print(*map(text, line), sep="\t")
+def everything(index):
+    directories = [index.directory(number) for number in range(index.d)]
+    return {
+        "suspect": index.suspect,
+        "directories": [{"path": text(path), "record": record, "alias": bool(alias)}
+                        for path, record, alias in directories],
+        "records": [of_record(Record(index, number)) for number in range(index.r)],
+    }
+
+def of_record(record):
+    groups, room = {}, record.end - record.pool
+    for number in range(record.g):
+        group, run = record.group(number)
+        group.decode()
+        room -= len(group)
+        require(room >= 0, "names of groups that overlap")
+        groups[text(group)] = [[text(name), text(value), dist] for name, value, dist in record.entries(run)]
+    room = record.end - record.pool
+    for number in range(record.d):
+        room -= sum(map(len, record.distribution(number)[0]))
+        require(room >= 0, "names of distributions that overlap")
+    return {
+        "flags": words(record.flags, RECORD_FLAGS), "mtime": time(record.mtime), "ctime": time(record.ctime),
+        "distributions": [of_distribution(record, number) for number in range(record.d)], "groups": groups,
+    }
+
+def of_distribution(record, number):
+    strings, flags, times, (requirements, imports), run, files = record.distribution(number)
+    requirements.decode(), imports.decode()
+    require(record.chosen(strings[1]), "key")
+    entries = []
+    for at in run:
+        entry, group = record.row("<2I", 4, at, record.e)
+        entries.append([text(string) for string in (record.group(group)[0], *record.entry(entry)[:2])])
+    found = {"kind": KINDS[flags & 3], "flags": words(flags, FLAGS), "mtime": time(times[0]), "ctime": time(times[1])}
+    found.update(zip(("file name", "key", "name", "version"), map(text, strings)))
+    found["requirements"] = "unknown" if flags & 1024 else lines(requirements) if flags & 512 else None
+    source, names = flags >> 12 & 7, imports.split(b"\n") if imports else []
+    require(source or not names, "import names without a source")
+    if 1 < source < len(SOURCES):
+        require(all(b"0" <= name[:1] <= b"7" and len(name) > 1 for name in names), "an import name")
+    unknown = flags & 2048 or source >= len(SOURCES)
+    found["import names"] = "unknown" if unknown else {"from": SOURCES[source], "names": [*map(text, names)]}
+    found["entry points"] = entries
+    found["files"] = []
+    for at in files:
+        kind, _, size, mtime, ctime = record.row("<2HI2q", 5, at, record.f)
+        found["files"].append({"kind": kind, "size": size, "mtime": time(mtime), "ctime": time(ctime)})
+    return found
+
+def main(index, *words):
+    if not words:
+        return everything(Index(index))
+    found, group = Index(index), None
+    if words[0] == "--group":
+        group, words = words[1], words[2:]
+    records = [(path, found.find(path)) for path in map(os.fsencode, words)]
+    records = [(path, record) for path, record in records if record]
+    if group is not None:
+        return [[text(string) for string in row] for row in along(records, os.fsencode(group))]
+    return [text(path + b"/" + record.distribution(number)[0][0])
+            for path, record in records for number in range(record.d)]
+
+if __name__ == "__main__":
+    print(json.dumps(main(*sys.argv[1:]), indent=2))
