@@ -121,7 +121,7 @@ fn the_examples_answer_as_the_vectors_say() {
         let index = folder.path().join(case.name);
         fs::write(&index, &case.bytes).unwrap();
         let answers = &expected(&case)["answers"];
-        for (group, answer) in answers["groups"].as_object().unwrap().iter().take(8) {
+        for (group, answer) in answers["groups"].as_object().unwrap().iter().take(4) {
             if group.contains('%') {
                 continue;
             }
@@ -143,7 +143,7 @@ fn the_examples_answer_as_the_vectors_say() {
             python.arg(&index);
             assert_eq!(ask(python), *answer, "{}: {group}", case.name);
         }
-        for (name, answer) in answers["names"].as_object().unwrap().iter().take(8) {
+        for (name, answer) in answers["names"].as_object().unwrap().iter().take(4) {
             let mut node = JAVASCRIPT.command().unwrap();
             node.args(["names", "--level", "trust", "--index"]);
             let output = run(node.arg(&index).arg(name).args(&paths));
