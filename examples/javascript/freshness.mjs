@@ -7,6 +7,8 @@ import {LiveRecord, encode, listing, readDistribution} from "./metadata.mjs";
 
 const {O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK} = fs.constants;
 const SECOND = 1_000_000_000n, AUTO_LIMIT = 1000, ENTRY_POINTS = 1;
+const FILES = [null, "entry_points.txt", "METADATA", "PKG-INFO", "requires.txt", "top_level.txt", "RECORD",
+  "installed-files.txt", "SOURCES.txt"];
 
 // ---- places and trust
 
@@ -123,17 +125,17 @@ export function look(record, path, level) {
   const inside = (row) => statOf(`${path}/${row.fileName}`);
   const isUnmoved = (row) => {
     const stat = inside(row);
-    return stat !== null && bothSame(stat, row);
+    return stat !== null && bothSame(stat, row) && filesAreUnmoved(record, path, row, level);
   };
   if (bothSame(now, record) && speak && !index.suspect && !(record.flags & RECORD.unread)
       && (!each || record.distributions().every(isUnmoved))) {
     return {fresh: true, record};
   }
-  return lookCloser(record, path, now, {image, count, speak});
+  return lookCloser(record, path, level, now, {image, count, speak});
 }
 
 /** T13 to T15. */
-function lookCloser(record, path, now, {image, count, speak}) {
+function lookCloser(record, path, level, now, {image, count, speak}) {
   const recorded = new Map(record.distributions().map((row) => [row.fileName, row]));
   const suspect = record.index.suspect;
   let seen;
@@ -156,7 +158,7 @@ function lookCloser(record, path, now, {image, count, speak}) {
   const all = seen.map((sighting) => {
     const {fileName, stat} = sighting, row = recorded.get(fileName);
     if (row && !(row.flags & FLAG.unread) && stat
-        && (speak && bothSame(stat, row) || copy || image && !suspect && (one || early(stat.mtimeNs)))) {
+        && (speak && bothSame(stat, row) && filesAreUnmoved(record, path, row, level) || copy || image && !suspect && (one || early(stat.mtimeNs)))) {
       return {...row, entries: record.entryPoints(row)};
     }
     read = true;
@@ -166,6 +168,15 @@ function lookCloser(record, path, now, {image, count, speak}) {
   });
   if (fresh && !read && record.flags & RECORD.sorted) return {fresh, record};
   return {fresh, record: new LiveRecord(path, all)};
+}
+
+/** At level strict, whether the files that a distribution was read from are as they were. */
+function filesAreUnmoved(record, path, row, level) {
+  return level !== "strict" || record.files(row).every(({kind, size, mtime, ctime}) => {
+    if (!FILES[kind]) return true;
+    const now = statOf(`${path}/${row.fileName}/${FILES[kind]}`);
+    return now !== null && Number(now.size) === size && bothSame(now, {mtime, ctime});
+  });
 }
 
 function isFileLike(record, path, row) {

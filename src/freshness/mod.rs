@@ -35,7 +35,7 @@ pub enum Level {
     Auto,
     /// The directory alone.
     Fast,
-    /// The directory and each of its metadata directories.
+    /// The directory, each of its metadata directories, and each file that these were read from.
     Strict,
     /// Nothing: whoever asks knows that nothing changes.
     Trust,
@@ -117,11 +117,13 @@ pub fn check<S: Source>(
         && times.speak
         && !circumstances.suspect
         && !record.has(record_flag::UNREAD)
-        && (!look_at_each || each_is_unmoved(record, &directory)?)
+        && (!look_at_each || each_is_unmoved(record, level, &directory)?)
     {
         return Ok(Verdict::Fresh);
     }
-    look_closer(record, &times, &directory).map(Verdict::LookCloser)
+    let mut listing = Listing::now(&directory)?;
+    match_names(record, &times, level, &directory, &mut listing)?;
+    Ok(Verdict::LookCloser(listing))
 }
 
 /// What the directory's times are worth.
@@ -172,9 +174,10 @@ impl Times {
     }
 }
 
-/// Whether each recorded metadata directory has the times that it had.
+/// Whether each recorded metadata directory has the times that it had, and at level strict its files too.
 fn each_is_unmoved<S: Source>(
     record: &Record<'_, S>,
+    level: Level,
     directory: &Directory<'_>,
 ) -> Result<bool, FreshnessError> {
     for outline in record.outlines() {
@@ -183,22 +186,40 @@ fn each_is_unmoved<S: Source>(
             return Ok(false);
         };
         let now = (Stamp::modified(&stat), Stamp::changed(&stat));
-        if !same(now, outline.stamps) {
+        if !same(now, outline.stamps) || !files_are_unmoved(record, &outline, level, directory)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Lists the directory, and tells of each metadata directory whether it is as recorded.
-fn look_closer<S: Source>(
+/// Whether each file that a distribution was read from has the size and the times that it had. A file that is
+/// written in place moves no directory's times: only level strict looks.
+fn files_are_unmoved<S: Source>(
     record: &Record<'_, S>,
-    times: &Times,
+    then: &Outline<'_>,
+    level: Level,
     directory: &Directory<'_>,
-) -> Result<Listing, FreshnessError> {
-    let mut listing = Listing::now(directory)?;
-    match_names(record, times, directory, &mut listing)?;
-    Ok(listing)
+) -> Result<bool, Damage> {
+    if level != Level::Strict {
+        return Ok(true);
+    }
+    for file in record.files_of(then) {
+        let file = file?;
+        let name = file_kind::name(file.kind);
+        if name.is_empty() {
+            continue; // the metadata directory itself, or of a later version
+        }
+        let Ok(stat) = directory.stat_file(&then.file_name, name) else {
+            return Ok(false);
+        };
+        let now = (Stamp::modified(&stat), Stamp::changed(&stat));
+        let same_size = u64::try_from(stat.st_size).ok() == Some(u64::from(file.size));
+        if !same_size || !same(now, file.stamps) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Fills in what the listing has in common with a record.
@@ -212,12 +233,13 @@ pub fn compare<S: Source>(
     listing: &mut Listing,
 ) -> Result<(), FreshnessError> {
     let times = Times::of(record, circumstances, directory)?;
-    match_names(record, &times, directory, listing)
+    match_names(record, &times, Level::Auto, directory, listing)
 }
 
 fn match_names<S: Source>(
     record: &Record<'_, S>,
     times: &Times,
+    level: Level,
     directory: &Directory<'_>,
     listing: &mut Listing,
 ) -> Result<(), FreshnessError> {
@@ -250,7 +272,9 @@ fn match_names<S: Source>(
         if then.has(distribution_flag::UNREAD) {
             continue; // whoever may read it reads it
         }
-        let unmoved = times.speak && same(sighting.stamps, then.stamps);
+        let unmoved = times.speak
+            && same(sighting.stamps, then.stamps)
+            && files_are_unmoved(record, then, level, directory)?;
         let timeless = of_one_time || is_beginning(sighting.stamps.0);
         if unmoved || copied || (same_image && timeless) {
             sighting.same_as = Some(number);
