@@ -959,6 +959,26 @@ fn root_reads_packages_only_as_a_user_without_special_rights() {
 }
 
 #[test]
+fn an_environment_of_an_interpreter_that_only_root_can_reach_is_checked_whole() {
+    if !root_for("an interpreter that only root can reach") {
+        return;
+    }
+    let tree = Tree::new();
+    tree.venv("env");
+    let site = "env/lib/python3.11/site-packages";
+    tree.file(&format!("{site}/env.py"), "");
+    tree.file("python/usr/lib/python3.11/json.py", "");
+    tree.dist(site, "a", "[g]\nx = gone\ny = json\n");
+    set_mode(tree.path("python"), 0o700);
+    let ran = run(&mut tree.epcache(&["check", "-v", "--venv", "env"]));
+    let expected = format!(
+        "{}:2: 'x' in [g]: no 'gone' on sys.path [module-missing]",
+        tree.text(&format!("{site}/a-1.dist-info/entry_points.txt"))
+    );
+    assert_eq!((ran.code, findings(&ran)), (1, vec![expected]), "{ran:?}");
+}
+
+#[test]
 fn under_fakeroot_a_build_can_check_its_own_tree() {
     if !tool_for("check under fakeroot", "fakeroot") {
         return;

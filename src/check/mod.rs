@@ -22,7 +22,7 @@ mod site;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -94,9 +94,18 @@ pub fn enter(root: &Root, request: &Request) {
         Scope::Paths(paths, wanted) => (paths.as_slice(), wanted),
     };
     let prefix = |bin: &Path| bin.parent().map(Path::to_owned);
+    let of_program = |program: &Path| program.parent().and_then(prefix);
+    // A link leads to the interpreter whose standard library it is.
+    let real = |program: &Path| of_program(&fs::canonicalize(program).ok()?);
     let named: Vec<PathBuf> = match (wanted, &request.path_env) {
-        (Wanted::Venv(dir), _) => vec![dir.clone()],
-        (Wanted::Executable(program), _) => program.parent().and_then(prefix).into_iter().collect(),
+        (Wanted::Venv(dir), _) => {
+            let base = real(&dir.join("bin/python3")).or_else(|| real(&dir.join("bin/python")));
+            base.into_iter().chain([dir.clone()]).collect()
+        }
+        (Wanted::Executable(program), _) => {
+            let both = [of_program(program), real(program)];
+            both.into_iter().flatten().collect()
+        }
         // The interpreter is looked for there.
         (_, Some(path)) => std::env::split_paths(path)
             .filter_map(|it| prefix(&it))
