@@ -1,21 +1,21 @@
 //! The command line: its definition, and what is said of mistakes in it.
 
 mod looking;
+mod mistakes;
+mod shell;
 
 use std::ffi::OsString;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::error::ErrorKind;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::freshness::Level;
-use crate::terminal::say;
 
 pub use looking::{CheckArgs, ListArgs, PlaceArgs, QueryArgs};
+pub use shell::{AfterArgs, CompleteArgs, CompletionsArgs, Shell};
 
 /// Exit status: something went wrong, or the arguments were not understood.
 const FAILURE: u8 = 2;
@@ -25,8 +25,7 @@ const REFRESH_NAME: &str = "refresh-entrypoints-cache";
 
 /// An index of the entry points of every installed Python distribution.
 #[derive(Debug, Parser)]
-#[command(name = "epcache", version, about, propagate_version = true)]
-#[command(disable_help_subcommand = true)]
+#[command(name = "epcache", version, about, max_term_width = 80)]
 pub struct Cli {
     /// Say more
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
@@ -69,9 +68,14 @@ pub enum Command {
     Export(ExportArgs),
     /// Print what to put where, so that the index follows pip, uv, make and others
     Hook(HookArgs),
+    /// Print a shell's completion
+    Completions(CompletionsArgs),
     /// What the functions of epcache hook call
     #[command(hide = true)]
     After(AfterArgs),
+    /// What the shells' completions call
+    #[command(hide = true)]
+    Complete(CompleteArgs),
     /// What package managers call: refresh the system index if Python packages were touched.
     ///
     /// rpm's %transfiletriggerin and %transfiletriggerpostun call it with the list of files on standard
@@ -195,17 +199,6 @@ pub enum Tool {
     Conda,
 }
 
-/// `epcache after`, which the functions of `epcache hook` call.
-#[derive(Debug, Args)]
-#[command(override_usage = "epcache after STATUS TOOL [ARGS...]")]
-pub struct AfterArgs {
-    /// The exit status of the tool
-    pub status: i32,
-    /// The tool and its arguments
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
-    pub command: Vec<OsString>,
-}
-
 /// `epcache verify`.
 #[derive(Debug, Args)]
 #[command(override_usage = "epcache verify [--explain] [FILE]")]
@@ -293,7 +286,19 @@ impl From<FreshnessArg> for Level {
 /// The exit status.
 pub fn parse(arguments: Vec<OsString>) -> Result<Cli, ExitCode> {
     let arguments = renamed(arguments);
-    Cli::try_parse_from(&arguments).map_err(|error| report_usage(&error, &arguments))
+    if arguments.len() < 2 {
+        return Err(mistakes::print_help());
+    }
+    understood(&arguments).map_err(|error| mistakes::report_usage(&error, &arguments))
+}
+
+/// What the arguments ask for, the program's own name first.
+///
+/// # Errors
+/// clap's, if they ask for help, or are mistaken.
+pub(crate) fn understood(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = definition().try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
 }
 
 /// Under its other name, the program is `epcache refresh`.
@@ -305,74 +310,39 @@ fn renamed(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-/// Help goes to standard output as it is; a mistake is one line that says what would be right.
-fn report_usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    if !error.use_stderr() {
-        return match error.print() {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(FAILURE),
-            _ => ExitCode::SUCCESS,
-        };
-    }
-    let mut definition = definition();
-    definition.build();
-    let named = arguments
-        .iter()
-        .skip(1)
-        .find_map(|argument| definition.find_subcommand(argument));
-    let right = match named {
-        Some(command) => command.clone().render_usage().to_string(),
-        None => {
-            let names: Vec<_> = definition
-                .get_subcommands()
-                .map(clap::Command::get_name)
-                .collect();
-            format!("the commands are {}; see epcache --help", names.join(", "))
-        }
-    };
-    let message = match error.kind() {
-        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            "a command is missing".to_owned()
-        }
-        _ => first_lines(&error.render().to_string()),
-    };
-    say(&format!(
-        "error: {message} ({})",
-        right.replacen("Usage: ", "usage: ", 1)
-    ));
-    // A mistake in a package's script is no reason for the package manager to stop.
-    let is_trigger = named.is_some_and(|command| command.get_name() == "trigger");
-    let mut options = arguments.iter().take_while(|argument| *argument != "--");
-    if is_trigger && !options.any(|argument| argument == "--strict") {
-        return ExitCode::SUCCESS;
-    }
-    ExitCode::from(FAILURE)
-}
-
-/// What a message of clap's says before it comes to the usage, as one line.
-fn first_lines(text: &str) -> String {
-    let mut message = String::new();
-    for line in text.lines().map(str::trim) {
-        if line.starts_with("Usage: ") || line.starts_with("For more information") {
-            break;
-        }
-        let (separator, words) = match line.strip_prefix("tip: ") {
-            // No value of ours begins with `-`.
-            Some(tip) if tip.starts_with("to pass ") => continue,
-            Some(tip) => ("; ", tip),
-            None => (" ", line.trim_start_matches("error: ")),
-        };
-        if !message.is_empty() && !words.is_empty() {
-            message.push_str(separator);
-        }
-        message.push_str(words);
-    }
-    message
-}
-
 /// The command line's definition, for man pages and completions.
 #[must_use]
 pub fn definition() -> clap::Command {
-    <Cli as clap::CommandFactory>::command()
+    let mut all = Cli::command();
+    let names: Vec<_> = all
+        .get_subcommands()
+        .map(|it| it.get_name().to_owned())
+        .collect();
+    for name in names {
+        all = all.mut_subcommand(name, |command| {
+            let usage = wrapped(&command.clone().render_usage().to_string());
+            command.override_usage(usage)
+        });
+    }
+    all
+}
+
+/// A usage in lines that fit a terminal of 80 columns behind `Usage: `, broken in front of brackets.
+fn wrapped(usage: &str) -> String {
+    const WIDTH: usize = 72;
+    let usage = usage.trim_start_matches("Usage: ");
+    let mut lines = vec![String::new()];
+    for (number, part) in usage.split(" [").enumerate() {
+        let part = match number {
+            0 => part.to_owned(),
+            _ => format!(" [{part}"),
+        };
+        match lines.last_mut() {
+            Some(line) if line.len() + part.len() <= WIDTH => line.push_str(&part),
+            _ => lines.push(format!("  {}", part.trim_start())),
+        }
+    }
+    lines.join("\n       ")
 }
 
 #[cfg(test)]
@@ -388,6 +358,8 @@ mod tests {
             for option in options.filter_map(clap::Arg::get_long) {
                 assert!(usage.contains(&format!("--{option}")), "{usage}: {option}");
             }
+            let longest = usage.lines().map(str::len).max();
+            assert!(longest <= Some(80), "{usage}");
             let synopsis = usage.replace(['[', ']', '|'], " ");
             for word in synopsis.split_whitespace() {
                 if let Some(option) = word.strip_prefix("--").filter(|it| !it.is_empty()) {

@@ -1,7 +1,6 @@
-//! Files that packages install and that are generated from the definition of the command line: the
-//! shells' completions, and the commands and options in the man page. They are in the repository,
-//! so that building a package needs no generator. This test fails if they are out of date. With
-//! `EPCACHE_WRITE=1` in the environment it writes them:
+//! The commands and options in the man page, generated from the definition of the command line. The page is in
+//! the repository, so that building a package needs no generator. This test fails if it is out of date. With
+//! `EPCACHE_WRITE=1` in the environment it writes it:
 //!
 //!     EPCACHE_WRITE=1 cargo test --test packaging_generated
 
@@ -15,9 +14,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, Command};
-use clap_complete::{Shell, generate};
-
-const REFRESH_NAME: &str = "refresh-entrypoints-cache";
 
 fn packaging(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -38,39 +34,6 @@ fn check(file: &str, generated: &str) {
          `EPCACHE_WRITE=1 cargo test --test packaging_generated` writes it",
         path.display()
     );
-}
-
-/// The program by its other name, alone.
-fn refresh_by_name() -> Command {
-    let all = epcache::cli::definition();
-    let refresh = all.find_subcommand("refresh").unwrap().clone();
-    let shared = all.get_arguments().filter(|arg| arg.is_global_set());
-    refresh
-        .args(shared.cloned().collect::<Vec<_>>())
-        .name(REFRESH_NAME)
-        .bin_name(REFRESH_NAME)
-        .version(env!("CARGO_PKG_VERSION"))
-}
-
-#[test]
-fn the_completions_are_those_of_the_command_line() {
-    for (mut command, name) in [
-        (epcache::cli::definition(), "epcache"),
-        (refresh_by_name(), REFRESH_NAME),
-    ] {
-        for (shell, file) in [
-            (Shell::Bash, format!("{name}.bash")),
-            (Shell::Fish, format!("{name}.fish")),
-            (Shell::Zsh, format!("_{name}")),
-        ] {
-            let mut script = Vec::new();
-            generate(shell, &mut command, name, &mut script);
-            check(
-                &format!("completions/{file}"),
-                &String::from_utf8(script).unwrap(),
-            );
-        }
-    }
 }
 
 #[test]

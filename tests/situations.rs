@@ -166,7 +166,7 @@ fn play(table: &str) -> usize {
             found += &format!("{line}\n");
         } else if let Some(command) = line.strip_prefix("$ ") {
             found += &situations.shown(command);
-        } else if line.starts_with("# ") {
+        } else if line.starts_with("# ") && situations.number == 0 {
             found += &format!("{line}\n");
         }
     }
@@ -194,4 +194,9 @@ fn status() {
 #[test]
 fn trouble() {
     play("trouble.txt");
+}
+
+#[test]
+fn help() {
+    play("help.txt");
 }

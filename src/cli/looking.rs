@@ -88,7 +88,7 @@ pub struct CheckArgs {
 }
 
 /// Where to look something up.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct PlaceArgs {
     /// Search what `refresh --system` indexes: the packages of all Pythons of the system
     #[arg(long, group = "what")]

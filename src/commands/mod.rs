@@ -5,6 +5,8 @@
 mod after;
 mod asking;
 mod check;
+mod complete;
+mod completions;
 mod consumers;
 mod explain;
 mod export;
@@ -54,6 +56,8 @@ pub fn run(cli: &Cli, work: Work) -> Result<u8, CommandError> {
         Command::Verify(arguments) => verify::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Hook(arguments) => hook::run(arguments),
+        Command::Completions(arguments) => completions::run(arguments),
+        Command::Complete(arguments) => complete::run(arguments),
         Command::After(arguments) => after::run(arguments, work),
         Command::Trigger(arguments) => trigger::run(arguments, work),
     }
