@@ -1,4 +1,4 @@
-//! `epcache query --import`: which distribution provides an import name.
+//! `epcache query --import`: the distributions that provide an import name.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +13,7 @@ mod cli;
 
 use cli::{Tree, run};
 
-/// Distributions that say in different files what they provide.
+/// Distributions whose import names come from different files.
 fn site() -> Tree {
     let tree = Tree::new();
     tree.dist("site", "declared", "");
@@ -75,7 +75,7 @@ fn the_distributions_of_an_import_name_are_found_live_and_in_an_index() {
 }
 
 #[test]
-fn what_an_index_does_not_know_yet_is_read() {
+fn changes_since_the_index_was_written_are_read() {
     let tree = site();
     tree.refresh(&["site"], "index");
     tree.dist("site", "new", "");
@@ -104,7 +104,7 @@ fn json_has_these_keys() {
 }
 
 #[test]
-fn a_group_does_not_go_with_it() {
+fn a_group_with_it_is_an_error() {
     let ran = run(&mut Tree::new().epcache(&["query", "g", "--import", "yaml"]));
     assert_eq!(ran.code, 2);
 }

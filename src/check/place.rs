@@ -62,7 +62,7 @@ fn beside(listings: &Listings<'_>, path: &Path, owner: &[u8], findings: &mut Fin
     let package = path.parent().unwrap_or(path);
     let entry = package.file_name().unwrap_or_default();
     let held = package.parent().and_then(|site| listings.held(site));
-    // Nearly always there is none, and that is seen without going the whole way.
+    // There is nearly always none, which shows without a walk along the whole path.
     let is_there = held.is_none_or(|site| site.open_file(entry.as_bytes(), ENTRY_POINTS).is_ok());
     if !is_there {
         return;

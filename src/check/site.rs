@@ -70,8 +70,7 @@ impl Site {
         }
     }
 
-    /// Reads a search directory, and says what is wrong with the files in it. One that is missing
-    /// is empty.
+    /// Reads a search directory, and reports mistakes in its files. A missing one is empty.
     pub(super) fn read(root: &Root, path: &Path, findings: &mut Findings) -> Self {
         let mut site = Self::empty(path);
         let paths = [path.to_owned()];

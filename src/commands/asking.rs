@@ -33,9 +33,8 @@ pub(super) struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// What `find` makes of the answers. Where an index turns out to be damaged, its directories are
-    /// read live, and
-    /// `find` is called again. Everything that could not be used is warned of.
+    /// The result of `find` for the answers. If an index turns out to be damaged, its directories
+    /// are read live, and `find` is called again. Warns about everything that is not usable.
     pub(super) fn ask<T>(&self, find: Find<'_, T>) -> Result<T, CommandError> {
         self.ask_in(Extent::EntryPoints, find)
     }

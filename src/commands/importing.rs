@@ -1,4 +1,6 @@
-//! `epcache query --import`: which distributions provide an import name.
+//! `epcache query --import`: the distributions that provide an import name.
+//!
+//! The input is an import name and a scope. The output is a table, or JSON.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -22,16 +24,16 @@ struct Importable {
     path: PathBuf,
 }
 
-/// What was found.
+/// The result.
 #[derive(Default)]
 struct Imports {
     providers: Vec<Importable>,
-    /// Distributions whose import names cannot be told.
+    /// Distributions whose import names are not known.
     unknown: usize,
 }
 
 pub(super) fn run(asking: &Asking<'_>, import: &str, as_json: bool) -> Done {
-    // Of a module in a package, the package is told.
+    // For a module in a package, look for the package.
     let name = import.split('.').next().unwrap_or_default();
     let found = asking.ask_everything(&|answers| providers(answers, name))?;
     if found.unknown > 0 {

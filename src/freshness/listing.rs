@@ -190,7 +190,7 @@ impl Clock {
     }
 
     /// Whether a change from now on could result in the same ctime again. (Only the kernel sets a
-    /// ctime, and every change sets it, whatever is done to the mtime later.)
+    /// ctime, and every change sets it, even if the mtime is reset later.)
     pub(super) fn may_repeat(&self, changed: Stamp) -> bool {
         if changed.is_whole_second() {
             // A file system that stores whole seconds, or every other second (FAT).

@@ -1,15 +1,16 @@
 //! The headers `Name`, `Version` and `Requires-Dist` of `METADATA` or `PKG-INFO`.
 //!
-//! In comes the head of such a file (the description behind the headers may be megabytes), out go
-//! the values, or the wish for more bytes. No other header is looked at, the encoding of the rest
-//! is not checked, and nothing is judged: [core metadata] says what a name or a version is.
+//! The input is the start of such a file, because the description after the headers may be
+//! megabytes. The output is the values, or a request for more bytes. No other header is looked at,
+//! and the encoding of the rest is not checked. The values are not checked either: [core metadata]
+//! says what a name or a version is.
 //!
-//! The rules are those by which `importlib.metadata` reads them, in the newest release:
-//! `email.feedparser` finds the headers, `email._policybase.Compat32.header_source_parse` (3.14)
-//! takes off what surrounds a value, and importlib_metadata's `_adapters.Message` takes the
-//! indentation out of continuation lines (`textwrap.dedent` of 3.14). Of several headers of one
-//! name the first counts, field names are compared without regard to case, and a value keeps its
-//! trailing spaces. `Name:` without a value is the empty string, not a missing header.
+//! The rules are those of the newest release of `importlib.metadata`. `email.feedparser` finds the
+//! headers. `email._policybase.Compat32.header_source_parse` (3.14) removes the text around a
+//! value. importlib_metadata's `_adapters.Message` removes the indentation of continuation lines
+//! (`textwrap.dedent` of 3.14). Of several headers with one name the first counts. The case of
+//! field names does not matter, and a value keeps its trailing spaces. `Name:` without a value is
+//! the empty string, not a missing header.
 //!
 //! The caller decides which file is read: an *empty* METADATA counts as missing, and PKG-INFO is
 //! read instead.

@@ -1,9 +1,10 @@
-//! One metadata directory becomes one distribution: `entry_points.txt`, and name and version from
-//! the headers of `METADATA` or `PKG-INFO`. Requirements and import names are for `details`.
+//! Makes one distribution from one metadata directory: its entry points, name and version.
+//! `details` adds requirements and import names.
 //!
-//! What CPython takes for absent is absent here. What would make it raise, or hang, costs the
-//! distribution that very thing, and is reported (decision 2). What may not be read is *unread*
-//! (decision 3): somebody else may.
+//! The input is a directory, a sighting in it and the budget. The output is a draft, and a report
+//! of what is unusable. If CPython treats a file as missing, so does this. If CPython would raise
+//! or hang, only that part of the distribution is lost, and it is reported (decision 2). A file
+//! that not every user may read is *unread* (decision 3): other readers may read it.
 
 use std::io;
 
