@@ -8,6 +8,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test's helpers are tests too
 
+#[path = "layout_oracle/pth.rs"]
+mod pth;
+#[path = "layout_oracle/systems.rs"]
+mod systems;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -20,6 +24,7 @@ use epcache::layout::{
     Found, Interpreter, Mode, SysPath, Wanted, find_interpreter, sys_path, sys_path_as, system,
 };
 use epcache::rooted::Root;
+use pth::{make_targets, write_zoo};
 
 const PRINT: &str = "import os, sys; \
      sys.stdout.buffer.write(b'\\n'.join(os.fsencode(p).hex().encode() for p in sys.path))";
@@ -222,157 +227,6 @@ fn an_environment_made_by_a_link_elsewhere() {
     });
 }
 
-/// The targets of the odd `.pth` files.
-fn make_targets(site: &Path, outside: &Path) {
-    for name in [
-        "one", "two", "three", "four", "ü", "a b", "import x", "tail", "x.egg", "deep/er",
-    ] {
-        fs::create_dir_all(site.join(name)).unwrap();
-        fs::create_dir_all(outside.join(name)).unwrap();
-    }
-    fs::write(site.join("zipped.egg"), "").unwrap();
-    symlink("one", site.join("link")).unwrap();
-    symlink("nowhere", site.join("dangling")).unwrap();
-}
-
-fn write_zoo(site: &Path, outside: &Path) {
-    let outside = outside.to_str().unwrap();
-    let zoo: &[(&str, String)] = &[
-        (
-            "b.pth",
-            "# comment\n\n   \none\nimport sys  # harmless\ntwo".into(),
-        ),
-        (
-            "a.pth",
-            format!("{outside}/one\n{outside}/missing\nmissing\none\none\n"),
-        ),
-        (
-            "B.pth",
-            "three  \t\n\tfour\n four\n./four/../four/\n".into(),
-        ),
-        ("bom.pth", "\u{feff}tail\nü\na b\n".into()),
-        ("bomcomment.pth", "\u{feff}# comment\n".into()),
-        (
-            "feeds.pth",
-            format!("x.egg\x0cdeep/er\x0b{outside}/two\u{85}{outside}/three\n"),
-        ),
-        (
-            "returns.pth",
-            format!("deep\r{outside}/four\r\n{outside}/ü\u{2028}deep/er\x1cone\n"),
-        ),
-        (".hidden.pth", format!("{outside}/tail\n")),
-        (
-            "importish.pth",
-            format!("import x\nimportant\nimport\tsys\n{outside}/import x\n"),
-        ),
-        (
-            "zip.pth",
-            "zipped.egg\nlink\ndangling\n../site-packages\n..\n/\n//tmp\n".into(),
-        ),
-        (
-            "space.pth",
-            "\u{a0}one\n\u{3000}\none\u{a0}\x1f\n #x\n".into(),
-        ),
-        ("notpth.txt", "deep\n".into()),
-        ("empty.pth", String::new()),
-    ];
-    for (name, content) in zoo {
-        fs::write(site.join(name), content).unwrap();
-    }
-    // Import lines that do nothing and raise nothing.
-    fs::write(site.join("importish.pth"), "import sys\nimport\tos\n").unwrap();
-    // From 3.15 on these replace import lines, and are code too.
-    fs::write(site.join("importish.start"), "os:getcwd\n").unwrap();
-    fs::write(site.join(".hidden.start"), "nonsense\n").unwrap();
-    fs::create_dir(site.join("directory.pth")).unwrap();
-    symlink("a.pth", site.join("linked.pth")).unwrap();
-    symlink("nowhere", site.join("broken.pth")).unwrap();
-    // A name that is not UTF-8 is sorted among the others by its surrogates.
-    let name = OsStr::from_bytes(b"\xff.pth");
-    fs::write(site.join(name), format!("{outside}/x.egg\n")).unwrap();
-    fs::write(site.join("\u{e000}.pth"), format!("{outside}/deep\n")).unwrap();
-}
-
-#[test]
-fn virtual_environments_with_a_zoo_of_pth_files() {
-    for_each(|executable, dir| {
-        let outside = dir.join("outside");
-        for (at, flags) in [
-            ("links", &["--symlinks"][..]),
-            ("copies", &["--copies"]),
-            ("links-system", &["--symlinks", "--system-site-packages"]),
-            ("copies-system", &["--copies", "--system-site-packages"]),
-        ] {
-            let venv = dir.join(at);
-            let site = make_venv(executable, &venv, flags);
-            compare(&venv.join("bin/python"));
-            make_targets(&site, &outside);
-            write_zoo(&site, &outside);
-            for name in ["python", "python3"] {
-                let interpreter = compare(&venv.join("bin").join(name));
-                assert_eq!(interpreter.venv.unwrap().prefix, venv);
-            }
-            let by_venv = find_interpreter(&Root::system(), &Wanted::Venv(venv.clone()), None);
-            assert_eq!(by_venv.unwrap().executable, Some(venv.join("bin/python")));
-            // A link to the environment's program from outside is the base's interpreter.
-            symlink(venv.join("bin/python"), dir.join(format!("{at}-link"))).unwrap();
-            compare(&dir.join(format!("{at}-link")));
-        }
-    });
-}
-
-/// xorshift64*: the same lines on every machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let mixed = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        usize::try_from(mixed).unwrap() % limit
-    }
-}
-
-#[test]
-fn pth_lines_from_a_seed() {
-    #[rustfmt::skip]
-    let pieces: &[&str] = &[
-        "one", "two", "three", "ü", "a b", "x.egg", "deep/er", "deep", "link", "zipped.egg", "nope",
-        "/", "/", "/..", "/.", "..", "#", " ", "\t", "\n", "\n", "\n", "\n", "\n", "\r", "\r\n",
-        "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\u{85}", "\u{a0}", "\u{2028}", "\u{2029}",
-        "\u{3000}", "\u{feff}", "\u{200b}", "OUTSIDE/one", "OUTSIDE/two", "OUTSIDE/a b", "OUTSIDE/",
-        "import sys\n", "\nimport\tos\n", "\n#",
-    ];
-    for_each(|executable, dir| {
-        let (venv, outside) = (dir.join("venv"), dir.join("outside"));
-        let site = make_venv(executable, &venv, &[]);
-        make_targets(&site, &outside);
-        let mut random = Random(0x5eed);
-        for round in 0..6 {
-            for file in 0..FILES_OF_A_SEED {
-                let mut content = String::new();
-                for _ in 0..random.below(12) {
-                    content += pieces[random.below(pieces.len())];
-                }
-                let content = content.replace("OUTSIDE", outside.to_str().unwrap());
-                // A code line must not have anything after it by accident.
-                let code = |line: &str| line.starts_with("import") && line.len() > 10;
-                if content.split(['\n', '\r']).any(code) {
-                    continue;
-                }
-                let name = format!(
-                    "{}.pth",
-                    ["ä", "Z", "a", "_", "-"][file % 5].repeat(file / 5 + 1)
-                );
-                fs::write(site.join(name), content).unwrap();
-            }
-            compare(&venv.join("bin/python"));
-            println!("{}: round {round}", executable.display());
-        }
-    });
-}
-
 #[test]
 fn pyvenv_cfg_written_by_other_tools() {
     for_each(|executable, dir| {
@@ -559,87 +413,4 @@ fn scripts_on_path_are_ignored() {
             assert_eq!(found, dir.join("bin").join(versioned));
         }
     });
-}
-
-/// Checks that every entry of every list is in the records, or is left out for a reason.
-#[track_caller]
-fn assert_covered(root: &Root, found: &Found, list: &[PathBuf]) {
-    for path in list {
-        let recorded = found.directories.iter().any(|directory| {
-            directory.path.as_os_str() == path.as_os_str() || directory.aliases.contains(path)
-        });
-        let left_out = found.left_out.iter().any(|(other, _)| other == path);
-        assert!(
-            recorded || left_out,
-            "{} below {}",
-            path.display(),
-            root.path().display()
-        );
-    }
-}
-
-/// Whole systems to compare below a root of their own: those of `tests/setup`, and those in
-/// `$EPCACHE_TEST_ROOTS`. They are entered with chroot(1), so root is needed.
-fn trees() -> Vec<PathBuf> {
-    let named = std::env::var_os("EPCACHE_TEST_ROOTS").unwrap_or_default();
-    let mut trees: Vec<PathBuf> = std::env::split_paths(&named)
-        .filter(|path| !path.as_os_str().is_empty())
-        .collect();
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let cache = variable("EPCACHE_TEST_CACHE")
-        .or_else(|| variable("XDG_CACHE_HOME").map(|dir| dir.join("epcache-tests")))
-        .or_else(|| variable("HOME").map(|dir| dir.join(".cache/epcache-tests")));
-    let listed = cache.and_then(|cache| fs::read_to_string(cache.join("trees")).ok());
-    for line in listed.unwrap_or_default().lines() {
-        if let Some((name, path)) = line.split_once('\t') {
-            trees.extend(name.starts_with("debian-").then(|| PathBuf::from(path)));
-        }
-    }
-    trees
-}
-
-#[test]
-fn whole_systems_below_a_root_have_the_same_paths_as_from_inside() {
-    let system_root = Root::system();
-    let found = system(&system_root, &[]);
-    for executable in machine().iter().filter(|path| path.starts_with("/usr")) {
-        let output = run(executable, &["-I"], Path::new("/nonexistent"));
-        assert_covered(&system_root, &found, &list(&output));
-    }
-    let trees = trees();
-    let is_root = fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0);
-    if trees.is_empty() || !is_root {
-        println!("left out: whole systems below a root: no tree, or not root");
-        return;
-    }
-    for tree in &trees {
-        let root = Root::at(tree).unwrap();
-        let found = system(&root, &[]);
-        let mut names: Vec<_> = fs::read_dir(tree.join("usr/bin"))
-            .unwrap()
-            .map(|entry| PathBuf::from(entry.unwrap().file_name()))
-            .filter(|name| is_versioned(name) || name == Path::new("python3"))
-            .collect();
-        names.sort();
-        for executable in names
-            .iter()
-            .flat_map(|name| ["/usr/bin", "/bin"].map(|d| Path::new(d).join(name)))
-        {
-            let output = Command::new("chroot")
-                .args([tree, &executable])
-                .args(["-I", "-c", PRINT])
-                .env_clear()
-                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-                .env("LC_ALL", "C.UTF-8")
-                .output()
-                .unwrap();
-            assert!(output.status.success(), "{output:?}");
-            let theirs = list(&output);
-            let interpreter = Interpreter::of_executable(&root, &executable).unwrap();
-            let what = format!("{} below {}", executable.display(), tree.display());
-            assert_same(&strings(sys_path(&root, &interpreter)), &theirs, &what);
-            assert_covered(&root, &found, &theirs);
-        }
-        println!("{}: {names:?}", tree.display());
-    }
 }
