@@ -15,12 +15,12 @@ use std::path::{Component, Path, PathBuf};
 
 use support::{pages, prose, read, repository};
 
-/// The targets of the links in a line: `[text](target)`, code left out.
+/// The targets of the links in a line: `[text](target)`, without code.
 fn links(line: &str) -> Vec<&str> {
     let code: Vec<&str> = line.split('`').step_by(2).collect();
     let mut found = Vec::new();
     for text in code {
-        // `](` may stand behind a piece of code.
+        // `](` may follow a piece of code.
         let mut rest = text;
         while let Some((_, after)) = rest.split_once("](") {
             let end = after.find(')').unwrap_or(after.len());
@@ -44,7 +44,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings.map(|(_, line)| heading(line)).collect()
 }
 
-/// `..` taken out by arithmetic: None where it leads out of the tree.
+/// Resolves `..` in the text. `None` if the path leads out of the tree.
 fn tidy(path: &Path) -> Option<PathBuf> {
     let mut tidy = PathBuf::new();
     for component in path.components() {
@@ -57,7 +57,7 @@ fn tidy(path: &Path) -> Option<PathBuf> {
     Some(tidy)
 }
 
-/// The link's file relative to the repository, and its anchor. None for addresses.
+/// The link's file relative to the repository, and its anchor. `None` for addresses.
 fn target(page: &Path, link: &str) -> Option<(Option<PathBuf>, String)> {
     if link.contains("://") || link.starts_with("mailto:") {
         return None;
@@ -119,10 +119,10 @@ fn a_link_to_nowhere_is_found() {
 /// The page that `benches/run` writes.
 const GENERATED: &str = "benches/results.md";
 
-/// Pages whose prose is still to be put in plain words.
+/// Pages whose prose is not in plain words yet.
 const UNFINISHED: [&str; 3] = ["docs/packaging.md", "docs/python.md", "python/README.md"];
 
-/// Pages whose prose people write.
+/// Pages whose prose is written by hand.
 fn written() -> impl Iterator<Item = PathBuf> {
     let is_exempt = |page: &PathBuf| {
         let mut exempt = UNFINISHED.iter().chain([&GENERATED]);
@@ -136,7 +136,7 @@ fn prose_has_at_most_100_columns() {
     let mut long = Vec::new();
     for page in written() {
         for (number, line) in prose(&read(&page)) {
-            // Tables and lines that are one link cannot be broken.
+            // Tables and lines with a single link cannot be broken.
             let is_prose = !line.trim_start().starts_with(['|', '!', '<', '[']);
             if is_prose && line.chars().count() > 100 {
                 long.push(format!("{}:{number}", page.display()));
@@ -146,7 +146,7 @@ fn prose_has_at_most_100_columns() {
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
 
-/// Words that make a sentence hard to read, and what to write in their place: CONTRIBUTING.md.
+/// Words that make a sentence hard to read, and what to write instead: CONTRIBUTING.md.
 const UNUSUAL: [&str; 7] = [
     "whoever",
     "as absent",

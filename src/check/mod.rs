@@ -44,49 +44,49 @@ use requirement::Requiring;
 use setting::Setting;
 use site::{Installed, Site};
 
-/// So many distributions are looked at, of all search directories together.
+/// The maximum number of distributions that are checked, of all search directories together.
 const MOST_DISTRIBUTIONS: usize = 200_000;
 
-/// What is to be checked.
+/// A request for a check.
 #[derive(Debug)]
 pub struct Request {
-    /// Where.
+    /// The packages to check.
     pub scope: Scope,
-    /// The distributions, by any spelling of their names; none for all.
+    /// The distributions, by any spelling of their names. Empty for all.
     pub names: Vec<String>,
     /// The value of `PATH`.
     pub path_env: Option<OsString>,
-    /// The user's own packages, if they count: `~/.local`.
+    /// The user's own packages (`~/.local`), if they count.
     pub user_base: Option<PathBuf>,
     /// The kind of machine, as `uname -m` has it.
     pub machine: Option<String>,
 }
 
-/// What came of it.
+/// The result of a check.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// By file and line.
+    /// Sorted by file and line.
     pub findings: Vec<Finding>,
-    /// For which interpreters packages were looked at.
+    /// The interpreters whose packages were checked.
     pub interpreters: Vec<String>,
-    /// How many distributions were looked at.
+    /// The number of distributions that were checked.
     pub distributions: usize,
-    /// How many more findings there were than are kept.
+    /// How many more findings there were.
     pub unsaid: usize,
 }
 
 /// Why nothing was checked.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// The search directories could not be told.
+    /// The search directories could not be determined.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// Nothing is called so.
+    /// No distribution has this name.
     #[error("no distribution {0} is installed there")]
     NoSuchDistribution(String),
 }
 
-/// Opens what the request names, for a process that is about to give up root's rights.
+/// Opens the directories that the request names, before this process gives up root's rights.
 pub fn enter(root: &Root, request: &Request) {
     let (paths, wanted) = match &request.scope {
         Scope::System => return,
@@ -106,7 +106,7 @@ pub fn enter(root: &Root, request: &Request) {
             let both = [of_program(program), real(program)];
             both.into_iter().flatten().collect()
         }
-        // The interpreter is looked for there.
+        // The interpreter is searched there.
         (_, Some(path)) => std::env::split_paths(path)
             .filter_map(|it| prefix(&it))
             .collect(),
@@ -115,13 +115,13 @@ pub fn enter(root: &Root, request: &Request) {
     root.open_named(paths.iter().chain(&named).map(PathBuf::as_path));
 }
 
-/// Does what is requested, and sends what comes of it.
+/// Handles a request, and sends the result.
 pub fn job(root: &Root, request: &Request, sender: &mut Sender<File>) {
-    // Where nobody listens any more, there is nobody to tell.
+    // Ignores the error: the receiver has gone.
     let _ = message::send(sender, run(root, request));
 }
 
-/// Does what is requested below `root`.
+/// Handles a request below `root`.
 ///
 /// # Errors
 /// [`CheckError`].
@@ -159,7 +159,7 @@ pub fn run(root: &Root, request: &Request) -> Result<Checked, CheckError> {
     })
 }
 
-/// What all settings have in common.
+/// Shared by all settings.
 struct Work<'r> {
     root: &'r Root,
     listings: Listings<'r>,
@@ -192,7 +192,7 @@ impl Work<'_> {
         site
     }
 
-    /// Looks at what the distributions of one `sys.path` are together.
+    /// Checks the distributions of one `sys.path` together.
     fn check(&mut self, setting: &Setting, sites: &[Rc<Site>], machine: Option<String>) {
         let counting = self.counting(sites);
         let installed: Vec<&Installed> = counting.iter().map(|(_, one)| *one).collect();

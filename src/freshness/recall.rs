@@ -1,8 +1,9 @@
-//! What of a record of an older index still holds, for the refresh that starts from it.
+//! Which parts of an older index's record are still true, for the refresh that starts from it.
 //!
-//! Stricter than what readers believe: an old distribution is taken over only where its metadata
-//! directory has both the times that were recorded, so that what comes out is what reading all of it
-//! again would give. A copy, which has other times, is read.
+//! The input is the record and what is known to have changed. The output is marks in a [`Listing`].
+//! This is stricter than readers are: an old distribution is reused only if its metadata directory
+//! has both recorded times, so that the result is the same as reading everything again. A copy,
+//! which has other times, is read.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -13,15 +14,15 @@ use crate::index::format::{distribution_flag, record_flag};
 use crate::index::{Outline, Record, Source, Stamp};
 use crate::rooted::Directory;
 
-/// What was warned of is read again, so that it is warned of again; and what could not be read, since
-/// it may have become readable.
+/// Distributions with a warning are read again, so that the warning is repeated. So are unread
+/// ones, because they may have become readable.
 const READ_AGAIN: u32 =
     distribution_flag::UNREAD | distribution_flag::PROBLEM | distribution_flag::WARNED;
 
-/// A record, and what is known of what has happened since.
+/// A record, and what is known about changes since then.
 pub struct Recall<'r> {
     outlines: Vec<Outline<'r>>,
-    /// The metadata directories that may have changed; None where all may have.
+    /// The metadata directories that may have changed. `None` if any may have.
     named: Option<&'r BTreeSet<Vec<u8>>>,
 }
 
@@ -45,8 +46,8 @@ impl<'r> Recall<'r> {
         Ok(Some(Self { outlines, named }))
     }
 
-    /// Finds each sighting's number in the record, and fills in the times of those that need not be
-    /// looked at: nobody has touched them, and their times cannot repeat.
+    /// Finds the number of each sighting in the record, and fills in the times of those that need
+    /// no look: nothing has touched them, and their times cannot repeat.
     pub(super) fn before_looking(
         &self,
         sightings: &mut [Sighting],
@@ -75,7 +76,7 @@ impl<'r> Recall<'r> {
         }
     }
 
-    /// Tells which sightings are as recorded.
+    /// Marks the sightings that are as recorded.
     pub(super) fn after_looking(&self, listing: &mut Listing) {
         for sighting in &mut listing.sightings {
             let is_same = self.recorded(sighting).is_some_and(|then| {

@@ -1,4 +1,7 @@
-//! A metadata directory before it has its place in a record: as it was read, or as a record has it.
+//! A metadata directory before it has a place in a record.
+//!
+//! The input is what the scan has read, or a record of an older index. The output is a
+//! [`DistributionDraft`], which `encode` writes.
 
 use std::borrow::Cow;
 
@@ -9,18 +12,18 @@ use super::source::{Damage, Source};
 use super::stamp::Stamp;
 use super::view::FileFacts;
 
-/// A metadata directory, as the scan found it.
+/// A metadata directory as the scan found it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DistributionDraft {
     /// The name of the metadata directory in the search directory.
     pub file_name: Vec<u8>,
-    /// The shadowing key: of several distributions with one key, one is chosen.
+    /// The shadowing key: of several distributions with the same key, one is chosen.
     pub key: Vec<u8>,
     /// The distribution's name.
     pub name: Vec<u8>,
     /// The distribution's version.
     pub version: Vec<u8>,
-    /// Of [`distribution_flag`].
+    /// Flags of [`distribution_flag`].
     pub flags: u32,
     /// The metadata directory's own mtime.
     pub mtime: Stamp,
@@ -30,7 +33,7 @@ pub struct DistributionDraft {
     pub requirements: Vec<u8>,
     /// Its import names, joined by line feeds (rule F35 of `docs/specification`).
     pub imports: Vec<u8>,
-    /// The files that it was read from, by kind.
+    /// The files that it was read from, by type.
     pub files: Vec<FileFacts>,
     /// Its entry points, in the order of the file.
     pub entries: EntryList,
@@ -50,10 +53,10 @@ pub struct EntryDraft<'a> {
     pub value: &'a [u8],
 }
 
-/// Entry points of one distribution, in their order.
+/// The entry points of one distribution, in order.
 ///
-/// A group's name is there once for all of its entry points that follow each other and have the very
-/// same slice for it: a file can give one long name to a hundred thousand of them.
+/// A group's name is stored once for successive entry points that have the same slice for it: a
+/// file can give one long name to a hundred thousand entry points.
 #[derive(Debug, Clone, Default)]
 pub struct EntryList {
     strings: Vec<u8>,
@@ -63,19 +66,19 @@ pub struct EntryList {
 #[derive(Debug, Clone, Copy)]
 struct Listed {
     group: Span,
-    /// The value lies behind it.
+    /// The value follows it.
     name: Span,
     value_length: u32,
 }
 
 impl EntryList {
-    /// How many there are.
+    /// The number of entry points.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no entry points.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -91,7 +94,7 @@ impl EntryList {
         });
     }
 
-    /// One after the other. Those that were added with one slice for their group have one again.
+    /// The entry points. Those that were added with one slice for their group share one again.
     pub fn iter(&self) -> impl Iterator<Item = EntryDraft<'_>> {
         self.entries.iter().map(|entry| {
             let value = Span {
@@ -153,21 +156,21 @@ impl<'a> FromIterator<EntryDraft<'a>> for EntryList {
             last = Some((entry.group, group));
             list.push(group, entry.name, entry.value);
         }
-        // A large directory has many of these lists at a time.
+        // A large directory has many of these lists at the same time.
         list.strings.shrink_to_fit();
         list.entries.shrink_to_fit();
         list
     }
 }
 
-/// The distributions of a record, as they were read then.
+/// The distributions of a record of an older index.
 pub struct Drafts<'r, 'i, S> {
     record: &'r Record<'i, S>,
     groups: Vec<Cow<'i, [u8]>>,
 }
 
 impl<'r, 'i, S: Source> Drafts<'r, 'i, S> {
-    /// Those of this record.
+    /// The distributions of this record.
     ///
     /// # Errors
     /// [`Damage`] in the record.
@@ -180,7 +183,7 @@ impl<'r, 'i, S: Source> Drafts<'r, 'i, S> {
         })
     }
 
-    /// The distribution of this number. Whether it is shadowed is told anew.
+    /// The distribution with this number. Whether it is shadowed is decided again.
     ///
     /// # Errors
     /// [`Damage`] in what was touched.

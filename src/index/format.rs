@@ -6,22 +6,22 @@ pub const MAGIC: [u8; 8] = *b"\x89epcache";
 pub const MAJOR: u16 = 1;
 /// Readers accept any minor version of their major one.
 pub const MINOR: u16 = 0;
-/// The number of the rules by which packages are read. An index has it, and a writer takes nothing over
-/// from one that has another: to be counted up with every change that makes another record of the same
-/// files.
+/// The number of the rules for reading packages. It is stored in an index. A writer reuses nothing
+/// from an index with another number. Increment it with every change that makes another record from
+/// the same files.
 pub const RULES: u32 = 3;
 
-/// Size of the header in bytes; the table of checksums follows it.
+/// The size of the header in bytes. The table of checksums follows it.
 pub const HEADER: usize = 64;
-/// Where the header's own checksum starts to count.
+/// The offset of the first byte that the header's own checksum covers.
 pub const HEADER_CHECKED_FROM: usize = 20;
-/// Where the suspect byte lies: the one byte that is ever changed in place, under no checksum.
+/// The offset of the suspect byte. Only this byte is ever changed in place. No checksum covers it.
 pub const SUSPECT_AT: u64 = 12;
-/// The body is checked in blocks of this many bytes.
+/// The size in bytes of the blocks of the body. Each has a checksum.
 pub const BLOCK: usize = 4096;
-/// A longer file is refused, by writers and readers, in bytes.
+/// In bytes. Writers and readers refuse a longer file.
 pub const SIZE_LIMIT: u64 = 256 << 20;
-/// A longer file name, name, version or path is refused, in bytes.
+/// In bytes. A longer file name, name, version or path is refused.
 pub const STRING_LIMIT: usize = 4096;
 
 /// Size of a row of the directory table, in bytes.
@@ -43,7 +43,7 @@ pub const FILE_ROW: usize = 24;
 /// Size of a row of a record's import table, in bytes.
 pub const IMPORT_ROW: usize = 8;
 
-/// What the header's number of the writer's own says.
+/// Bits of the header's number that only the writer uses.
 pub mod writers_own {
     /// Written by `refresh --image`. The other bits are [`super::RULES`].
     pub const IMAGE: u32 = 1 << 31;
@@ -57,32 +57,32 @@ pub mod directory_flag {
 
 /// Flags of a record.
 pub mod record_flag {
-    /// There was no such directory.
+    /// The directory did not exist.
     pub const MISSING: u32 = 1;
-    /// All times in it are those of an image (all equal, or near zero) and tell of no change.
+    /// All its times are those of an image (all equal, or near zero) and do not show changes.
     pub const SILENT: u32 = 1 << 1;
-    /// In the order of the names instead of the directory's own.
+    /// In the order of the names instead of the directory's own order.
     pub const SORTED: u32 = 1 << 2;
-    /// It has distributions that the writer was not allowed to read.
+    /// It has distributions that the writer may not read.
     pub const UNREAD: u32 = 1 << 3;
-    /// It has distributions whose lookup name is not their shadowing key.
+    /// It has distributions whose lookup key differs from their shadowing key.
     pub const ODD: u32 = 1 << 4;
 }
 
 /// Flags of a distribution.
 pub mod distribution_flag {
-    /// The two lowest bits say the kind of metadata directory: 0 `.dist-info`, 1 `.egg-info`,
-    /// 2 `EGG-INFO` in an `.egg`.
+    /// The two lowest bits are the kind of metadata directory: 0 `.dist-info`, 1 `.egg-info`, 2
+    /// `EGG-INFO` in an `.egg`.
     pub const KIND: u32 = 3;
-    /// A plain file instead of a directory.
+    /// A regular file instead of a directory.
     pub const FILE: u32 = 1 << 2;
     /// Core metadata exists.
     pub const HAS_METADATA: u32 = 1 << 3;
-    /// Another metadata directory of the same key in the same record is the one chosen.
+    /// Another metadata directory with the same key in the same record is chosen.
     pub const SHADOWED: u32 = 1 << 4;
-    /// The writer was not allowed to read it.
+    /// The writer may not read it.
     pub const UNREAD: u32 = 1 << 5;
-    /// Something in it could not be used; a reader does not look at it again for that.
+    /// Something in it is unusable. A reader need not look at it again because of that.
     pub const PROBLEM: u32 = 1 << 6;
     /// No usable `Name` header: the name comes from the file name.
     pub const NAME_FROM_FILE: u32 = 1 << 7;
@@ -90,26 +90,26 @@ pub mod distribution_flag {
     pub const VERSION_FROM_FILE: u32 = 1 << 8;
     /// `Distribution.requires` is a list.
     pub const HAS_REQUIREMENTS: u32 = 1 << 9;
-    /// The requirements could not be told.
+    /// The requirements are not known.
     pub const REQUIREMENTS_UNKNOWN: u32 = 1 << 10;
-    /// The import names could not be told.
+    /// The import names are not known.
     pub const IMPORTS_UNKNOWN: u32 = 1 << 11;
-    /// Where the import names come from: a [`super::file_kind`] less 4; 0 where from nowhere. Shifted by
+    /// The source of the import names: a [`super::file_kind`] minus 4, or 0 for none. Shifted by
     /// [`IMPORT_SOURCE_SHIFT`].
     pub const IMPORT_SOURCE: u32 = 7 << IMPORT_SOURCE_SHIFT;
-    /// Where [`IMPORT_SOURCE`] starts.
+    /// The lowest bit of [`IMPORT_SOURCE`].
     pub const IMPORT_SOURCE_SHIFT: u32 = 12;
-    /// What tells of the content of a distribution, and not of what else is in its record.
+    /// The flags that depend only on a distribution's content, not on the rest of its record.
     pub const OF_CONTENT: u32 = (1 << 15) - 1 - SHADOWED;
-    /// What is the writer's own. Nothing to readers.
+    /// The flags that only the writer uses. Readers ignore them.
     pub const WRITERS_OWN: u32 = 0xff << 24;
-    /// The writer has warned of it. It reads it again each time, so that it warns again.
+    /// The writer has warned about it. It is read again each time, so that the warning is repeated.
     pub const WARNED: u32 = 1 << 24;
 }
 
 /// The files that a distribution is read from.
 pub mod file_kind {
-    /// The plain file itself.
+    /// The regular file itself.
     pub const ITSELF: u16 = 0;
     /// `entry_points.txt`.
     pub const ENTRY_POINTS: u16 = 1;
@@ -128,7 +128,8 @@ pub mod file_kind {
     /// `SOURCES.txt`.
     pub const SOURCES: u16 = 8;
 
-    /// The name in the metadata directory; empty for the plain file itself, and for what is not known.
+    /// The name in the metadata directory. Empty for the regular file itself, and for unknown
+    /// types.
     #[must_use]
     pub fn name(kind: u16) -> &'static str {
         match kind {
@@ -145,7 +146,7 @@ pub mod file_kind {
     }
 }
 
-/// The checksum of the format: CRC-32 as in zlib, gzip and PNG.
+/// The checksum of the format: CRC-32, as in zlib, gzip and PNG.
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
@@ -166,8 +167,8 @@ pub fn key_hash(key: &[u8]) -> u32 {
     })
 }
 
-/// Every size and offset below the limit of the whole file fits; beyond it the index is refused in
-/// the end, whatever was written for it.
+/// Every size and offset below the limit of the whole file fits. Beyond it the index is refused in
+/// the end, so the value does not matter.
 pub(super) fn size(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

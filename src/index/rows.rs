@@ -1,6 +1,8 @@
-//! The header and the rows of every table: what they hold, and how that lies in bytes.
+//! The header and the rows of every table: their fields, and the positions of the fields.
 //!
-//! Each row is declared once, field by field in the order of the bytes; reading and writing both
+//! The input is bytes or a row, the output is the other. Each row is declared once, field by field
+//! in the order of the bytes. Both reading and writing come from the declaration. No other module
+//! knows an offset. `docs/format.md` explains the fields.
 //! come from the declaration. No other module knows an offset. `docs/specification/file.md` explains the fields.
 
 use super::format::{
@@ -13,8 +15,8 @@ use super::stamp::Stamp;
 pub(super) trait Row: Copy {
     /// In bytes.
     const SIZE: usize;
-    /// From its bytes. What is missing at the end reads as zeros; tables are cut into whole rows
-    /// before.
+    /// Reads it from its bytes. Missing bytes at the end read as zeros. Tables are checked to
+    /// consist of whole rows before.
     fn read(bytes: &[u8]) -> Self;
     /// Appends its bytes.
     fn write(&self, bytes: &mut Vec<u8>);
@@ -23,7 +25,7 @@ pub(super) trait Row: Copy {
 /// A field of a row.
 trait Field: Sized {
     const SIZE: usize;
-    /// Takes it off the front.
+    /// Takes it from the front of the bytes.
     fn take(bytes: &mut &[u8]) -> Self;
     fn put(&self, bytes: &mut Vec<u8>);
 }
@@ -58,7 +60,7 @@ rows! {
         minor: u16,
         suspect: u8,
         reserved: Reserved<3>,
-        /// Of what follows.
+        /// The checksum of the rest of the header and of the checksums.
         checksum: u32,
         file_size: u32,
         blocks: u32,
@@ -79,7 +81,7 @@ rows! {
     /// A search directory.
     RecordRow of RECORD_ROW bytes {
         segment: Span,
-        /// Where the pool starts. It reaches to the end of the segment.
+        /// The offset of the pool, which reaches to the end of the segment.
         pool: u32,
         flags: u32,
         distributions: u32,
@@ -94,7 +96,7 @@ rows! {
 
     /// A metadata directory.
     DistributionRow of DISTRIBUTION_ROW bytes {
-        /// File name, key, name and version, one behind the other.
+        /// File name, key, name and version, each after the other.
         strings: u32,
         lengths: [u16; 4],
         flags: u32,
@@ -120,7 +122,7 @@ rows! {
         entries: Span,
     }
 
-    /// An entry point. Its value lies behind its name.
+    /// An entry point. Its value follows its name.
     EntryRow of ENTRY_ROW bytes {
         name: Span,
         value_length: u32,
@@ -149,7 +151,7 @@ rows! {
     }
 }
 
-/// Sizes of rows, in bytes. A later writer's may be longer.
+/// Sizes of rows in bytes. Those of a later writer may be larger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sizes(pub(super) [u16; 9]);
 
@@ -181,7 +183,7 @@ impl Default for Sizes {
     }
 }
 
-/// A string by its offset and length, or rows by the first of them and their number.
+/// A string by its offset and length, or rows by the number of the first one and their count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: u32,
@@ -189,12 +191,12 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// One behind the last; None where no 32 bits hold that.
+    /// The end, exclusive. `None` if it does not fit in 32 bits.
     pub(super) fn end(self) -> Option<u32> {
         self.start.checked_add(self.length)
     }
 
-    /// As many behind this one.
+    /// The span of this length after this one.
     pub(super) fn next(self, count: usize) -> Self {
         Self {
             start: self.start.saturating_add(self.length),
@@ -203,7 +205,7 @@ impl Span {
     }
 }
 
-/// Bytes without a meaning, written as zeros.
+/// Unused bytes, written as zeros.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Reserved<const N: usize>;
 

@@ -1,7 +1,8 @@
-//! The full check: every byte, every row, every rule of the format that a writer keeps.
+//! The full check of an index: every byte, every row, and every rule of the format.
 //!
-//! It takes time and memory in proportion to the file, whatever the file says: no two rows may name
-//! the same bytes, so that nothing is looked at twice.
+//! The input is an index, the output is the first [`Damage`], if any. Time and memory are
+//! proportional to the size of the file for any content: no two rows may refer to the same bytes,
+//! so nothing is looked at twice.
 
 use std::borrow::Cow;
 
@@ -78,7 +79,7 @@ fn directories_are_sound(index: &Index<&[u8]>) -> Result<(), Damage> {
     Ok(())
 }
 
-/// Strings that lie in the order of the rows of a table, without overlapping.
+/// Strings in the order of the rows of a table, without overlaps.
 struct Ascending(u32);
 
 impl Ascending {
@@ -194,7 +195,7 @@ fn imports_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
     }
 }
 
-/// The name table has each distribution once, and of each key one that is chosen, before all others.
+/// Each distribution is in the name table once, and for each key a chosen one comes first.
 fn names_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
     let mut previous: Option<(u32, Cow<'_, [u8]>, bool, u32)> = None;
     for row in record.body.all(record.tables.names) {
@@ -211,8 +212,8 @@ fn names_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
             return Err(Damage::Malformed("twins of which not one is chosen"));
         }
         let here = (row.hash, key, shadowed, row.distribution);
-        // Each is greater than the one before it, so that each is another distribution: as there are
-        // as many as distributions, they are all of them.
+        // Each is greater than the one before it, so each is another distribution. There are as
+        // many as distributions, so they are complete.
         if previous.is_some_and(|earlier| earlier >= here) {
             return Err(Damage::Malformed("names out of order"));
         }
@@ -262,7 +263,7 @@ fn groups_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
 
 fn entries_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
     let mut strings = Ascending(0);
-    // Whatever is cut out of ASCII is UTF-8: there is hardly ever anything else.
+    // Every part of ASCII is UTF-8, and other text is rare.
     let pool = record.tables.pool.clone();
     let pool = record.body.part(pool.start, pool.end - pool.start)?;
     let is_ascii = pool.is_ascii();
@@ -307,7 +308,7 @@ fn references_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
     Ok(())
 }
 
-/// The files of each distribution ascend by their kind.
+/// The files of each distribution are sorted by type.
 fn files_are_sound(record: &Bytes<'_, '_>) -> Result<(), Damage> {
     for row in record.body.all(record.tables.distributions) {
         let mut previous = None;
@@ -332,7 +333,7 @@ fn is_plain(bytes: &[u8]) -> Result<(), Damage> {
     Ok(())
 }
 
-/// Of a text whose lines are joined by line feeds.
+/// For a text whose lines are joined by line feeds.
 fn lines_are_plain(text: &[u8]) -> Result<(), Damage> {
     text.split(|&byte| byte == b'\n').try_for_each(is_plain)
 }

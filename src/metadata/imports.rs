@@ -19,55 +19,56 @@ const LONE: u8 = 1;
 const PYTHON: u8 = 2;
 /// One of the paths exists.
 const EXISTS: u8 = 4;
-/// Not for the index: there is nothing of the path's first part.
+/// Not for the index: no file of the path's first part exists.
 const ABSENT: u8 = 8;
 
-/// The longest line of a list that is read: no field of it is longer than Python's csv module takes.
+/// The longest line of a list that is read. Python's csv module accepts no longer field.
 pub const LINE_LIMIT: usize = 131_072;
-/// A longer text is not kept, in bytes.
+/// In bytes. A longer text is not kept.
 pub const TEXT_LIMIT: usize = 64 << 10;
-/// How many files that do not exist are looked for.
+/// How many missing files are looked for.
 const MISSES_LIMIT: u32 = 64;
 
-/// Which of the lists of files a text is.
+/// The kinds of lists of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileList {
     /// Rows of CSV.
     Record,
-    /// Paths from the metadata directory, links followed.
+    /// Paths from the metadata directory. Links are followed.
     InstalledFiles,
     /// Paths from the search directory.
     Sources,
 }
 
-/// Which files there are. None ends it all.
+/// Which files exist. `None` ends the search.
 pub trait Files {
     /// Whether a path from the search directory exists.
     fn exists(&mut self, path: &str) -> Option<bool>;
-    /// The path from the search directory that a path from the metadata directory leads to, where it
+    /// The path from the search directory for a path from the metadata directory, if the file
     /// exists and is below the search directory.
     fn located(&mut self, path: &str) -> Option<Option<String>>;
 }
 
-/// The names of a top_level.txt, joined by line feeds; None where one of them has a control character.
+/// The names of a top_level.txt, joined by line feeds. `None` if one of them has a control
+/// character.
 pub fn declared(text: &str) -> Option<String> {
     let names = text.split(is_space).filter(|name| !name.is_empty());
     let names: Vec<&str> = names.collect();
     (!names.iter().any(|name| has_control(name.as_bytes()))).then(|| names.join("\n"))
 }
 
-/// The candidates that the lines of a list of files have led to.
+/// The candidates from the lines of a list of files.
 #[derive(Debug)]
 pub struct Candidates {
     list: FileList,
-    /// By the first part of the path: what is known of paths with more parts, and of those without.
+    /// For the first part of a path: what is known of paths with more parts, and of those without.
     bits: BTreeMap<String, [Option<u8>; 2]>,
     size: usize,
     misses: u32,
 }
 
 impl Candidates {
-    /// None yet.
+    /// Without candidates.
     #[must_use]
     pub fn of(list: FileList) -> Self {
         Self {
@@ -78,21 +79,21 @@ impl Candidates {
         }
     }
 
-    /// Takes one more line, without its end. None: nothing can be told from this list.
+    /// Takes one more line, without its end. `None`: this list gives no answer.
     pub fn add(&mut self, line: &str, files: &mut dyn Files) -> Option<()> {
         if line.len() > LINE_LIMIT {
             return None;
         }
         let path = match self.list {
             FileList::Record => path_of_row(line)?,
-            // Where that leads, and whether it is there, is known at once.
+            // Its target, and whether that exists, are known at once.
             FileList::InstalledFiles => match files.located(line)? {
                 Some(path) => Cow::Owned(path),
                 None => return Some(()),
             },
             FileList::Sources => Cow::Borrowed(line),
         };
-        // Other lists are put in quotes before they are read as CSV.
+        // Other lists are quoted before they are read as CSV.
         if self.list != FileList::Record && path.contains('"') {
             return None;
         }
@@ -100,13 +101,13 @@ impl Candidates {
     }
 
     fn add_path(&mut self, path: &str, files: &mut dyn Files) -> Option<()> {
-        // Where that leads depends on where the search directory lies.
+        // Its target depends on the place of the search directory.
         if path.starts_with('/') {
             return None;
         }
         // `PurePosixPath(path).parts`
         let mut parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
-        // Some Pythons raise for a path of no parts.
+        // Some Pythons raise for a path without parts.
         let first = parts.next()?;
         let (mut last, mut is_lone) = (first, true);
         for part in parts {
@@ -129,7 +130,7 @@ impl Candidates {
         if self.list == FileList::InstalledFiles {
             bits |= EXISTS;
         }
-        // Outside of the search directory it does not matter: such a name is only taken where files are
+        // Outside of the search directory it does not matter: such a name is only used if files are
         // not looked for.
         if bits & (EXISTS | ABSENT) == 0 && first != ".." {
             bits |= self.look(path, first, is_lone, files)?;
@@ -139,7 +140,7 @@ impl Candidates {
         Some(())
     }
 
-    /// What is known of a first part so far. None where there are too many.
+    /// What is known of a first part so far. `None` if there are too many.
     fn known(&mut self, first: &str, is_lone: bool) -> Option<u8> {
         if !self.bits.contains_key(first) {
             self.bits.insert(first.to_owned(), [None; 2]);
@@ -170,7 +171,7 @@ impl Candidates {
         Some(if is_there { 0 } else { ABSENT })
     }
 
-    /// All of them, as the index has them, joined by line feeds.
+    /// All of them in the form of the index, joined by line feeds.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::with_capacity(self.size);
@@ -187,8 +188,8 @@ impl Candidates {
     }
 }
 
-/// Whether any Python's rule takes it: one without a dot; one of a module in Python, of whatever name (3.11);
-/// a lone file with the suffix of a module.
+/// Whether the rule of any Python accepts it: one without a dot; one of a Python module with any
+/// name (3.11); a single file with the suffix of a module.
 fn is_wanted(name: &str, is_lone: bool, python: bool) -> bool {
     let module = [".py", ".pyc", ".so"];
     let is_module = is_lone && module.iter().any(|suffix| name.ends_with(suffix));
@@ -201,7 +202,7 @@ fn ends_in_py(name: &str) -> bool {
         .is_some_and(|stem| !stem.is_empty())
 }
 
-/// The first field of a row of RECORD; None where it is not a row that importlib.metadata takes.
+/// The first field of a row of RECORD. `None` if importlib.metadata does not accept the row.
 fn path_of_row(line: &str) -> Option<Cow<'_, str>> {
     if line.is_empty() {
         return None;
@@ -217,12 +218,13 @@ fn path_of_row(line: &str) -> Option<Cow<'_, str>> {
     (is_size(size) && fields.next().is_none()).then_some(Cow::Borrowed(path))
 }
 
-/// Whether `int()` takes it, for all that has been seen; or it is not given.
+/// Whether `int()` accepts it, in all known cases, or it is missing.
 fn is_size(size: &str) -> bool {
     size.len() < 64 && size.bytes().all(|it| it.is_ascii_digit())
 }
 
-/// The fields of a line as `csv.reader` reads it; None where a quoted field goes on in the next line.
+/// The fields of a line as `csv.reader` reads it. `None` if a quoted field continues in the next
+/// line.
 fn quoted_fields(line: &str) -> Option<Vec<String>> {
     let mut fields = Vec::new();
     let mut rest = line.chars().peekable();
@@ -253,7 +255,7 @@ mod tests {
     use super::super::text::lines;
     use super::*;
 
-    /// Everything exists that is not called gone.
+    /// Everything exists except files named gone.
     struct Some_ {
         asked: usize,
     }
@@ -336,7 +338,7 @@ mod tests {
         };
         assert_eq!(all(&gone(64), FileList::Record).as_deref(), Some("2p"));
         assert_eq!(all(&gone(65), FileList::Record), None);
-        // Where there is not even the first part, nothing else is looked for.
+        // If not even the first part exists, nothing else is looked for.
         let gone = gone(1000).replace("p/", "gone/");
         assert_eq!(all(&gone, FileList::Record).as_deref(), Some("2gone"));
         let mut candidates = Candidates::of(FileList::Record);
