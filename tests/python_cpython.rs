@@ -1,8 +1,8 @@
-//! CPython's own tests of `importlib.metadata`, and those of the importlib_metadata backport, after
-//! `epcache.install()`: on every CPython from 3.10 up, without an index and with one.
+//! CPython's own tests of `importlib.metadata` with the stand-in in each of its states, without an index,
+//! with one, and with one that is stale; and those of the importlib_metadata backport, which is left alone.
 //!
-//! In: the tests that come with an interpreter, and those that `tests/setup` has put beside the backport's. What
-//! is run, when the index is made, and what is left out and why: `python_cpython.py`.
+//! In: the tests that come with an interpreter, and those that `tests/setup` has put beside the backport's.
+//! The states, and what is left out and why: `python_cpython.py`.
 
 #![allow(
     clippy::expect_used,
@@ -16,55 +16,64 @@ use std::path::{Path, PathBuf};
 
 use support::{Interpreter, interpreters, repository, run, say, skip, text, tree, within};
 
-/// When the index is made: never, before a case, or before each search of a case.
-const MOMENTS: [&str; 3] = ["never", "before", "asked"];
+/// Whether the library has run before a case starts.
+const STATES: [&str; 3] = ["fresh", "middle", "start"];
+/// Whether there is an index.
+const INDEXES: [&str; 3] = ["never", "asked", "stale"];
+
+/// The interpreters whose library the stand-in knows.
+fn known() -> Vec<Interpreter> {
+    let minor = |python: &Interpreter| {
+        let mut parts = python.version.split('.');
+        parts.nth(1).and_then(|minor| minor.parse::<u32>().ok())
+    };
+    let mut pythons = interpreters();
+    pythons.retain(|python| minor(python).is_some_and(|minor| (11..14).contains(&minor)));
+    pythons
+}
 
 #[test]
-fn cpythons_own_tests_pass_after_install() {
-    each_python(|python| {
-        let probe = "import test.test_importlib.test_api";
+fn cpythons_own_tests_pass_with_the_stand_in() {
+    let mut failures = Vec::new();
+    for python in known() {
+        let probe = "import test.test_importlib";
         let mut command = within(60, &python.executable);
-        let there = run(command.args(["-I", "-B", "-c", probe]))
-            .status
-            .success();
-        if !there {
+        let ended = run(command.args(["-I", "-B", "-c", probe]));
+        if !ended.status.success() {
             let name = format!("{} with its own tests", python.executable.display());
             skip(&name, "it is installed without its package `test`");
-        }
-        there.then(Vec::new)
-    });
-}
-
-#[test]
-fn the_backports_own_tests_pass_after_install() {
-    each_python(|python| {
-        let minor = python.version.rsplitn(2, '.').last().unwrap_or_default();
-        let tests = tree(&format!("oracle-tests-{minor}"))?;
-        Some(vec![python.backport.clone()?, tests])
-    });
-}
-
-/// Runs the tests on every Python for which there are any; all of what failed is said at the end.
-fn each_python(libraries_and_tests: impl Fn(&Interpreter) -> Option<Vec<PathBuf>>) {
-    let mut failures = Vec::new();
-    for python in interpreters() {
-        let Some(arguments) = libraries_and_tests(&python) else {
             continue;
-        };
-        for moment in MOMENTS {
-            failures.extend(failure(&python.executable, moment, &arguments));
+        }
+        for state in STATES {
+            for index in INDEXES {
+                failures.extend(failure(&python.executable, state, index, &[]));
+            }
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-fn failure(python: &Path, moment: &str, arguments: &[PathBuf]) -> Option<String> {
+#[test]
+fn the_backports_own_tests_pass_with_the_stand_in() {
+    let mut failures = Vec::new();
+    for python in known() {
+        let minor = python.version.rsplitn(2, '.').last().unwrap_or_default();
+        let tests = tree(&format!("oracle-tests-{minor}"));
+        if let (Some(backport), Some(tests)) = (python.backport.clone(), tests) {
+            let libraries = [backport, tests];
+            failures.extend(failure(&python.executable, "start", "asked", &libraries));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn failure(python: &Path, state: &str, index: &str, libraries: &[PathBuf]) -> Option<String> {
     let mut command = within(300, python);
     command
-        .arg("-B")
+        .args(["-B", "-S"])
         .arg(repository().join("tests/python_cpython.py"))
-        .args([env!("CARGO_BIN_EXE_epcache"), moment])
-        .args(arguments);
+        .args([env!("CARGO_BIN_EXE_epcache"), state, index])
+        .args(libraries);
     let output = run(&mut command);
     say(&format!(
         "{}: {}",
@@ -73,6 +82,6 @@ fn failure(python: &Path, moment: &str, arguments: &[PathBuf]) -> Option<String>
     ));
     (!output.status.success()).then(|| {
         let told = text(&output.stderr);
-        format!("{}, index {moment}:\n{told}", python.display())
+        format!("{}, {state}, index {index}:\n{told}", python.display())
     })
 }

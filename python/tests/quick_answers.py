@@ -8,7 +8,9 @@ answers, number of Nones, array of faults].
 """
 
 import importlib.metadata as library
+import csv  # noqa: F401: the library imports these when it needs them
 import importlib.util
+import inspect  # noqa: F401
 import json
 import os
 import signal
@@ -16,7 +18,12 @@ import sys
 import warnings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-QUICK = os.path.join(os.path.dirname(HERE), "src", "epcache", "_quick.py")
+SOURCE = os.path.join(os.path.dirname(HERE), "src")
+QUICK = os.path.join(SOURCE, "epcache", "_quick.py")
+if SOURCE not in sys.path:
+    sys.path.insert(0, SOURCE)
+
+from epcache import _shape  # noqa: E402
 
 
 def load_quick(path=QUICK):
@@ -73,6 +80,20 @@ def found_by_name(name):
         return []
 
 
+def requires_of_library(name):
+    try:
+        found = library.requires(name)
+    except library.PackageNotFoundError:
+        return ()
+    return (None if found is None else tuple(found),)
+
+
+def packages_of_quick(quick):
+    rows = quick.import_names()
+    found = None if rows is None else _shape.packages_distributions(rows)
+    return None if found is None else sorted(found.items())
+
+
 def distributions_of_quick(found):
     return None if found is None else [dist[1:] for dist in found]
 
@@ -91,6 +112,11 @@ def questions(quick):
             known.append(entry_points_of_library())
         return known[0]
 
+    yield (
+        "packages_distributions()",
+        lambda: sorted(library.packages_distributions().items()),
+        lambda: packages_of_quick(quick),
+    )
     yield "entry_points()", all_of_library, lambda: entry_points_of_quick(quick)
     groups, names = {"no.such.group"}, {"no-such-name", "wheel", "Setup.Tools"}
     for dist in library.distributions():
@@ -113,6 +139,11 @@ def questions(quick):
 
         yield "group %r" % group, of_group, lambda: entry_points_of_quick(quick, group)
     for name in sorted(names):
+        yield (
+            "requirements of %r" % name,
+            lambda: requires_of_library(name),
+            lambda: quick.requires(name),
+        )
         yield (
             "name %r" % name,
             lambda: found_by_name(name),

@@ -1,5 +1,6 @@
 """The quick reader: alone in a folder of its own, as projects have it that copied it."""
 
+import importlib
 import importlib.metadata as library
 import os
 import shutil
@@ -208,39 +209,89 @@ class Quick(QuickCase):
             second = listdir(self.path("two")) != sorted(listdir(self.path("two")))
             self.assertEqual(self.knows(), "nad" if second else "naged")
         self.assertTrue(first or second)
-        # Finders have to give the library's order.
-        with mock.patch.object(os, "listdir", lambda path: sorted(listdir(path), reverse=first)):
-            self.quick.forget()
-            self.assertIsNone(self.quick.search(self.path("two")))
 
     def test_the_entry_points_of_one_distribution(self):
         alpha, beta = self.quick.distribution("alpha")[0], self.quick.distribution("beta")[0]
         of_alpha = self.quick.entry_points_of(alpha)
         self.assertEqual([one[:3] for one in of_alpha][2], ("c", "alpha", "h"))
         self.assertEqual((of_alpha[0][3], len(of_alpha)), (alpha, 3))
-        in_two = self.quick.entry_points_in(self.path("two"))
-        self.assertEqual(sorted(in_two), ["alpha-0.dist-info", "beta-2.dist-info"])
-        self.assertEqual(in_two["alpha-0.dist-info"][0][0], "hidden")
+        self.assertEqual(self.quick.look_again(beta), (beta,))
+        hidden = self.path("two"), "alpha-0.dist-info", "alpha", "0"
+        self.assertEqual([one[0] for one in self.quick.entry_points_of(hidden)], ["hidden"])
         self.file("two/beta-2.dist-info/new", "")
         self.quick.forget()
         self.assertIsNone(self.quick.entry_points_of(beta))
-        self.assertIsNone(self.quick.entry_points_in(self.path("two")))
+        self.assertIsNone(self.quick.look_again(beta))
         self.assertEqual(self.quick.entry_points_of(alpha), of_alpha)
 
-    def test_the_entry_points_of_one_with_a_fault_are_left_out(self):
+    def test_requirements(self):
+        self.file("one/alpha-1.dist-info/METADATA", "Name: alpha\nVersion: 1\nRequires-Dist: b >1\nRequires-Dist: c\n\n")
+        self.file("one/Old.Name-1.egg-info/requires.txt", "d\n[x]\ne\n")
+        self.refresh("one", "two", "empty", arguments=["--full"])
+        self.assertEqual(self.quick.requires("ALPHA"), (("b >1", "c"),))
+        self.assertEqual(self.quick.requires("old-name"), (("d", 'e; extra == "x"'),))
+        self.assertEqual(self.quick.requires("none"), (None,))
+        self.assertEqual(self.quick.requires("nothing"), ())
+        self.require_right()
+        with open(self.path("one", "Old.Name-1.egg-info", "requires.txt"), "a") as file:
+            file.write("f\n")
+        self.assertIsNone(self.quick.requires("old-name"))
+        self.assertEqual(self.version("old-name"), ["1"])
+
+    def test_import_names(self):
+        self.file("one/alpha-1.dist-info/top_level.txt", "alpha alpha\n_alpha\n")
+        record = "beta/__init__.py,,\nlone.py,,\ngone.py,,\nlib.so,,\nbeta-2.dist-info/METADATA,,\n"
+        self.file("two/beta-2.dist-info/RECORD", record)
+        for name in ("beta/__init__.py", "lone.py", "lib.so"):
+            self.file("two/" + name)
+        self.refresh("one", "two", "empty", arguments=["--full"])
+        of = {dist[2]: (source, names) for dist, source, names in self.quick.import_names()}
+        self.assertEqual(of["alpha"], (0, []))  # the second one, in two
+        self.assertEqual(self.quick.import_names()[0][0][0], self.path("one"))
+        self.assertIn(("beta", 2), [(dist[2], source) for dist, source, _ in self.quick.import_names()])
+        self.require_right()
+        self.file("two/beta-2.dist-info/new")
+        self.quick.forget()
+        self.assertIsNone(self.quick.import_names())
+
+    def test_a_file_that_is_written_in_place_is_noticed_by_what_depends_on_it(self):
+        alpha, none = self.quick.distribution("alpha")[0], self.quick.distribution("none")[0]
+        self.names()
+        with open(self.path("one", "alpha-1.dist-info", "entry_points.txt"), "a") as file:
+            file.write("more = m\n")
+        # At once, not after a second.
+        self.assertIsNone(self.names())
+        self.assertIsNone(self.quick.entry_points_of(alpha))
+        self.assertEqual(self.quick.look_again(alpha), (alpha,))
+        with open(self.path("one", "none-1.dist-info", "METADATA"), "a") as file:
+            file.write("Summary: x\n")
+        self.assertIsNone(self.quick.distribution("none") or self.quick.look_again(none))
+        self.assertEqual(self.quick.entry_points_of(none), ())
+        with open(self.path("one", "file-3.egg-info"), "a") as file:
+            file.write("Summary: x\n")
+        self.assertIsNone(self.quick.distribution("file"))
+        os.environ["EPCACHE"] = "fast"
+        self.assertEqual(self.version("file"), ["3"])
+
+    def test_strict_looks_at_each_file(self):
+        with open(self.path("one", "none-1.dist-info", "METADATA"), "a") as file:
+            file.write("Summary: x\n")
+        self.assertEqual(self.knows(), "naged")
+        os.environ["EPCACHE"] = "strict"
+        self.assertEqual(self.knows(), "na")
+
+    def test_invalidate_caches_is_heard(self):
+        self.names()
+        self.file("one/none-1.dist-info/new", "")
+        self.assertIsNotNone(self.names())
+        importlib.invalidate_caches()
+        self.assertIsNone(self.names())
+
+    def test_the_entry_points_of_one_with_a_fault_are_left_to_the_library(self):
         self.dist("two", "bad", "[g]\nz = x:y\nno equals sign\n")
         self.refresh("one", "two", "empty")
-        self.assertNotIn("bad-1.dist-info", self.quick.entry_points_in(self.path("two")))
         bad = self.path("two"), "bad-1.dist-info", "bad", "1"
         self.assertIsNone(self.quick.entry_points_of(bad))
-
-    def test_one_entry_of_sys_path_is_searched_whatever_finders_there_are(self):
-        sys.meta_path.append(types.SimpleNamespace(find_distributions=lambda *_: ()))
-        names = [one[2] for one in self.quick.search(self.path("two"))]
-        self.assertEqual(sorted(names), ["alpha", "beta"])
-        self.assertEqual(self.quick.search(self.path("two"), "ALPHA")[0][3], "0")
-        self.assertEqual(self.quick.search(self.path("empty")), ())
-        self.assertIsNone(self.quick.search(self.folder + "/one/"))
 
     def test_what_is_out_of_date_is_told(self):
         self.names()

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterable, List, Mapping, NoReturn, Optional, Set, Tuple
 
-    from ._install import install, uninstall
+    from ._stand_in import install, uninstall
 
 __version__ = "0.1.0"
 
@@ -103,12 +103,23 @@ def distributions(**context: "Any") -> "Iterable[Distribution]":
 
 def requires(distribution_name: str) -> "Optional[List[str]]":
     """The requirements of the distribution of this name."""
-    return distribution(distribution_name).requires  # type: ignore[no-any-return]
+    rows = _quick.requires(distribution_name)
+    if rows:
+        return None if rows[0] is None else list(rows[0])
+    return _library("requires", rows is None)(distribution_name)  # type: ignore[no-any-return]
 
 
 def packages_distributions() -> "Mapping[str, List[str]]":
     """For each top-level import name, the distributions that provide it."""
-    return _library("packages_distributions")()  # type: ignore[no-any-return]
+    rows = _quick.import_names()
+    found = None
+    if rows is not None:
+        from . import _shape
+
+        found = _shape.packages_distributions(list(rows))
+    if found is None:
+        found = _library("packages_distributions", rows is None)()
+    return found
 
 
 # ---- what the library is asked for
@@ -458,9 +469,9 @@ class Distribution:
 def __getattr__(name: str) -> "Any":
     # Nothing that only looks up needs these.
     if name in ("install", "uninstall"):
-        from . import _install
+        from . import _stand_in
 
-        return getattr(_install, name)
+        return getattr(_stand_in, name)
     raise AttributeError("module %r has no attribute %r" % (__name__, name))
 
 

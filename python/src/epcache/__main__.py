@@ -44,10 +44,10 @@ def main(arguments: "Sequence[str]") -> int:
         warnings.simplefilter("always")
         warnings.showwarning = say  # type: ignore[assignment]
         found = entry_points(**{key: value for key, value in params.items() if value is not None})
-    if wanted.json:
+    if wanted.group is None:
+        write(groups(found, wanted.json))
+    elif wanted.json:
         write(as_json(found))
-    elif wanted.group is None:
-        write(groups(found))
     else:
         write(entries(found))
     return FOUND if found else NONE_FOUND
@@ -90,10 +90,12 @@ def dumped(value: "Any") -> str:
     return "".join(shown) + "\n"
 
 
-def groups(found: EntryPoints) -> str:
+def groups(found: EntryPoints, as_json: bool) -> str:
     counts: "Dict[str, int]" = {}
     for entry in found:
         counts[entry.group] = counts.get(entry.group, 0) + 1
+    if as_json:
+        return dumped([{"group": group, "count": counts[group]} for group in sorted(counts)])
     rows = [(_printable(group), str(counts[group])) for group in sorted(counts)]
     if not sys.stdout.isatty():
         return "".join(["%s\t%s\n" % row for row in rows])
@@ -153,7 +155,7 @@ def explain(as_json: bool = False) -> str:
         indexes.append({"path": path, "level": level, "state": what})
     entries = [about(path) for path in sys.path if isinstance(path, str)]
     try:
-        _quick.Question(True)
+        _quick.Question()
         why = ""
     except Exception as error:
         why = "the library is asked for everything: %s" % error
@@ -174,7 +176,7 @@ def about(path: str) -> "Dict[str, Any]":
     """Which index knows an entry of sys.path; else why the library is asked."""
     index = None
     try:
-        question = _quick.Question(False)
+        question = _quick.Question()
         entry = question.first(path, lambda entry: entry.everything())
         for one in question.indexes:
             one.require_sound()

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 
     Distribution = Tuple[str, str, str, str]
     EntryPoint = Tuple[str, str, str, Distribution]
+    ImportNames = Tuple[Distribution, int, List[str]]
     # See FILE_NAME and so on.
     Row = Tuple[Any, ...]
     Signature = Optional[Tuple[int, int, int, int]]
@@ -78,7 +79,9 @@ CONFIGURATION = (
     "/etc/epcache.conf.d",
 )
 LEVELS = ("auto", "fast", "strict", "trust")
-PATH_FINDER = getattr(sys.modules.get("_frozen_importlib_external"), "PathFinder", None)
+_MACHINERY = sys.modules.get("_frozen_importlib_external")
+PATH_FINDER = getattr(_MACHINERY, "PathFinder", None)
+NAMESPACE_PATH = getattr(_MACHINERY, "_NamespacePath", None)
 SECOND = 1000000000
 PATIENCE = 1.0  # seconds
 
@@ -120,17 +123,21 @@ def entry_points_of(found: "Distribution") -> "Optional[Tuple[EntryPoint, ...]]"
     return _ask(_of_distribution, found)  # type: ignore[no-any-return]
 
 
-def search(path: str, name: "Optional[str]" = None) -> "Optional[Tuple[Distribution, ...]]":
-    """For finders: the distributions in one entry of sys.path, all or of one name, whatever other
-    finders there are."""
-    return _ask(_in_entry, path, name)  # type: ignore[no-any-return]
+def requires(name: str) -> "Optional[Tuple[Optional[Tuple[str, ...]], ...]]":
+    """The requirements of the distribution of this name, in a tuple, or None in a tuple where it
+    has none to say; () if there is no such distribution."""
+    return _ask(_requires, name)  # type: ignore[no-any-return]
 
 
-def entry_points_in(path: str) -> "Optional[Dict[str, Tuple[EntryPoint, ...]]]":
-    """For finders: the entry points in one entry of sys.path, by the file names of distributions.
-    Those that have a fault are left out."""
-    found = _ask(_all_in_entry, path)
-    return found[0] if found else None
+def import_names() -> "Optional[Tuple[ImportNames, ...]]":
+    """For each distribution: itself, the source of its import names, and these, as docs/format.md
+    of epcache has it. Each Python's packages_distributions() makes something else of them."""
+    return _ask(_import_names)  # type: ignore[no-any-return]
+
+
+def look_again(found: "Distribution") -> "Optional[Tuple[Distribution, ...]]":
+    """This distribution, shadowed or not, if its name and version are still what they were."""
+    return _ask(_again, found)  # type: ignore[no-any-return]
 
 
 def forget() -> None:
@@ -160,7 +167,7 @@ def _ask(answer: "Callable[..., Any]", *params: "Any") -> "Any":
                 return rows
         asked = _surroundings()
         try:
-            question = Question(answer in (_all_entry_points, _group, _by_name, _distributions))
+            question = Question()
             rows = tuple(answer(question, *params))
             for index in question.indexes:
                 index.require_sound()
@@ -180,7 +187,9 @@ def _surroundings() -> "Tuple[Any, ...]":
     """What an answer depends on besides files."""
     environ = os.environ
     finders = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]
-    return list(sys.path), finders, environ.get("EPCACHE"), environ.get("EPCACHE_INDEX")
+    # Counts the calls of importlib.invalidate_caches().
+    epoch = getattr(NAMESPACE_PATH, "_epoch", 0)
+    return list(sys.path), finders, environ.get("EPCACHE"), environ.get("EPCACHE_INDEX"), epoch
 
 
 def _signature(path: str) -> "Signature":
@@ -198,11 +207,28 @@ def _signature_of(stat: os.stat_result) -> "Signature":
 
 
 def _by_name(question: "Question", name: str) -> "Iterator[Distribution]":
+    for entry, number in _named(question, name, HEADERS):
+        yield entry.described(number)
+
+
+def _requires(question: "Question", name: str) -> "Iterator[Optional[Tuple[str, ...]]]":
+    for entry, number in _named(question, name, HEADERS + (4,)):
+        entry.described(number)
+        row = entry.record.rows()[number]
+        if row[FLAGS] & UNKNOWN_REQUIREMENTS:
+            raise Unsure("requirements that the index does not know")
+        lines = entry.record.lines(row[REQUIREMENTS : REQUIREMENTS + 2])
+        yield tuple(lines) if row[FLAGS] & HAS_REQUIREMENTS else None
+
+
+def _named(
+    question: "Question", name: str, kinds: "Sequence[int]"
+) -> "Iterator[Tuple[Entry, int]]":
     if not name or not name.isascii():
         raise Unsure("a name that is not ASCII, or empty")
     key = normalized(name)
     for path in question.paths:
-        found = question.first(path, lambda entry: entry.by_key(key))
+        found = question.first(path, lambda entry: entry.by_key(key, kinds))
         if found is not None:
             yield found
             return
@@ -220,6 +246,7 @@ def _group(question: "Question", group: str) -> "List[EntryPoint]":
                 owners[number] = None
                 if not is_shadowed(entries, place, number):
                     owners[number] = entry.described(number)
+                    entry.require_files(number, ENTRY_FILES)
             owner = owners[number]
             if owner is not None:
                 found.append((name, value, group, owner))
@@ -253,34 +280,31 @@ def _distributions(question: "Question") -> "Iterator[Distribution]":
                 yield found.described(number)
 
 
+def _import_names(question: "Question") -> "Iterator[ImportNames]":
+    for path in question.paths:
+        entry = question.first(path, lambda entry: entry.everything())
+        if entry is None:
+            continue
+        if not entry.in_order:
+            raise Unsure("the order is not known")
+        for number, row in enumerate(entry.record.rows()):
+            if row[FLAGS] & UNKNOWN_IMPORTS:
+                raise Unsure("import names that the index does not know")
+            names = entry.record.lines(row[IMPORTS : IMPORTS + 2])
+            yield entry.described(number), row[FLAGS] >> 12 & 7, names
+
+
 def _of_distribution(question: "Question", found: "Distribution") -> "Iterator[EntryPoint]":
     path, file_name, _, _ = found
-    entry = question.first(path, lambda entry: entry.by_file_name(os.fsencode(file_name)))
-    for number, row in enumerate(entry.record.rows()):
-        if row[FILE_NAME] == os.fsencode(file_name):
-            for group, name, value in entry.record.entries_of(number):
-                yield name, value, group, found
+    entry, number = question.first(path, lambda entry: entry.by_file_name(file_name, ENTRY_FILES))
+    for group, name, value in entry.record.entries_of(number):
+        yield name, value, group, found
 
 
-def _in_entry(question: "Question", path: str, name: "Optional[str]") -> "Iterator[Distribution]":
-    question.paths = [path]
-    if name:
-        return _by_name(question, name)
-    entry = question.first(path, lambda entry: entry.everything(names_decide=True))
-    if entry and not entry.in_order:
-        raise Unsure("the order is not known")
-    return _distributions(question)
-
-
-def _all_in_entry(question: "Question", path: str) -> "Iterator[Dict[str, Any]]":
-    entry = question.first(path, lambda entry: entry.everything())
-    found: "Dict[str, Any]" = {}
-    for number, row in enumerate(entry.record.rows() if entry else ()):
-        if not row[FLAGS] & (UNREAD | PROBLEM):
-            of_it = entry.record.entries_of(number)
-            rows = [(name, value, group, None) for group, name, value in of_it]
-            found[os.fsdecode(row[FILE_NAME])] = rows
-    yield found
+def _again(question: "Question", found: "Distribution") -> "Iterator[Distribution]":
+    path, file_name, _, _ = found
+    entry, number = question.first(path, lambda entry: entry.by_file_name(file_name, HEADERS))
+    yield entry.described(number)
 
 
 def is_shadowed(entries: "Sequence[Entry]", place: int, number: int) -> bool:
@@ -303,11 +327,11 @@ def is_shadowed(entries: "Sequence[Entry]", place: int, number: int) -> bool:
 
 
 class Question:
-    def __init__(self, of_all_finders: bool) -> None:
+    def __init__(self) -> None:
         if not KNOWN_LIBRARY:
             raise Unsure("another library")
         finders = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]
-        if of_all_finders and finders != [PATH_FINDER]:
+        if finders != [PATH_FINDER]:
             raise Unsure("a finder of distributions that is not the standard one")
         self.paths = list(sys.path)
         if not all([isinstance(path, str) for path in self.paths]):
@@ -418,8 +442,8 @@ class Entry:
             ]
         return self._listing
 
-    def by_key(self, key: str) -> "Optional[Distribution]":
-        """The distribution of this key; None if there is none."""
+    def by_key(self, key: str, kinds: "Sequence[int]") -> "Optional[Tuple[Entry, int]]":
+        """This entry and the number of the distribution of this key; None if there is none."""
         if not self.has_record:
             if key in [lookup_key(name) for name in self.listing()]:
                 raise Unsure("metadata of this name, in a directory that no index knows")
@@ -441,26 +465,31 @@ class Entry:
                 self._question.watched.append((path, _signature(path)))
                 if moved or level != "fast":
                     self.require_unmoved([row])
+                    self.require_files(numbers[0], kinds)
         elif record.is_odd():
             raise Unsure("an odd file name")
         if len(numbers) > 1:
             raise Unsure("twins")
-        return self.described(numbers[0]) if numbers else None
+        return (self, numbers[0]) if numbers else None
 
-    def by_file_name(self, file_name: bytes) -> "Entry":
-        """This entry, if that metadata directory is as recorded."""
-        known = self.record.rows() if self.has_record else []
-        rows = [row for row in known if row[FILE_NAME] == file_name]
-        if not rows or rows[0][FLAGS] & (UNREAD | PROBLEM):
+    def by_file_name(self, file_name: str, kinds: "Sequence[int]") -> "Tuple[Entry, int]":
+        """This entry, and the number of that metadata directory, if it is as recorded."""
+        known = [row[FILE_NAME] for row in self.record.rows()] if self.has_record else []
+        if os.fsencode(file_name) not in known:
+            raise Unsure("a distribution that no index knows")
+        number = known.index(os.fsencode(file_name))
+        row = self.record.rows()[number]
+        if row[FLAGS] & (UNREAD | PROBLEM):
             raise Unsure("a distribution that no index knows well")
         if self.record.index.level != "trust":
             if not self.is_there():
                 raise Unsure("a directory that went")
             self.has_moved()
-            path = os.path.join(self.path, os.fsdecode(file_name))
+            path = os.path.join(self.path, file_name)
             self._question.watched.append((path, _signature(path)))
-            self.require_unmoved(rows)
-        return self
+            self.require_unmoved([row])
+            self.require_files(number, kinds)
+        return self, number
 
     def everything(self, names_decide: bool = False) -> "Optional[Entry]":
         """This entry, if all metadata directories are as recorded; None if there are none."""
@@ -486,6 +515,8 @@ class Entry:
                 self.require_unmoved(
                     [row for row in record.rows() if not (decides and name_decides(row))]
                 )
+                for number in range(record.count if level == "strict" else 0):
+                    self.require_files(number, HEADERS + ENTRY_FILES)
         self.in_order = self.in_order and not record.flags & SORTED
         return self if record.count else None
 
@@ -519,6 +550,22 @@ class Entry:
                     raise Stale("a distribution has changed")
         except OSError:
             raise Stale("a distribution went")
+
+    def require_files(self, number: int, kinds: "Sequence[int]") -> None:
+        """That these files of a distribution are as they were when the index read them."""
+        if self.record.index.level not in ("auto", "strict"):
+            return
+        file_name = os.fsdecode(self.record.rows()[number][FILE_NAME])
+        for kind, size, mtime, ctime in self.record.files(number):
+            if kind in kinds:
+                path = os.path.join(self.path, file_name, FILES[kind]).rstrip("/")
+                try:
+                    now = os.stat(path)
+                except OSError:
+                    raise Stale("a file went")
+                if (now.st_size, now.st_mtime_ns, now.st_ctime_ns) != (size, mtime, ctime):
+                    raise Stale("a file has changed")
+                self._question.watched.append((path, _signature_of(now)))
 
     def described(self, number: int) -> "Distribution":
         row = self.record.rows()[number]
@@ -645,11 +692,13 @@ def configuration() -> "Tuple[List[str], str]":
 
 def _settings(path: str) -> "Iterator[Tuple[str, str]]":
     """Key and value of each line of the section [epcache], and of those in front of any section.
-    A line that cannot be understood is left out; what follows " #" or " ;" is a comment."""
+
+    A line that cannot be understood is left out; what follows " #" or " ;" is a comment.
+    """
     try:
         if not os.access(path, os.F_OK) or not is_regular(os.stat(path)):
             return
-        fd = os.open(path, FILE)
+        fd = os.open(path, PLAIN)
         try:
             content = os.read(fd, SETTINGS + 1)
         finally:
@@ -686,7 +735,7 @@ DIRECTORY = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 # The folder of an index need not be readable.
 FOLDER = DIRECTORY | getattr(os, "O_PATH", 0)
 # O_NONBLOCK: a FIFO would keep us waiting for ever.
-FILE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 SIZE_LIMIT = 256 << 20
 STRING_LIMIT = 4096
 
@@ -762,7 +811,7 @@ class Index:
             # No device and no FIFO is opened.
             if not is_regular(os.stat(self._name, dir_fd=above, follow_symlinks=False)):
                 raise ValueError("not a regular file")
-            fd = os.open(self._name, FILE, dir_fd=above)
+            fd = os.open(self._name, PLAIN, dir_fd=above)
             try:
                 stat, around = os.fstat(fd), os.fstat(above)
                 self._require_trust(stat, around)
@@ -815,7 +864,7 @@ class Index:
             raise Damaged(self.path)
         self._checked = read
 
-    # ---- the rows of docs/specification/file.md: from here on, offsets are known, and nowhere else
+    # ---- the rows of docs/format.md: from here on, offsets are known, and nowhere else
 
     def record(self, path: bytes) -> "Optional[Record]":
         """What is said of a search directory, by the string that stands on sys.path."""
@@ -845,11 +894,18 @@ class Index:
 # Flags of a search directory, and of a distribution.
 SILENT, SORTED = 2, 4
 HAS_METADATA, SHADOWED, UNREAD, PROBLEM = 1 << 3, 1 << 4, 1 << 5, 1 << 6
+HAS_REQUIREMENTS, UNKNOWN_REQUIREMENTS, UNKNOWN_IMPORTS = 1 << 9, 1 << 10, 1 << 11
 UNCERTAIN = UNREAD | PROBLEM | 1 << 7 | 1 << 8
 
 
-# A row: file name, key, name, version, flags, mtime, ctime, first entry point, number of them.
-FILE_NAME, KEY, NAME, VERSION, FLAGS, MTIME, CTIME, FIRST, COUNT = range(9)
+# A row: file name, key, name, version, flags, mtime, ctime, first entry point, number of them,
+# first file, number of them, offset and length of requirements and of import names.
+FILE_NAME, KEY, NAME, VERSION, FLAGS, MTIME, CTIME, FIRST, COUNT, FILE, FILE_COUNT = range(11)
+REQUIREMENTS, IMPORTS = 11, 13
+
+# Files by their kind. The first is a distribution that is a plain file itself.
+FILES = ("", "entry_points.txt", "METADATA", "PKG-INFO", "requires.txt")
+HEADERS, ENTRY_FILES = (0, 2, 3), (0, 1)
 
 
 class Record:
@@ -859,13 +915,14 @@ class Record:
         self.index = index
         row = index.part(16 * index.directories + 56 * number, 56)
         self._at, length, self._pool, self.flags = u32s(row[:16])
-        self.count, self._groups, self._entries, files = u32s(row[16:32])
+        self.count, self._groups, self._entries, self._files = u32s(row[16:32])
         self.mtime, self.ctime = i64s(row[32:48])
         self._groups_at = self._at + (64 + 8) * self.count
         self._entries_at = self._groups_at + 16 * self._groups
         self._references_at = self._entries_at + 16 * self._entries
         self._size = self._at + length - self._pool
-        tables_end = self._references_at + 8 * self._entries + 24 * files + 8 * u32s(row[48:52])[0]
+        self._files_at = self._references_at + 8 * self._entries
+        tables_end = self._files_at + 24 * self._files + 8 * u32s(row[48:52])[0]
         self._rows: "Optional[List[Row]]" = None
         self._by_key: "Dict[bytes, List[int]]" = {}
         self._by_distribution: "Optional[List[Tuple[str, str, str]]]" = None
@@ -879,6 +936,11 @@ class Record:
         if offset + length > self._size:
             self._fail()
         return self.index.part(self._pool + offset, length)
+
+    def lines(self, place: "Sequence[int]") -> "List[str]":
+        """Requirements or import names."""
+        text = self._string(*place)
+        return text.decode().split("\n") if text else []
 
     def rows(self) -> "List[Row]":
         """All distributions."""
@@ -903,7 +965,8 @@ class Record:
             names = b"/".join(strings[0])
             if names.count(b"/") != self.count - 1 or b"\0" in names or len(min(strings[0])) < 3:
                 self._fail()
-            rest = words[3::16], times[2::8], times[3::8], words[12::16], words[13::16]
+            rest = [words[3::16], times[2::8], times[3::8]]
+            rest += [words[at::16] for at in (12, 13, 14, 15, 8, 9, 10, 11)]
             by_key: "Dict[bytes, List[int]]" = {}
             for number, key in enumerate(strings[1]):
                 by_key.setdefault(key, []).append(number)
@@ -949,6 +1012,17 @@ class Record:
         if row[FIRST] + row[COUNT] > self._entries:
             self._fail()
         return self._by_distribution[row[FIRST] : row[FIRST] + row[COUNT]]
+
+    def files(self, number: int) -> "Iterator[Tuple[int, int, int, int]]":
+        """Kind, size, mtime and ctime of the files that a distribution was read from."""
+        row = self.rows()[number]
+        if row[FILE] + row[FILE_COUNT] > self._files:
+            self._fail()
+        table = self.index.part(self._files_at + 24 * row[FILE], 24 * row[FILE_COUNT])
+        for at in range(0, len(table), 24):
+            kind, size = u32s(table[at : at + 8])
+            mtime, ctime = i64s(table[at + 8 : at + 24])
+            yield kind & 0xFFFF, size, mtime, ctime
 
     def _group_name(self, number: int) -> bytes:
         if number >= self._groups:
