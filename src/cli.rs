@@ -262,7 +262,7 @@ pub enum FreshnessArg {
     Auto,
     /// The directory alone
     Fast,
-    /// The directory and each metadata directory
+    /// The directory, each metadata directory, and the files in it that were read
     Strict,
     /// Nothing
     Trust,
