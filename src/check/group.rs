@@ -97,9 +97,13 @@ pub(super) fn check(installed: &[&Installed], findings: &mut Findings) {
             users.entry(&line.group).or_default().insert(&one.row.key);
         }
     }
+    let known = WELL_KNOWN.iter().map(|it| Name::of(it));
+    let known: Vec<_> = known.collect();
+    let much_used = users.iter().filter(|(_, own)| own.len() >= MUCH_USED);
+    let much_used: Vec<_> = much_used.map(|(group, _)| Name::of(group)).collect();
     let near: BTreeMap<&str, &str> = users
         .iter()
-        .filter_map(|(group, own)| Some((*group, usual(group, own.len(), &users)?)))
+        .filter_map(|(group, own)| Some((*group, usual(group, own.len(), &known, &much_used)?)))
         .collect();
     for one in installed {
         let mut said = BTreeSet::new();
@@ -121,30 +125,47 @@ pub(super) fn check(installed: &[&Installed], findings: &mut Findings) {
 fn usual<'g>(
     group: &str,
     count: usize,
-    users: &BTreeMap<&'g str, BTreeSet<&[u8]>>,
+    known: &[Name<'g>],
+    much_used: &[Name<'g>],
 ) -> Option<&'g str> {
-    // Spaces at its ends are another finding.
+    // Spaces at its ends are said elsewhere.
     if WELL_KNOWN.contains(&group) || group.trim() != group {
         return None;
     }
-    let sure = SURE.iter().find(|it| is_near(group, it));
+    let own = Name::of(group);
+    let is_sure = |it: &&Name<'_>| SURE.contains(&it.text);
+    let sure = known.iter().filter(is_sure).find(|it| is_near(&own, it));
     if sure.is_some() || count > 1 {
-        return sure.copied();
+        return sure.map(|it| it.text);
     }
-    let known = WELL_KNOWN.iter().copied().find(|it| is_near(group, it));
-    let much_used = users.iter().filter(|(_, own)| own.len() >= MUCH_USED);
-    let mut much_used = much_used.map(|(other, _)| *other);
-    known.or_else(|| much_used.find(|it| *it != group && is_near(group, it)))
+    let others = known
+        .iter()
+        .chain(much_used.iter().filter(|it| it.text != group));
+    let mut others = others.filter(|it| is_near(&own, it));
+    others.next().map(|it| it.text)
 }
 
-/// Whether two names differ only in case and separators, or in one letter.
-fn is_near(one: &str, other: &str) -> bool {
-    let (one, other) = (squeezed(one), squeezed(other));
-    if one == other {
-        return true;
+/// A name, and what is left of it without separators, in lower case.
+struct Name<'g> {
+    text: &'g str,
+    squeezed: Vec<char>,
+}
+
+impl<'g> Name<'g> {
+    fn of(text: &'g str) -> Self {
+        let squeezed = squeezed(text);
+        Self { text, squeezed }
+    }
+}
+
+/// Whether two names differ in case and separators alone, or in one letter.
+fn is_near(one: &Name<'_>, other: &Name<'_>) -> bool {
+    let (one, other) = (&one.squeezed, &other.squeezed);
+    if one.len().abs_diff(other.len()) > 1 {
+        return false;
     }
     let is_long = one.len().min(other.len()) >= SHORTEST;
-    is_long && differ_by_one(&one, &other)
+    one == other || (is_long && differ_by_one(one, other))
 }
 
 /// Without separators, in lower case.
@@ -191,8 +212,8 @@ mod tests {
             ("console_scrips", "console_scripts"),
             ("flake8_extension", "flake8.extension"),
         ] {
-            assert!(is_near(one, other), "{one}");
-            assert!(is_near(other, one), "{one}");
+            assert!(is_near(&Name::of(one), &Name::of(other)), "{one}");
+            assert!(is_near(&Name::of(other), &Name::of(one)), "{one}");
         }
         for (one, other) in [
             ("pytest10", "pytest11"),
@@ -203,8 +224,8 @@ mod tests {
             ("pygments.filters", "pygments.lexers"),
             ("consle_script", "console_scripts"),
         ] {
-            assert!(!is_near(one, other), "{one}");
-            assert!(!is_near(other, one), "{one}");
+            assert!(!is_near(&Name::of(one), &Name::of(other)), "{one}");
+            assert!(!is_near(&Name::of(other), &Name::of(one)), "{one}");
         }
     }
 }

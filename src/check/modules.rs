@@ -257,17 +257,27 @@ impl<'r> Modules<'r> {
         directory: &Path,
         name: &str,
     ) -> Option<PathBuf> {
-        let mut suffixes = vec![".abi3.so".to_owned(), ".so".to_owned(), ".py".to_owned()];
-        suffixes.push(".pyc".to_owned());
-        let names = listings.names(directory);
-        suffixes.extend(match &self.tag {
+        // That there is one is all that counts, so the most frequent one is looked for first.
+        let mut file = name.to_owned();
+        let mut has = |suffix: &str, listings: &mut Listings<'_>| {
+            file.truncate(name.len());
+            file.push_str(suffix);
+            let kind = listings.kind(directory, file.as_bytes());
+            (kind == Some(FileType::Regular)).then(|| directory.join(&file))
+        };
+        for suffix in [".py", ".pyc", ".so", ".abi3.so"] {
+            if let Some(found) = has(suffix, listings) {
+                return Some(found);
+            }
+        }
+        let suffixes = match &self.tag {
             Tag::Exactly(tag) => vec![format!(".{tag}.so")],
-            Tag::Begins(start) => suffixes_of_any(names, &format!("{name}.{start}"), name.len()),
-        });
-        let mut candidates = suffixes.iter().map(|suffix| format!("{name}{suffix}"));
-        let found = candidates
-            .find(|it| listings.kind(directory, it.as_bytes()) == Some(FileType::Regular));
-        found.map(|it| directory.join(it))
+            Tag::Begins(start) => {
+                let names = listings.names(directory);
+                suffixes_of_any(names, &format!("{name}.{start}"), name.len())
+            }
+        };
+        suffixes.iter().find_map(|suffix| has(suffix, listings))
     }
 
     /// Whether a Python file contains one of these words.

@@ -37,13 +37,13 @@ pub(super) fn check(site: &Site, listings: &mut Listings<'_>, findings: &mut Fin
             let text = "what pip left of something it removed";
             findings.add(catalogue::PIP_LEFTOVER, &path, None, b"", text);
         } else if name == ENTRY_POINTS.as_bytes() {
-            beside(listings, &path, b"", findings);
+            beside(listings, &path, || b"", findings);
         } else if !is_metadata && !name.contains(&b'.') {
-            let owner = site
-                .distributions
-                .iter()
-                .find(|it| it.row.key == normalize_bytes(name));
-            let owner = owner.map_or(&b""[..], Installed::name);
+            let owner = || {
+                let key = normalize_bytes(name);
+                let owner = site.distributions.iter().find(|it| it.row.key == key);
+                owner.map_or(&b""[..], Installed::name)
+            };
             beside(listings, &path.join(ENTRY_POINTS), owner, findings);
         }
     }
@@ -58,7 +58,12 @@ pub(super) fn check(site: &Site, listings: &mut Listings<'_>, findings: &mut Fin
 
 /// A file of that name that nobody reads, if it has entry points. `path` is that of the file, in a
 /// search directory or one level below.
-fn beside(listings: &Listings<'_>, path: &Path, owner: &[u8], findings: &mut Findings) {
+fn beside<'o>(
+    listings: &Listings<'_>,
+    path: &Path,
+    owner: impl FnOnce() -> &'o [u8],
+    findings: &mut Findings,
+) {
     let package = path.parent().unwrap_or(path);
     let entry = package.file_name().unwrap_or_default();
     let held = package.parent().and_then(|site| listings.held(site));
@@ -72,7 +77,7 @@ fn beside(listings: &Listings<'_>, path: &Path, owner: &[u8], findings: &mut Fin
     };
     if !entry_file::read(&content).0.is_empty() {
         let text = "entry points outside of a metadata directory";
-        findings.add(catalogue::BESIDE_PACKAGE, path, None, owner, text);
+        findings.add(catalogue::BESIDE_PACKAGE, path, None, owner(), text);
     }
 }
 
