@@ -1,4 +1,4 @@
-# What packagers expect: make, make test, make install DESTDIR=… PREFIX=…, make deb, make rpm
+# What packagers expect: make, make test, make install DESTDIR=… PREFIX=…, make uninstall, make deb, make rpm
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -10,13 +10,15 @@ CARGOFLAGS ?= --locked
 
 target = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: build try quick test check install install-python install-python-auto deb rpm clean
+.PHONY: build try quick test check install uninstall install-python install-python-auto deb rpm clean
 
 build:
 	$(CARGO) build --release $(CARGOFLAGS)
 
 # Indexes this machine's own Python packages into a folder of its own below target, and looks around.
-try: build
+try:
+	@echo 'Compiles epcache and the crates that it needs: a few minutes on two cores, some 200 MB below $(target).'
+	@$(MAKE) --no-print-directory build
 	@packaging/try $(target)/release/epcache
 
 # What can be tested without installing anything. What is left out says so by name.
@@ -26,7 +28,7 @@ test:
 # Some two minutes, once everything is compiled: the units, and all test programs but these.
 SLOW = budget budget_pth concurrency conquered consumers_recipes consumers_units dead_mounts \
 	dependencies differential faults foreign_file_systems hook hostile_trees images index_hostile \
-	index_roundtrip namespaces nobody odd_surroundings packaging_dpkg packaging_rpm python \
+	index_roundtrip make_install namespaces nobody odd_surroundings packaging_dpkg packaging_rpm python \
 	python_cpython python_differential python_mutations python_programs reproducible separation \
 	shared_tree special_files units
 
@@ -42,6 +44,9 @@ check:
 install: build
 	packaging/install '$(abspath $(target))/release/epcache' '$(DESTDIR)' '$(PREFIX)' \
 		'$(DOCDIR)' '$(LICENSEDIR)' '$(ZSHDIR)'
+
+uninstall:
+	packaging/install --remove '$(DESTDIR)' '$(PREFIX)' '$(DOCDIR)' '$(LICENSEDIR)' '$(ZSHDIR)'
 
 # The Python reader, and what puts it to use at every start of an interpreter: PYTHONDIR is a site directory.
 PYTHONDIR ?= $(shell python3 -Ic 'import sysconfig; print(sysconfig.get_path("purelib"))')
