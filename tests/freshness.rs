@@ -17,6 +17,10 @@
 //!   `…_among_a_thousand_packages_is_seen`
 //! - strict looks at each, always:
 //!   `traps::an_upgrade_in_place_among_more_is_seen_by_strict_or_with_the_directory`
+//! - … and at each file: `strict::each_file_that_an_answer_came_from_is_looked_at`
+//! - … and at what would have come first:
+//!   `strict::a_file_that_would_have_come_first_is_seen_where_a_link_leads_to_it`
+//! - … in a copy, too: `strict::a_copy_is_compared_file_by_file`
 //! - a suspect index is looked at more closely: `traps::a_suspect_index_is_looked_at_more_closely`
 //! - a record with unread distributions too:
 //!   `trust::distributions_unread_by_the_writer_are_read_by_readers_who_may`
@@ -146,6 +150,8 @@ mod machine;
 mod mounts;
 #[path = "freshness/site.rs"]
 mod site;
+#[path = "freshness/strict.rs"]
+mod strict;
 #[path = "freshness/traps.rs"]
 mod traps;
 #[path = "freshness/trust.rs"]

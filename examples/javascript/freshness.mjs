@@ -151,7 +151,7 @@ function lookCloser(record, path, level, now, {image, count, speak}) {
   const names = seen.length === recorded.size && seen.every(({fileName}) => recorded.has(fileName));
   const like = ({fileName, stat}) => {
     const row = recorded.get(fileName);
-    return stat && !same(stat.ctimeNs, row.ctime) && sameSecond(stat.mtimeNs, row.mtime) && isFileLike(record, path, row);
+    return stat && !same(stat.ctimeNs, row.ctime) && sameSecond(stat.mtimeNs, row.mtime) && isFileLike(record, path, row, level);
   };
   const copy = count && names && !same(now.ctimeNs, record.ctime) && !suspect && (image || mixed) && seen.every(like);
   let fresh = seen.length === recorded.size, read = false;
@@ -172,19 +172,37 @@ function lookCloser(record, path, level, now, {image, count, speak}) {
 
 /** At level strict, whether the files that a distribution was read from are as they were. */
 function filesAreUnmoved(record, path, row, level) {
-  return level !== "strict" || record.files(row).every(({kind, size, mtime, ctime}) => {
-    if (!FILES[kind]) return true;
-    const now = statOf(`${path}/${row.fileName}/${FILES[kind]}`);
-    return now !== null && Number(now.size) === size && bothSame(now, {mtime, ctime});
-  });
+  if (level !== "strict") return true;
+  const recorded = record.files(row);
+  const now = (kind) => statOf(`${path}/${row.fileName}/${FILES[kind]}`);
+  const isKept = ({kind, size, mtime, ctime}) => {
+    const stat = FILES[kind] && now(kind);
+    return !FILES[kind] || stat !== null && Number(stat.size) === size && bothSame(stat, {mtime, ctime});
+  };
+  const isAbsent = (kind) => recorded.some((file) => file.kind === kind) || !now(kind)?.isFile();
+  return recorded.every(isKept) && lookedFor(row, recorded).every(isAbsent);
 }
 
-function isFileLike(record, path, row) {
+/** The kinds of the files that were looked for, whether they were there or not. */
+function lookedFor(row, recorded) {
+  if (recorded.some(({kind}) => kind === 0)) return [];
+  const metadata = recorded.some(({kind, size}) => kind === 2 && size > 0);
+  const source = row.flags >>> 12 & 7, [hasRequirements, requirements, imports] = [9, 10, 11];
+  const has = (bit) => (row.flags >>> bit & 1) !== 0;
+  const lists = has(imports) ? [] : [5, 6, 7, 8].filter((kind) => source === 0 || kind <= source + 4);
+  return [1, 2, ...metadata ? [] : [3], ...has(hasRequirements) || has(requirements) ? [] : [4], ...lists];
+}
+
+function isFileLike(record, path, row, level) {
   if (row.flags & FLAG.unread) return true;
-  const then = record.files(row).find(({kind}) => kind === ENTRY_POINTS);
-  const now = statOf(`${path}/${row.fileName}/entry_points.txt`);
-  if (!then || !now) return !then && !now?.isFile();
-  return Number(now.size) === then.size && sameSecond(now.mtimeNs, then.mtime);
+  const recorded = record.files(row), strict = level === "strict";
+  const kinds = strict ? [...recorded.map(({kind}) => kind), ...lookedFor(row, recorded)] : [ENTRY_POINTS];
+  return kinds.filter((kind) => FILES[kind]).every((kind) => {
+    const then = recorded.find((file) => file.kind === kind);
+    const now = statOf(`${path}/${row.fileName}/${FILES[kind]}`);
+    if (!then || !now) return !then && !now?.isFile();
+    return Number(now.size) === then.size && sameSecond(now.mtimeNs, then.mtime);
+  });
 }
 
 /** T14, but for requirements and import names, which are not read here. */

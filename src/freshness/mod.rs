@@ -8,6 +8,7 @@
 //! Other times do not mean *stale* but *look closer*. What then looks moved is for the caller to
 //! read and to compare; nothing is read here but directories and times.
 
+mod files;
 mod listing;
 mod names;
 mod recall;
@@ -16,9 +17,10 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use crate::index::format::{distribution_flag, file_kind, record_flag};
+use crate::index::format::{distribution_flag, record_flag};
 use crate::index::{Damage, Outline, Record, Source, Stamp};
-use crate::rooted::{Directory, FileType, Root, file_type};
+use crate::rooted::{Directory, Root};
+use files::Care;
 
 pub use listing::{LeftOut, Listing, Sighting};
 pub use names::Names;
@@ -112,17 +114,18 @@ pub fn check<S: Source>(
         Level::Auto => record.distribution_count() <= AUTO_LIMIT,
         Level::Fast | Level::Trust => false,
     };
-    let times = Times::of(record, circumstances, &directory)?;
+    let strict = level == Level::Strict;
+    let times = Times::of(record, circumstances, &directory, strict)?;
     if times.directory_unmoved
         && times.speak
         && !circumstances.suspect
         && !record.has(record_flag::UNREAD)
-        && (!look_at_each || each_is_unmoved(record, level, &directory)?)
+        && (!look_at_each || each_is_unmoved(record, &times, &directory)?)
     {
         return Ok(Verdict::Fresh);
     }
     let mut listing = Listing::now(&directory)?;
-    match_names(record, &times, level, &directory, &mut listing)?;
+    match_names(record, &times, &directory, &mut listing)?;
     Ok(Verdict::LookCloser(listing))
 }
 
@@ -139,6 +142,8 @@ struct Times {
     same_image: bool,
     /// Whether a refresh has failed: then only times that speak are believed.
     suspect: bool,
+    /// Whether each file counts as well.
+    strict: bool,
 }
 
 impl Times {
@@ -146,6 +151,7 @@ impl Times {
         record: &Record<'_, S>,
         circumstances: Circumstances,
         directory: &Directory<'_>,
+        strict: bool,
     ) -> Result<Self, FreshnessError> {
         let stat = directory.stat()?;
         let now = (Stamp::modified(&stat), Stamp::changed(&stat));
@@ -170,14 +176,26 @@ impl Times {
             count,
             same_image,
             suspect: circumstances.suspect,
+            strict,
         })
+    }
+
+    /// Whether the files of a metadata directory whose own times are the same are those that were
+    /// recorded, where that counts.
+    fn files_are_unmoved<S: Source>(
+        &self,
+        record: &Record<'_, S>,
+        then: &Outline<'_>,
+        directory: &Directory<'_>,
+    ) -> Result<bool, Damage> {
+        Ok(!self.strict || files::are_unmoved(record, then, directory, Care::Exact)?)
     }
 }
 
 /// Whether each recorded metadata directory has the times that it had, and at level strict its files too.
 fn each_is_unmoved<S: Source>(
     record: &Record<'_, S>,
-    level: Level,
+    times: &Times,
     directory: &Directory<'_>,
 ) -> Result<bool, FreshnessError> {
     for outline in record.outlines() {
@@ -186,36 +204,7 @@ fn each_is_unmoved<S: Source>(
             return Ok(false);
         };
         let now = (Stamp::modified(&stat), Stamp::changed(&stat));
-        if !same(now, outline.stamps) || !files_are_unmoved(record, &outline, level, directory)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Whether each file that a distribution was read from has the size and the times that it had. A file that is
-/// written in place moves no directory's times: only level strict looks.
-fn files_are_unmoved<S: Source>(
-    record: &Record<'_, S>,
-    then: &Outline<'_>,
-    level: Level,
-    directory: &Directory<'_>,
-) -> Result<bool, Damage> {
-    if level != Level::Strict {
-        return Ok(true);
-    }
-    for file in record.files_of(then) {
-        let file = file?;
-        let name = file_kind::name(file.kind);
-        if name.is_empty() {
-            continue; // the metadata directory itself, or of a later version
-        }
-        let Ok(stat) = directory.stat_file(&then.file_name, name) else {
-            return Ok(false);
-        };
-        let now = (Stamp::modified(&stat), Stamp::changed(&stat));
-        let same_size = u64::try_from(stat.st_size).ok() == Some(u64::from(file.size));
-        if !same_size || !same(now, file.stamps) {
+        if !same(now, outline.stamps) || !times.files_are_unmoved(record, &outline, directory)? {
             return Ok(false);
         }
     }
@@ -223,23 +212,9 @@ fn files_are_unmoved<S: Source>(
 }
 
 /// Fills in what the listing has in common with a record.
-///
-/// # Errors
-/// [`FreshnessError`].
-pub fn compare<S: Source>(
-    record: &Record<'_, S>,
-    circumstances: Circumstances,
-    directory: &Directory<'_>,
-    listing: &mut Listing,
-) -> Result<(), FreshnessError> {
-    let times = Times::of(record, circumstances, directory)?;
-    match_names(record, &times, Level::Auto, directory, listing)
-}
-
 fn match_names<S: Source>(
     record: &Record<'_, S>,
     times: &Times,
-    level: Level,
     directory: &Directory<'_>,
     listing: &mut Listing,
 ) -> Result<(), FreshnessError> {
@@ -260,7 +235,7 @@ fn match_names<S: Source>(
         && times.directory_changed
         && !times.suspect
         && (same_image || !mtimes_are_silent(listing))
-        && is_copy(listing, record, &recorded, directory)?;
+        && is_copy(listing, record, &recorded, times, directory)?;
     let of_one_time = is_of_one_time(listing);
     for sighting in &mut listing.sightings {
         let Some(number) = sighting.recorded_as else {
@@ -274,7 +249,7 @@ fn match_names<S: Source>(
         }
         let unmoved = times.speak
             && same(sighting.stamps, then.stamps)
-            && files_are_unmoved(record, then, level, directory)?;
+            && times.files_are_unmoved(record, then, directory)?;
         let timeless = of_one_time || is_beginning(sighting.stamps.0);
         if unmoved || copied || (same_image && timeless) {
             sighting.same_as = Some(number);
@@ -290,8 +265,14 @@ fn is_copy<S: Source>(
     listing: &Listing,
     record: &Record<'_, S>,
     recorded: &[Outline<'_>],
+    times: &Times,
     directory: &Directory<'_>,
 ) -> Result<bool, Damage> {
+    let care = if times.strict {
+        Care::Copy
+    } else {
+        Care::EntryPointsOfCopy
+    };
     for sighting in &listing.sightings {
         let then = sighting
             .recorded_as
@@ -300,7 +281,7 @@ fn is_copy<S: Source>(
             Some(then) => {
                 !sighting.stamps.1.same(then.stamps.1)
                     && sighting.stamps.0.same_second(then.stamps.0)
-                    && entry_points_file_is_unmoved(record, then, directory)?
+                    && files::are_unmoved(record, then, directory, care)?
             }
             None => false,
         };
@@ -309,33 +290,6 @@ fn is_copy<S: Source>(
         }
     }
     Ok(true)
-}
-
-fn entry_points_file_is_unmoved<S: Source>(
-    record: &Record<'_, S>,
-    then: &Outline<'_>,
-    directory: &Directory<'_>,
-) -> Result<bool, Damage> {
-    if then.has(distribution_flag::UNREAD) {
-        return Ok(true); // nothing is known of it, and it is read anyway
-    }
-    let mut file = None;
-    for recorded in record.files_of(then) {
-        let recorded = recorded?;
-        if recorded.kind == file_kind::ENTRY_POINTS {
-            file = Some(recorded);
-        }
-    }
-    let now = directory.stat_file(&then.file_name, file_kind::name(file_kind::ENTRY_POINTS));
-    Ok(match (file, now) {
-        (Some(file), Ok(stat)) => {
-            Stamp::modified(&stat).same_second(file.stamps.0)
-                && u64::try_from(stat.st_size).ok() == Some(u64::from(file.size))
-        }
-        (Some(_), Err(_)) => false,
-        (None, Ok(stat)) => file_type(&stat) != FileType::Regular,
-        (None, Err(_)) => true,
-    })
 }
 
 /// Whether the metadata directories' mtimes do not tell a copy from an upgrade: all one and the same

@@ -143,6 +143,14 @@ const IMPORTS_FROM_SOURCES: u32 = 4 << distribution_flag::IMPORT_SOURCE_SHIFT;
 /// The import source for `top_level.txt`.
 const IMPORTS_DECLARED: u32 = 1 << distribution_flag::IMPORT_SOURCE_SHIFT;
 
+fn import_source(flags: u32) -> Option<u16> {
+    let source = flags & distribution_flag::IMPORT_SOURCE;
+    match u16::try_from(source >> distribution_flag::IMPORT_SOURCE_SHIFT) {
+        Ok(0) | Err(_) => None,
+        Ok(source) => Some(source + file_kind::TOP_LEVEL - 1),
+    }
+}
+
 impl Distribution {
     /// Whether all these flags of [`super::format::distribution_flag`] are set.
     #[must_use]
@@ -159,11 +167,7 @@ impl Distribution {
     /// The type of the file that its import names come from, of [`super::format::file_kind`].
     #[must_use]
     pub fn import_source(&self) -> Option<u16> {
-        let source = self.flags & distribution_flag::IMPORT_SOURCE;
-        match u16::try_from(source >> distribution_flag::IMPORT_SOURCE_SHIFT) {
-            Ok(0) | Err(_) => None,
-            Ok(source) => Some(source + file_kind::TOP_LEVEL - 1),
-        }
+        import_source(self.flags)
     }
 }
 
@@ -184,6 +188,12 @@ pub struct Outline<'i> {
 }
 
 impl Outline<'_> {
+    /// The kind of the file that its import names come from, of [`super::format::file_kind`].
+    #[must_use]
+    pub fn import_source(&self) -> Option<u16> {
+        import_source(self.flags)
+    }
+
     /// Whether all these flags of [`super::format::distribution_flag`] are set.
     #[must_use]
     pub fn has(&self, flags: u32) -> bool {

@@ -10,7 +10,6 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use epcache::freshness::Level;
-use epcache::scan::Purpose;
 
 use crate::machine::{chown, modified, needs_root, set_modified, tool, within};
 use crate::mounts;
@@ -360,17 +359,6 @@ fn an_image_record_on_an_ordinary_disk_is_read_again_and_found_right() {
     // A refresh replaces it.
     site.refresh();
     site.reads_again(NONE);
-}
-
-#[test]
-fn an_image_record_that_is_made_from_an_older_record_is_the_same() {
-    let mut site = Site::new();
-    let image = Purpose::Image { epoch: None };
-    let from_running = site.rescan(image);
-    assert_eq!((from_running.read, from_running.reused), (0, 4));
-    site.refresh_with(&["--image"], None);
-    let index = |record| epcache::index::write::index(&[record], true).unwrap();
-    assert!(index(from_running.record) == fs::read(site.index()).unwrap());
 }
 
 #[test]
