@@ -1,5 +1,5 @@
-//! The shells' completions, in the real shells: commands, options, values, and groups and names out of the index; file
-//! names only where files belong.
+//! The shells' completions, in the real shells: commands, options, values, and groups and names out
+//! of the index; file names only where files belong.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! The magic(5) entry and the MIME type are understood by file(1) and by the database of MIME types.
+//! The magic(5) entry and the MIME type are understood by file(1) and by the database of MIME
+//! types.
 
 #![allow(
     clippy::expect_used,

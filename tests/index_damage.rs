@@ -1,5 +1,5 @@
-//! Damage is found: by a checksum where it is an accident, by [`verify`] where somebody made the
-//! checksums right again. It never does more than cost an answer.
+//! Damage is found: accidents by a checksum, and changes with correct checksums by [`verify`].
+//! Damage never does more than lose an answer.
 
 #![allow(
     clippy::expect_used,
@@ -25,7 +25,7 @@ use index_support::{
     Tables, directory, dist, get, keys_of_one_hash, later, many, one_of_everything, set, write,
 };
 
-/// Everything that an index says, verified.
+/// All content of an index, verified.
 fn answers(bytes: &[u8]) -> Result<Answers, Damage> {
     let index = Index::open(bytes.to_vec())?;
     let answers = Answers::of(&index);
@@ -61,7 +61,7 @@ fn a_truncated_index_is_refused() {
 }
 
 #[test]
-fn every_flipped_bit_is_found_but_for_those_under_no_checksum() {
+fn every_flipped_bit_is_found_except_those_without_a_checksum() {
     let mut bytes = write(&one_of_everything(), true);
     let honest = answers(&bytes).unwrap();
     for at in 0..bytes.len() {
@@ -71,7 +71,7 @@ fn every_flipped_bit_is_found_but_for_those_under_no_checksum() {
             match (at, found) {
                 (0..8, Err(Damage::NotAnIndex)) => {}
                 (8..10, Err(Damage::OtherVersion(_))) => {}
-                // Minor version, suspect byte, three bytes without a use.
+                // Minor version, suspect byte, three unused bytes.
                 (10..16, Ok(found)) => {
                     assert_eq!(found, honest);
                     let suspect = Index::open(bytes.clone()).unwrap().is_suspect();
@@ -86,7 +86,7 @@ fn every_flipped_bit_is_found_but_for_those_under_no_checksum() {
 }
 
 #[test]
-fn a_lookup_finds_damage_in_what_it_touches_and_verify_all_of_it() {
+fn a_lookup_finds_damage_in_blocks_that_it_reads_and_verify_finds_all_damage() {
     let bytes = write(&[many("/a", 2000), many("/b", 2000)], false);
     let tables = Tables::of(&bytes);
     let mut damaged = bytes;
@@ -127,7 +127,7 @@ fn every_block_is_under_a_checksum() {
     }
 }
 
-/// A source that says to be larger than it is.
+/// A source that claims to be larger than it is.
 struct Claims(u64, Vec<u8>);
 
 impl Source for Claims {
@@ -141,7 +141,7 @@ impl Source for Claims {
 }
 
 #[test]
-fn sizes_that_cannot_be_are_refused_before_anything_is_allocated_for_them() {
+fn impossible_sizes_are_refused_before_memory_is_allocated() {
     let bytes = write(&one_of_everything(), false);
     for claimed in [
         SIZE_LIMIT + 1,
@@ -167,7 +167,7 @@ fn sizes_that_cannot_be_are_refused_before_anything_is_allocated_for_them() {
 }
 
 #[test]
-fn counts_in_the_header_are_held_against_the_size() {
+fn counts_in_the_header_are_compared_with_the_size() {
     let bytes = write(&one_of_everything(), false);
     for (at, what) in [
         (24, "number of blocks"),
@@ -210,7 +210,7 @@ fn rows_shorter_than_their_fields_are_refused() {
     }
 }
 
-/// Numbers of one table that `verify` cannot know to be wrong: offsets in a row.
+/// Numbers in one table that `verify` cannot check: offsets in a row.
 struct Free {
     table: Range<usize>,
     row: usize,
@@ -223,20 +223,22 @@ fn tables_and_their_free_numbers(bytes: &[u8]) -> Vec<Free> {
         Free {
             table: 20..HEADER,
             row: HEADER,
-            // The writer's own, and what is kept for later. Size and number of blocks have their own tests.
-            // Where there is one row, its size may be larger.
+            // The writer's own bytes and reserved ones. Size and number of blocks have their own
+            // tests. If there is one row, its size may be larger.
             free: &[0, 4, 16, 20, 24, 28, 32, 36, 40],
         },
         Free {
             table: tables.directories.clone(),
             row: DIRECTORY_ROW,
-            // Aliases may have any name and lead to any record; a flag may be one of a later version.
+            // Aliases may have any name and lead to any record. A flag may belong to a later
+            // version.
             free: &[0, 4, 8, 12],
         },
         Free {
             table: tables.record_rows.clone(),
             row: RECORD_ROW,
-            // Flags and times, and what is kept for later; where nothing lies behind a record, its end may be later.
+            // Flags and times, and what is kept for later; where nothing lies behind a record, its
+            // end may be later.
             free: &[4, 8, 12, 32, 36, 40, 44, 52],
         },
     ];
@@ -244,7 +246,7 @@ fn tables_and_their_free_numbers(bytes: &[u8]) -> Vec<Free> {
         all.push(Free {
             table: record.distributions.clone(),
             row: DISTRIBUTION_ROW,
-            // Strings, requirements and import names are what they are; flags; times.
+            // Strings, requirements and import names may be anything; flags; times.
             free: &[0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44],
         });
         all.push(Free {
@@ -255,13 +257,13 @@ fn tables_and_their_free_numbers(bytes: &[u8]) -> Vec<Free> {
         all.push(Free {
             table: record.groups.clone(),
             row: GROUP_ROW,
-            // The name may be another one, as long as it is in order.
+            // The name may be another one, as long as the order is correct.
             free: &[0, 4],
         });
         all.push(Free {
             table: record.entries.clone(),
             row: ENTRY_ROW,
-            // Strings are what they are.
+            // Strings may be anything.
             free: &[0, 4, 8],
         });
         all.push(Free {
@@ -272,7 +274,7 @@ fn tables_and_their_free_numbers(bytes: &[u8]) -> Vec<Free> {
         all.push(Free {
             table: record.files.clone(),
             row: FILE_ROW,
-            // Any kind in order, size and times.
+            // Any type in order, size and times.
             free: &[0, 4, 8, 12, 16, 20],
         });
         all.push(Free {
@@ -285,7 +287,7 @@ fn tables_and_their_free_numbers(bytes: &[u8]) -> Vec<Free> {
 }
 
 #[test]
-fn any_number_anywhere_under_right_checksums_does_no_harm_and_verify_finds_every_lie() {
+fn any_false_number_with_correct_checksums_does_no_harm_and_verify_finds_it() {
     for directories in [one_of_everything(), vec![many("/a", 5), many("/b", 4)]] {
         let honest = write(&directories, false);
         let mut found = 0;
@@ -330,7 +332,7 @@ fn any_number_anywhere_under_right_checksums_does_no_harm_and_verify_finds_every
 }
 
 #[test]
-fn any_byte_under_right_checksums_does_no_harm() {
+fn any_byte_with_correct_checksums_does_no_harm() {
     let honest = write(&one_of_everything(), false);
     for at in 0..honest.len() {
         for value in [0, 1, honest[at] ^ 1, honest[at] ^ 0x80, 0x7f, 0xff] {
@@ -341,7 +343,7 @@ fn any_byte_under_right_checksums_does_no_harm() {
     }
 }
 
-/// An honest index, one lie, and what `verify` calls it.
+/// A valid index with one false number, and how `verify` describes it.
 fn lie(tell: impl FnOnce(&mut Vec<u8>, &Tables)) -> &'static str {
     let mut bytes = write(&one_of_everything(), false);
     let tables = Tables::of(&bytes);
@@ -351,7 +353,7 @@ fn lie(tell: impl FnOnce(&mut Vec<u8>, &Tables)) -> &'static str {
 }
 
 #[test]
-fn verify_calls_a_lie_by_its_name() {
+fn verify_names_each_false_number() {
     let flags = 12;
     let dist = |tables: &Tables, number: usize| {
         tables.records[0].distributions.start + number * DISTRIBUTION_ROW
@@ -367,7 +369,7 @@ fn verify_calls_a_lie_by_its_name() {
         });
         assert_eq!(told, "a file name that is none");
     }
-    // Somebody else's record.
+    // The record of another directory.
     let told = lie(|bytes, tables| {
         // The rows are sorted: an alias, the three paths, an alias.
         let row = tables.directories.start + 2 * DIRECTORY_ROW;
@@ -377,13 +379,13 @@ fn verify_calls_a_lie_by_its_name() {
     assert_eq!(told, "a record with two paths");
     let told = lie(|bytes, tables| set(bytes, tables.directories.start + DIRECTORY_ROW + 12, 1));
     assert_eq!(told, "a record without a path");
-    // Two records of one segment.
+    // Two records that share a segment.
     let told = lie(|bytes, tables| {
         let (from, to) = (tables.records[0].row, tables.records[2].row);
         bytes.copy_within(from..from + 32, to);
     });
     assert_eq!(told, "records that overlap");
-    // A chosen distribution passed off as shadowed, and the other way round.
+    // A chosen distribution marked as shadowed, and the reverse.
     let with_flags = |number, change: &dyn Fn(u32) -> u32| {
         lie(|bytes, tables| {
             let at = dist(tables, number) + flags;
@@ -400,11 +402,11 @@ fn verify_calls_a_lie_by_its_name() {
         with_flags(2, &|flags| flags & !shadowed),
         "twins of which not one is chosen"
     );
-    // Metadata where there is none: it would come first.
+    // Core metadata for a distribution without any: it would come first.
     let metadata = distribution_flag::HAS_METADATA;
     let told = with_flags(0, &|flags| flags & !metadata);
     assert_eq!(told, "a group's entry points out of order");
-    // A distribution that readers should read themselves, and are not told so.
+    // A distribution that readers should read themselves, but without the flag.
     let told = lie(|bytes, tables| {
         let at = tables.records[0].row + 12;
         let flags = get(bytes, at) & !record_flag::UNREAD;
@@ -485,7 +487,7 @@ fn verify_calls_a_lie_by_its_name() {
         });
         assert_eq!(told, what);
     }
-    // A control character in requirements and in import names, where a line feed is none.
+    // A control character in requirements and in import names, where a line feed is not one.
     for at in [32, 40] {
         let told = lie(|bytes, tables| {
             let text = get(bytes, dist(tables, 0) + at) as usize;
@@ -500,7 +502,7 @@ fn strings_that_many_rows_share_are_refused() {
     let mut bytes = write(&[many("/a", 300)], false);
     let record = Tables::of(&bytes).records[0].clone();
     let pool = record.pool.len() as u32;
-    // Every group's name is the whole pool; every entry point's value likewise.
+    // The name of every group is the whole pool, and so is the value of every entry point.
     for row in record.groups.clone().step_by(GROUP_ROW) {
         set(&mut bytes, row, 0);
         set(&mut bytes, row + 4, pool);
@@ -547,8 +549,9 @@ fn names_out_of_order_are_refused() {
 }
 
 #[test]
-fn what_a_later_version_adds_is_passed_over() {
-    // Longer rows, more flags, bytes between the tables and the pool: what a later version may write.
+fn additions_of_a_later_version_are_ignored() {
+    // Longer rows, more flags, bytes between the tables and the pool: a later version may write
+    // these.
     let honest = write(&one_of_everything(), false);
     let tables = Tables::of(&honest);
     let mut longer = later(&honest, &tables);

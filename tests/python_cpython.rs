@@ -1,8 +1,9 @@
-//! CPython's own tests of `importlib.metadata` with the stand-in in each of its states, without an index,
-//! with one, and with one that is stale; and those of the importlib_metadata backport, which is left alone.
+//! CPython's own tests of `importlib.metadata` with the stand-in in each of its states, without an
+//! index, with one, and with one that is stale; and those of the importlib_metadata backport, which
+//! is left alone.
 //!
-//! In: the tests that come with an interpreter, and those that `tests/setup` has put beside the backport's.
-//! The states, and what is left out and why: `python_cpython.py`.
+//! In: the tests that come with an interpreter, and those that `tests/setup` has put beside the
+//! backport's. The states, and what is left out and why: `python_cpython.py`.
 
 #![allow(
     clippy::expect_used,

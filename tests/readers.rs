@@ -1,5 +1,6 @@
-//! Every reader of this repository but the library itself, on the vectors of the specification, and the examples on
-//! real trees: each has to find what the vectors say, and to refuse what is damaged.
+//! Every reader of this repository but the library itself, on the vectors of the specification, and
+//! the examples on real trees: each has to find what the vectors say, and to refuse what is
+//! damaged.
 
 #![allow(
     clippy::expect_used,
@@ -117,7 +118,7 @@ fn the_examples_answer_as_the_vectors_say() {
     let folder = public_directory();
     for case in cases() {
         let Some(paths) = paths(&case) else { continue };
-        // A copy that is trusted, whoever owns the repository.
+        // A copy that is trusted with any owner of the repository.
         let index = folder.path().join(case.name);
         fs::write(&index, &case.bytes).unwrap();
         let answers = &expected(&case)["answers"];

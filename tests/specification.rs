@@ -1,5 +1,6 @@
-//! The pages of `docs/specification` agree with each other and with the program: the layout on the page, in the
-//! Kaitai Struct file and in the code is one, each rule has one number, and what a page names is there.
+//! The pages of `docs/specification` agree with each other and with the program: the layout on the
+//! page, in the Kaitai Struct file and in the code is one, each rule has one number, and what a
+//! page names is there.
 
 #![allow(
     clippy::expect_used,

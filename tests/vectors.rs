@@ -1,5 +1,6 @@
-//! The vectors of the specification (`tests/vectors`): small indexes, each with what a reader has to find in it, and
-//! damaged ones, each with the rule that it breaks. Every reader of this repository is run on them.
+//! The vectors of the specification (`tests/vectors`): small indexes, each with what a reader has
+//! to find in it, and damaged ones, each with the rule that it breaks. Every reader of this
+//! repository is run on them.
 //!
 //! `EPCACHE_WRITE_VECTORS=1 cargo test --test vectors` writes them anew after a change of the format.
 

@@ -1,7 +1,7 @@
-//! `epcache complete -- WORDS`, which the shells' completions call: what the last of the words may become.
+//! `epcache complete -- WORDS`, for the shells' completions: the possible values of the last word.
 //!
-//! Each line is a word and, after a tab, what it means; `:dirs` and `:files` stand for the names of directories and
-//! files. Groups, names and distributions come out of the index.
+//! Each line is a word and, after a tab, what it means; `:dirs` and `:files` stand for the names of
+//! directories and files. Groups, names and distributions come out of the index.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

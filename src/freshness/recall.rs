@@ -27,7 +27,8 @@ pub struct Recall<'r> {
 }
 
 impl<'r> Recall<'r> {
-    /// None where the record's times, or the directory's, tell of no change (`docs/specification/trust.md`: *speak*).
+    /// `None` if the record's or the directory's times show no changes
+    /// (`docs/specification/trust.md`: *speak*).
     ///
     /// # Errors
     /// Those of `stat(2)` and `statvfs(2)`, and damage in the record.

@@ -37,8 +37,8 @@ pub struct DistributionDraft {
     pub files: Vec<FileFacts>,
     /// Its entry points, in the order of the file.
     pub entries: EntryList,
-    /// Among the chosen distributions, the place of its entry points: that of the first of its twins
-    /// in listing order (rule L9 of `docs/specification`).
+    /// The place of its entry points among the chosen distributions: that of its first twin in
+    /// listing order (rule L9 of `docs/specification`).
     pub place: u32,
 }
 

@@ -152,14 +152,15 @@ pub fn checksum(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
-/// The part of an import name, or of a file name, by whose hash the import table is sorted: what stands before
-/// the first `.`.
+/// The part of an import name or file name before the first `.`. The import table is sorted by its
+/// hash.
 #[must_use]
 pub fn import_stem(name: &[u8]) -> &[u8] {
     name.split(|&byte| byte == b'.').next().unwrap_or_default()
 }
 
-/// The hash by which the name table and the import table are sorted: FNV-1a, which Python computes in a line.
+/// The hash that the name table and the import table are sorted by: FNV-1a, which Python computes
+/// in one line.
 #[must_use]
 pub fn key_hash(key: &[u8]) -> u32 {
     key.iter().fold(2_166_136_261, |hash: u32, &byte| {

@@ -1,10 +1,10 @@
-//! The index: the published file, one record per search directory.
+//! The index: the published file, with one record for each search directory.
 //!
-//! [`Index`] answers from the bytes of any [`Source`], [`verify()`] checks every byte, [`mod@write`]
-//! turns records into bytes. The format is specified in `docs/specification`; [`mod@format`] has its
-//! numbers, and `rows` alone knows where in a row each of them lies. Nothing here knows where the
-//! bytes come from or go to, and nothing that the bytes can say makes a reader panic, loop, or
-//! allocate more than the file is long.
+//! The input is the bytes of a [`Source`], or encoded records. The output is answers from an index,
+//! or the bytes of one. [`Index`] reads, [`verify()`] checks every byte, [`mod@write`] makes bytes
+//! from records. `docs/specification` specifies the format; [`mod@format`] has its numbers, and
+//! only `rows` knows the position of each in a row. This room does not know where bytes come from
+//! or go to. No bytes can make a reader panic, loop, or allocate more than the length of the file.
 //!
 //! From the bottom to the top: `format`, `stamp`; `rows`; `source`; `body` (checked bytes, and rows
 //! among them); `view`; `record`; `read`, `verify`, `rule`; `draft`, `encode`, `write`.

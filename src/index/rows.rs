@@ -2,8 +2,7 @@
 //!
 //! The input is bytes or a row, the output is the other. Each row is declared once, field by field
 //! in the order of the bytes. Both reading and writing come from the declaration. No other module
-//! knows an offset. `docs/format.md` explains the fields.
-//! come from the declaration. No other module knows an offset. `docs/specification/file.md` explains the fields.
+//! knows an offset. `docs/specification/file.md` explains the fields.
 
 use super::format::{
     DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, HEADER, IMPORT_ROW, NAME_ROW,

@@ -1,4 +1,5 @@
-//! Which rule of the specification a damaged index breaks: `docs/specification/file.md` has them all.
+//! The rule of the specification that a damaged index breaks: `docs/specification/file.md` has them
+//! all.
 
 use super::source::Damage;
 
@@ -13,7 +14,7 @@ pub struct Rule {
 
 macro_rules! rules {
     ($($number:literal $text:literal: $($what:literal)*;)*) => {
-        /// The rules that a verifier checks, each with the words by which [`Damage::Malformed`] tells of it.
+        /// The rules that a verifier checks, each with the texts of [`Damage::Malformed`] for it.
         const RULES: &[(Rule, &[&str])] = &[$((Rule { number: $number, text: $text }, &[$($what),*]),)*];
     };
 }

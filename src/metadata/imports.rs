@@ -1,12 +1,13 @@
-//! Import names: what `packages_distributions()` of each Python chooses from.
+//! Import names: the candidates of `packages_distributions()` in each Python.
 //!
-//! `top_level.txt` names them; where it does not, they are told from the paths of the files that a
-//! distribution has installed, in RECORD, installed-files.txt or SOURCES.txt. The rules differ from one
-//! Python to the next, so that what comes out here is what any of them needs (rules F35 and M20 of
-//! `docs/specification`), and no judgement. Where importlib.metadata would raise, or where what it would
-//! say cannot be told from the text alone, the answer is `None`.
+//! The input is `top_level.txt`. Without it, the input is the paths of the installed files in
+//! RECORD, installed-files.txt or SOURCES.txt. The output is candidates, or `None`. The rules
+//! differ between Python versions, so the output has everything that any version needs (rules F35
+//! and M20 of `docs/specification`), without a choice. If importlib.metadata would raise, or its
+//! answer does not follow from the text alone, the output is `None`.
 //!
-//! The lists of files may be long: they come line by line, and only what begins their paths is kept.
+//! The lists of files may be long. They are read line by line, and only the first parts of paths
+//! are kept.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

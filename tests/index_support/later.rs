@@ -7,8 +7,8 @@ use epcache::index::format::{
 
 use super::{Tables, get, set};
 
-/// The same index with eight bytes more in each row, and a table more in each record. Its checksums are
-/// not made yet.
+/// The same index with eight bytes more in each row, and a table more in each record. Its checksums
+/// are not made yet.
 pub fn later(honest: &[u8], tables: &Tables) -> Vec<u8> {
     let rows = |range: &std::ops::Range<usize>, size: usize| -> Vec<u8> {
         let rows = honest[range.clone()].chunks(size);

@@ -16,8 +16,9 @@ pub struct Case {
     pub directories: Vec<Directory>,
     pub bytes: Vec<u8>,
     pub suspect: bool,
-    /// Whether a quick reader has to answer, if it is not asked about freshness. It may pass over an index with
-    /// longer rows, and asks the library about all that does not settle the library's answer.
+    /// Whether a quick reader has to answer, if it is not asked about freshness. It may pass over
+    /// an index with longer rows, and asks the library about all that does not settle the library's
+    /// answer.
     pub quick: bool,
 }
 

@@ -1,7 +1,8 @@
-//! What readers have to find in a vector: told from the plain values that it was made of, without a reader.
+//! What readers have to find in a vector: told from the plain values that it was made of, without a
+//! reader.
 //!
-//! Strings are as [`text`] writes them. A time is a decimal number in quotes, since it may have more digits than
-//! a number of JSON keeps, or null where it is unknown.
+//! Strings are as [`text`] writes them. A time is a decimal number in quotes, since it may have
+//! more digits than a number of JSON keeps, or null where it is unknown.
 
 use std::collections::BTreeMap;
 
@@ -98,8 +99,8 @@ fn record(directory: &Directory) -> Value {
 
 type Entries<'d> = Vec<(usize, &'d super::index_support::EntryPoint)>;
 
-/// The entry points of each group, with the numbers of their distributions: those of distributions with core
-/// metadata first, and then by place.
+/// The entry points of each group, with the numbers of their distributions: those of distributions
+/// with core metadata first, and then by place.
 fn groups(directory: &Directory) -> BTreeMap<&str, Entries<'_>> {
     let mut groups: BTreeMap<&str, Entries<'_>> = BTreeMap::new();
     for (number, dist) in directory.distributions.iter().enumerate() {
@@ -179,8 +180,9 @@ fn distribution(dist: &Dist) -> Value {
     })
 }
 
-/// What is answered along all search directories, in the words of `importlib.metadata`: all distributions with
-/// core metadata, then those without; of one key the first; then the group's entry points.
+/// What is answered along all search directories, in the words of `importlib.metadata`: all
+/// distributions with core metadata, then those without; of one key the first; then the group's
+/// entry points.
 fn answers(directories: &[Directory]) -> Value {
     let path_of = |directory: &Directory, dist: &Dist| {
         text(&[&directory.path[..], b"/", &dist.file_name].concat())

@@ -1,5 +1,5 @@
-//! The vectors that must be refused: each an honest index with one lie, under right checksums where the lie
-//! is not a checksum itself.
+//! The vectors that must be refused: each an honest index with one lie, under right checksums where
+//! the lie is not a checksum itself.
 
 use epcache::index::format::{
     DIRECTORY_ROW, DISTRIBUTION_ROW, ENTRY_ROW, FILE_ROW, GROUP_ROW, NAME_ROW, REFERENCE_ROW,
@@ -420,7 +420,8 @@ fn of_entries(summed: &mut dyn FnMut(&'static str, &'static str, Found, Tell<'_>
         &|bytes, tables| {
             let record = first(tables);
             let at = record.row + 20;
-            // One group less, and the entry table starts where the group table ends: all stays where it is.
+            // One group less, and the entry table starts where the group table ends: all stays
+            // where it is.
             change(bytes, at, |was| was - 1);
             bytes.copy_within(
                 record.entries.start..record.files.end,
