@@ -8,7 +8,7 @@ answers, number of Nones, array of faults].
 """
 
 import importlib.metadata as library
-import csv  # noqa: F401: the library imports these when it needs them
+import csv  # noqa: F401 (the library imports these when it needs them)
 import importlib.util
 import inspect  # noqa: F401
 import json
