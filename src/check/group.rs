@@ -128,7 +128,7 @@ fn usual<'g>(
     known: &[Name<'g>],
     much_used: &[Name<'g>],
 ) -> Option<&'g str> {
-    // Spaces at its ends are said elsewhere.
+    // Spaces at its ends are another finding.
     if WELL_KNOWN.contains(&group) || group.trim() != group {
         return None;
     }
@@ -158,7 +158,7 @@ impl<'g> Name<'g> {
     }
 }
 
-/// Whether two names differ in case and separators alone, or in one letter.
+/// Whether two names differ only in case and separators, or in one letter.
 fn is_near(one: &Name<'_>, other: &Name<'_>) -> bool {
     let (one, other) = (&one.squeezed, &other.squeezed);
     if one.len().abs_diff(other.len()) > 1 {

@@ -1,12 +1,12 @@
-//! Is a record still true? Wrong is worse than slow, and slow only where something moved.
+//! Whether a record is still true. A wrong answer is worse than a slow one.
 //!
-//! In comes a record of the index and the directory that it is of; out goes "yes", or what is there
-//! now and which of it is as recorded. `query`, `status` and the incremental scan ask the same
-//! question here, and `docs/specification/trust.md` tells other readers to ask it alike.
+//! The input is a record of an index, and the directory that it describes. The output is "fresh",
+//! or what exists now and which of it is as recorded. `query`, `status` and the incremental scan all
+//! use this room, and `docs/specification/trust.md` gives other readers the same rules.
 //!
-//! Times are compared for equality, never for "newer than": packages bring their files' times along.
-//! Other times do not mean *stale* but *look closer*. What then looks moved is for the caller to
-//! read and to compare; nothing is read here but directories and times.
+//! Times are compared for equality, never for "newer than", because packages contain their files'
+//! times. A different time does not mean *stale* but *look closer*. The caller reads and compares
+//! everything that seems changed. This room only reads directories and times.
 
 mod files;
 mod listing;
@@ -28,18 +28,18 @@ pub use recall::Recall;
 
 pub use crate::rooted::is_missing;
 
-/// How hard to look.
+/// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Level {
-    /// The directory; and for records of up to [`AUTO_LIMIT`] metadata directories each of these,
-    /// since an upgrade in place moves only the inner one.
+    /// At the directory. For records of up to [`AUTO_LIMIT`] metadata directories also at each of
+    /// these, because an upgrade in place changes only the inner one.
     #[default]
     Auto,
-    /// The directory alone.
+    /// Only at the directory.
     Fast,
     /// The directory, each of its metadata directories, and each file that these were read from.
     Strict,
-    /// Nothing: whoever asks knows that nothing changes.
+    /// At nothing: the caller knows that nothing changes.
     Trust,
 }
 
@@ -57,29 +57,29 @@ impl Level {
     }
 }
 
-/// Up to how many metadata directories [`Level::Auto`] looks at each.
+/// The most metadata directories for which [`Level::Auto`] looks at each.
 pub const AUTO_LIMIT: u32 = 1000;
 
-/// What is known of the index that the record is in.
+/// What is known of the index of the record.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Circumstances {
     /// A refresh has failed since it was written.
     pub suspect: bool,
-    /// The device of the read-only file system that it lies on, if it lies on one.
+    /// The device of its file system, if that is mounted read-only.
     pub read_only_device: Option<u64>,
 }
 
-/// What became of a record.
+/// The result for a record.
 #[derive(Debug)]
 pub enum Verdict {
     /// It is still true.
     Fresh,
-    /// What is there now: each sighting says whether it is as recorded. An index that lists the same
-    /// names, all as recorded, is fresh as well, whatever the order.
+    /// What exists now. Each sighting says whether it is as recorded. A record with the same names,
+    /// all as recorded, is fresh too, in any order.
     LookCloser(Listing),
 }
 
-/// Why freshness could not be told.
+/// Why freshness is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum FreshnessError {
     /// The index is damaged.
@@ -133,14 +133,14 @@ pub fn check<S: Source>(
 struct Times {
     directory_unmoved: bool,
     directory_changed: bool,
-    /// Whether equal times mean that nothing changed. On an image they do not: its times are what
-    /// its maker set them to. Unless the index is part of the same image.
+    /// Whether equal times mean that nothing has changed. On an image they do not, because its
+    /// maker sets them, unless the index is part of the same image.
     speak: bool,
-    /// Whether times can say anything at all. A sorted record has no ctimes, so anybody can set the times that it
-    /// has: it is believed only of the read-only file system that it lies on itself.
+    /// Whether times say anything at all. A sorted record has no ctimes, and any user can set
+    /// mtimes. So its times count only on the read-only file system that the index itself is on.
     count: bool,
     same_image: bool,
-    /// Whether a refresh has failed: then only times that speak are believed.
+    /// Whether a refresh has failed. Then only times that show changes count.
     suspect: bool,
     /// Whether each file counts as well.
     strict: bool,
@@ -157,9 +157,9 @@ impl Times {
         let now = (Stamp::modified(&stat), Stamp::changed(&stat));
         let silent = record.has(record_flag::SILENT);
         let sorted = record.has(record_flag::SORTED);
-        // No kernel that counts in nanoseconds stamps whole seconds: an archive does.
+        // No kernel with nanoseconds sets times to whole seconds, but an archive does.
         let whole = now.1.is_whole_second();
-        // ostree's files all have mtime 0, and ctimes of when they were put there.
+        // In ostree all files have mtime 0, and the ctimes of their checkout.
         let timeless = is_beginning(now.0);
         let device = if silent || whole || timeless || sorted {
             directory.read_only_device()?
@@ -192,7 +192,8 @@ impl Times {
     }
 }
 
-/// Whether each recorded metadata directory has the times that it had, and at level strict its files too.
+/// Whether each recorded metadata directory has its recorded times, and at level strict its files
+/// too.
 fn each_is_unmoved<S: Source>(
     record: &Record<'_, S>,
     times: &Times,
@@ -211,7 +212,7 @@ fn each_is_unmoved<S: Source>(
     Ok(true)
 }
 
-/// Fills in what the listing has in common with a record.
+/// Marks the sightings of a listing that are as recorded.
 fn match_names<S: Source>(
     record: &Record<'_, S>,
     times: &Times,
@@ -258,9 +259,9 @@ fn match_names<S: Source>(
     Ok(())
 }
 
-/// An archive that was unpacked, a copy, a relabelled tree: not a single ctime is left, and every
-/// mtime is, to the second. (An upgrade in place moves some, not all.) To make sure, the files'
-/// own sizes and times are looked at as well.
+/// An unpacked archive, a copy, or a relabelled tree: no ctime is the same, and every mtime is, to
+/// the second. (An upgrade in place changes some, not all.) To be sure, the files' own sizes and
+/// times are looked at too.
 fn is_copy<S: Source>(
     listing: &Listing,
     record: &Record<'_, S>,
@@ -292,8 +293,8 @@ fn is_copy<S: Source>(
     Ok(true)
 }
 
-/// Whether the metadata directories' mtimes do not tell a copy from an upgrade: all one and the same
-/// (of a single one nothing can be told either), or one of them at the beginning of time.
+/// Whether the metadata directories' mtimes cannot tell a copy from an upgrade: all are equal
+/// (which a single one always is), or one of them is near zero.
 fn mtimes_are_silent(listing: &Listing) -> bool {
     let mut mtimes = listing.sightings.iter().map(|sighting| sighting.stamps.0);
     let first = mtimes.clone().next();
@@ -306,8 +307,8 @@ fn is_of_one_time(listing: &Listing) -> bool {
     all_equal(std::iter::once(listing.stamps.0).chain(inner))
 }
 
-/// Whether the ctimes of a directory say nothing. No kernel gives all its directories the same whole
-/// second, or the year 1970, but the makers of images do.
+/// Whether the ctimes of a directory show no changes. No kernel gives all directories the same
+/// whole second, or the year 1970, but makers of images do.
 #[must_use]
 pub fn is_silent(listing: &Listing) -> bool {
     let inner = listing.sightings.iter().map(|sighting| sighting.stamps.1);

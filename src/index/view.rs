@@ -188,7 +188,7 @@ pub struct Outline<'i> {
 }
 
 impl Outline<'_> {
-    /// The kind of the file that its import names come from, of [`super::format::file_kind`].
+    /// The type of the file that its import names come from, of [`super::format::file_kind`].
     #[must_use]
     pub fn import_source(&self) -> Option<u16> {
         import_source(self.flags)
