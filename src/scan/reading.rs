@@ -291,4 +291,54 @@ mod tests {
         assert_eq!(unread(site, &none), ["b"]);
         assert_eq!(unread(site, &kept), ["b"]);
     }
+
+    /// Those that lose their requirements and import names, and nothing else.
+    fn bare(site: &Path, kept: &dyn Fn(&[u8]) -> Option<Cost>) -> Vec<String> {
+        let (read, dropped) = read_all(site, kept);
+        assert_eq!(dropped.unread.count(), 0);
+        let unknown = distribution_flag::REQUIREMENTS_UNKNOWN | distribution_flag::IMPORTS_UNKNOWN;
+        let drafts = read.iter().map(|(draft, _)| draft);
+        let bare = drafts.filter(|it| it.flags & unknown == unknown);
+        let bare: Vec<_> = bare
+            .map(|it| {
+                assert!(it.flags & distribution_flag::WARNED != 0 && it.version == b"1");
+                String::from_utf8(it.name.clone()).unwrap()
+            })
+            .collect();
+        assert_eq!(bare.len(), dropped.bare.count());
+        bare
+    }
+
+    #[test]
+    fn the_largest_lists_of_files_lose_their_names_and_nothing_else() {
+        let site = tempfile::tempdir().unwrap();
+        let site = site.path();
+        let record = |rows: usize| vec![("RECORD", "p/a.py,,\n".repeat(rows))];
+        dist(site, "a", &record(1100));
+        dist(site, "b", &record(1000));
+        assert!(bare(site, &none).is_empty());
+        dist(site, "c", &record(200));
+        assert_eq!(bare(site, &none), ["a"]);
+        // What is taken over counts as if it were read.
+        let kept = |name: &[u8]| {
+            name.starts_with(b"b").then_some(Cost {
+                listed: 9000,
+                text: 2,
+                ..Cost::default()
+            })
+        };
+        assert_eq!(bare(site, &kept), ["a"]);
+    }
+
+    #[test]
+    fn the_most_requirements_and_import_names_are_left_out() {
+        let site = tempfile::tempdir().unwrap();
+        let site = site.path();
+        let top = |size: usize| vec![("top_level.txt", "n".repeat(size))];
+        dist(site, "a", &top(1500));
+        dist(site, "b", &top(1400));
+        assert!(bare(site, &none).is_empty());
+        dist(site, "c", &top(200));
+        assert_eq!(bare(site, &none), ["a"]);
+    }
 }
