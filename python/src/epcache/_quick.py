@@ -120,7 +120,12 @@ def distributions() -> "Optional[Tuple[Distribution, ...]]":
 
 def entry_points_of(found: "Distribution") -> "Optional[Tuple[EntryPoint, ...]]":
     """The entry points of a distribution, shadowed or not, in the order of its file."""
-    return _ask(_of_distribution, found)  # type: ignore[no-any-return]
+
+    def make(entry: "Entry", number: int) -> "Iterator[EntryPoint]":
+        for group, name, value in entry.record.entries_of(number):
+            yield name, value, group, found
+
+    return _ask_one(found, ENTRY_FILES, make)  # type: ignore[no-any-return]
 
 
 def requires(name: str) -> "Optional[Tuple[Optional[Tuple[str, ...]], ...]]":
@@ -137,13 +142,18 @@ def import_names() -> "Optional[Tuple[ImportNames, ...]]":
 
 def look_again(found: "Distribution") -> "Optional[Tuple[Distribution, ...]]":
     """This distribution, shadowed or not, if its name and version are still what they were."""
-    return _ask(_again, found)  # type: ignore[no-any-return]
+
+    def make(entry: "Entry", number: int) -> "List[Distribution]":
+        return [entry.described(number)]
+
+    return _ask_one(found, HEADERS, make)  # type: ignore[no-any-return]
 
 
 def forget() -> None:
     """Look at everything anew."""
     global _configured
     _answers.clear()
+    _entries.clear()
     _indexes.clear()
     del stale[:]
     _configured = None
@@ -152,6 +162,7 @@ def forget() -> None:
 # ---- asking, and what a process remembers
 
 _answers: "Dict[Any, Tuple[Any, ...]]" = {}
+_entries: "Dict[str, Tuple[Any, ...]]" = {}
 # Indexes that were out of date, each with the entry of sys.path, and why.
 stale: "List[Tuple[str, str, str]]" = []
 
@@ -179,6 +190,31 @@ def _ask(answer: "Callable[..., Any]", *params: "Any") -> "Any":
         if not any([index.level == "strict" for index in question.indexes]):
             _answers[key] = question.watched, rows, asked, now + PATIENCE
         return rows
+    except Exception:
+        return None
+
+
+def _ask_one(
+    found: "Distribution", kinds: "Sequence[int]", make: "Callable[[Entry, int], Any]"
+) -> "Any":
+    """Of a distribution: what `make` makes of its row. Many are asked, one after the other."""
+    try:
+        path = found[0]
+        now = os.times().elapsed
+        until, asked, entry = _entries.get(path) or (0.0, None, None)
+        if entry is None or now >= until or asked != _surroundings():
+            asked = _surroundings()
+            entry = Question().first(path, lambda entry: entry.known())
+            if len(_entries) > 15:
+                _entries.clear()
+            _entries[path] = now + PATIENCE, asked, entry
+        rows = tuple(make(entry, entry.numbered(os.fsencode(found[1]), kinds)))
+        entry.record.index.require_sound()
+        return rows
+    except Damaged:
+        _indexes.clear()
+        _entries.clear()
+        return None
     except Exception:
         return None
 
@@ -292,19 +328,6 @@ def _import_names(question: "Question") -> "Iterator[ImportNames]":
                 raise Unsure("import names that the index does not know")
             names = entry.record.lines(row[IMPORTS : IMPORTS + 2])
             yield entry.described(number), row[FLAGS] >> 12 & 7, names
-
-
-def _of_distribution(question: "Question", found: "Distribution") -> "Iterator[EntryPoint]":
-    path, file_name, _, _ = found
-    entry, number = question.first(path, lambda entry: entry.by_file_name(file_name, ENTRY_FILES))
-    for group, name, value in entry.record.entries_of(number):
-        yield name, value, group, found
-
-
-def _again(question: "Question", found: "Distribution") -> "Iterator[Distribution]":
-    path, file_name, _, _ = found
-    entry, number = question.first(path, lambda entry: entry.by_file_name(file_name, HEADERS))
-    yield entry.described(number)
 
 
 def is_shadowed(entries: "Sequence[Entry]", place: int, number: int) -> bool:
@@ -472,24 +495,28 @@ class Entry:
             raise Unsure("twins")
         return (self, numbers[0]) if numbers else None
 
-    def by_file_name(self, file_name: str, kinds: "Sequence[int]") -> "Tuple[Entry, int]":
-        """This entry, and the number of that metadata directory, if it is as recorded."""
-        known = [row[FILE_NAME] for row in self.record.rows()] if self.has_record else []
-        if os.fsencode(file_name) not in known:
-            raise Unsure("a distribution that no index knows")
-        number = known.index(os.fsencode(file_name))
-        row = self.record.rows()[number]
-        if row[FLAGS] & (UNREAD | PROBLEM):
-            raise Unsure("a distribution that no index knows well")
+    def known(self) -> "Entry":
+        """This entry, if its record can say something of its distributions."""
+        if not self.has_record:
+            raise Unsure("a directory that no index knows")
         if self.record.index.level != "trust":
             if not self.is_there():
                 raise Unsure("a directory that went")
             self.has_moved()
-            path = os.path.join(self.path, file_name)
-            self._question.watched.append((path, _signature(path)))
-            self.require_unmoved([row])
+        return self
+
+    def numbered(self, file_name: bytes, kinds: "Sequence[int]") -> int:
+        """The number of a metadata directory, if that and its files are as recorded."""
+        number = self.record.number_of(file_name)
+        row = self.record.rows()[number]
+        if row[FLAGS] & (UNREAD | PROBLEM):
+            raise Unsure("a distribution that no index knows well")
+        if self.record.index.level != "trust":
+            now = os.stat(os.path.join(os.fsencode(self.path), file_name))
+            if now.st_mtime_ns != row[MTIME] or now.st_ctime_ns != row[CTIME]:
+                raise Stale("a distribution has changed")
             self.require_files(number, kinds)
-        return self, number
+        return number
 
     def everything(self, names_decide: bool = False) -> "Optional[Entry]":
         """This entry, if all metadata directories are as recorded; None if there are none."""
@@ -925,6 +952,7 @@ class Record:
         tables_end = self._files_at + 24 * self._files + 8 * u32s(row[48:52])[0]
         self._rows: "Optional[List[Row]]" = None
         self._by_key: "Dict[bytes, List[int]]" = {}
+        self._by_file_name: "Optional[Dict[bytes, int]]" = None
         self._by_distribution: "Optional[List[Tuple[str, str, str]]]" = None
         if min(self._size, index.size - self._at - length, self._pool - tables_end) < 0:
             self._fail()
@@ -979,6 +1007,14 @@ class Record:
         """The numbers of all distributions of a key."""
         self.rows()
         return self._by_key.get(key, [])
+
+    def number_of(self, file_name: bytes) -> int:
+        if self._by_file_name is None:
+            names = [row[FILE_NAME] for row in self.rows()]
+            self._by_file_name = dict(zip(names, range(len(names))))
+        if file_name not in self._by_file_name:
+            raise Unsure("a distribution that no index knows")
+        return self._by_file_name[file_name]
 
     def is_odd(self) -> bool:
         """Whether the library finds one of them by another name than it shadows others by."""

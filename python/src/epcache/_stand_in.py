@@ -286,6 +286,7 @@ class StandIn:
         self._put: "Dict[str, Any]" = {}
         self._paths = list(sys.path), list(sys.meta_path)
         self._marks: "List[Any]" = []
+        self._marks_of_one: "List[Any]" = []
         self._has_paths = False
 
     @classmethod
@@ -409,11 +410,12 @@ class StandIn:
         for name in ("MetadataPathFinder", "DistributionFinder", "FastPath", "Lookup", "Prepared"):
             if isinstance(space.get(name), type):
                 kinds.append(space[name])
-        spaces = [vars(kind) for kind in kinds] + [space]
-        self._marks = list(map(marked, spaces))
+        self._marks = [marked(vars(kind), True) for kind in kinds] + [marked(space, False)]
+        # Of one distribution nothing is searched.
+        self._marks_of_one = self._marks[: len(self.classes)]
         self._has_paths = False
 
-    def is_untouched(self) -> bool:
+    def is_untouched(self, of_one: bool = False) -> bool:
         """Whether nobody has replaced a function, a method or a property."""
         if SYSTEM != (os, os.stat, os.listdir, open):
             return False
@@ -421,20 +423,25 @@ class StandIn:
             kind = sys.modules["pathlib"].Path
             if not all([is_of_pathlib(getattr(kind, name)) for name in ("open", "read_text")]):
                 return False
-            self._marks.append(marked(vars(kind)))
+            values = {name: vars(kind)[name] for name in PATHS if name in vars(kind)}
+            mark = vars(kind), values, False
+            self._marks.append(mark)
+            self._marks_of_one.append(mark)
             self._has_paths = True
-        for space, values in self._marks:
+        for space, values, is_whole in self._marks_of_one if of_one else self._marks:
             if not all(map(is_, map(space.get, values), values.values())):
                 return False
-            # A module may have more names; in a class they may hide those of its base.
-            if space is not self.space and len(space) - (NOTES in space) != len(values):
+            # In a class, more names may hide those of its base.
+            if is_whole and len(space) - (NOTES in space) != len(values):
                 return False
         return True
 
-    def ask(self, question: str, params: "Sequence[Any]", make: "Any" = list) -> "Any":
+    def ask(
+        self, question: str, params: "Sequence[Any]", make: "Any" = list, of_one: bool = False
+    ) -> "Any":
         """What `make` makes of the rows that the index answers; None: ask the library."""
         try:
-            if not self.is_untouched():
+            if not self.is_untouched(of_one):
                 return None
             from . import _quick
 
@@ -490,10 +497,12 @@ SYSTEM = os, os.stat, os.listdir, open
 ROW = "_epcache"
 # Some classes have that only after somebody has asked for it.
 NOTES = "__annotations__"
+# What the library uses of pathlib.Path.
+PATHS = "__init__", "__new__", "joinpath", "open", "parent", "read_text"
 
 
-def marked(space: "Any") -> "Any":
-    return space, {name: space[name] for name in space if name != NOTES}
+def marked(space: "Any", is_whole: bool) -> "Any":
+    return space, {name: space[name] for name in space if name != NOTES}, is_whole
 
 
 def is_of_pathlib(method: "Any") -> bool:
@@ -542,7 +551,7 @@ def early_class(stand_in: StandIn, base: "Any") -> "Any":
         space = vars(dist)
         if len(space) != 1 or ROW not in space:
             return None
-        return stand_in.ask(question, [space[ROW]], make)
+        return stand_in.ask(question, [space[ROW]], make, of_one=True)
 
     def _ordinary(dist: "Any") -> "Any":
         stand_in.load()
