@@ -200,3 +200,8 @@ fn trouble() {
 fn help() {
     play("help.txt");
 }
+
+#[test]
+fn list() {
+    play("list.txt");
+}
