@@ -1,7 +1,7 @@
 //! Are the files that a distribution was read from still those that were recorded?
 //!
-//! In come the rows of the file table and the metadata directory as it is now. A file without a row that
-//! would have been read has to be absent. Nothing is read but sizes and times.
+//! In come the rows of the file table and the metadata directory as it is now. A file without a row
+//! that would have been read has to be absent. Nothing is read but sizes and times.
 
 use nix::sys::stat::FileStat;
 
@@ -20,8 +20,8 @@ pub(super) enum Care {
     Exact,
 }
 
-/// Whether they are the same, as far as they count. What was not readable is not compared: it is read
-/// again anyway.
+/// Whether they are the same, as far as they count. What was not readable is not compared: it is
+/// read again anyway.
 pub(super) fn are_unmoved<S: Source>(
     record: &Record<'_, S>,
     then: &Outline<'_>,

@@ -1,8 +1,8 @@
 //! Whether a record is still true. A wrong answer is worse than a slow one.
 //!
 //! The input is a record of an index, and the directory that it describes. The output is "fresh",
-//! or what exists now and which of it is as recorded. `query`, `status` and the incremental scan all
-//! use this room, and `docs/specification/trust.md` gives other readers the same rules.
+//! or what exists now and which of it is as recorded. `query`, `status` and the incremental scan
+//! all use this room, and `docs/specification/trust.md` gives other readers the same rules.
 //!
 //! Times are compared for equality, never for "newer than", because packages contain their files'
 //! times. A different time does not mean *stale* but *look closer*. The caller reads and compares
