@@ -217,7 +217,7 @@ fn under_its_other_name_the_program_is_refresh() {
         .program(&tree.path("refresh-entrypoints-cache"))
         .arg("--bogus"));
     assert!(
-        ran.complaint().contains("usage: epcache refresh"),
+        ran.complaint().contains("see epcache help refresh"),
         "{ran:?}"
     );
 }
