@@ -17,7 +17,7 @@ pub const ENTRIES_LIMIT: u64 = 400_000;
 
 /// The most bytes of RECORD, installed-files.txt and SOURCES.txt that are read in one search
 /// directory.
-pub const LISTED_LIMIT: u64 = 256 << 20;
+pub const LISTED_LIMIT: u64 = 128 << 20;
 /// The most bytes of requirements and import names that are kept in one search directory.
 pub const TEXT_LIMIT: u64 = 32 << 20;
 
