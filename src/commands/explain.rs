@@ -1,7 +1,5 @@
 //! `epcache query --explain`: the interpreter, its search directories, and the source of each
 //! answer.
-//!
-//! `python3 -m epcache --explain` uses the same words and JSON keys.
 
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
