@@ -362,7 +362,7 @@ fn a_link_that_replaces_the_folder_meanwhile_does_not_lead_root_elsewhere() {
         ("mnt/venv/.epcache", "refresh -q --venv mnt/venv"),
         (
             "mnt/out",
-            "refresh -q --path mnt/root --output mnt/out/index",
+            "refresh -q --path mnt/root/usr/lib/python3.11/site-packages --output mnt/out/index",
         ),
     ] {
         let tree = tree();

@@ -1,8 +1,9 @@
 //! The requirements and import names of a distribution.
 //!
 //! The input is a metadata directory, and the requirements in its headers. The output is both in
-//! the form of the index, or that they are unknown. No mistake here affects the rest of the
-//! distribution, and nothing is reported: unknown means that a reader has to ask the library.
+//! the form of the index, or that they are unknown: then a reader has to ask the library. No mistake
+//! here affects the rest of the distribution. Only failures of the file system are reported, so
+//! that the next refresh reads them again.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -39,23 +40,25 @@ const LISTS: [(u16, FileList); 3] = [
 ];
 
 /// Fills in what is unknown so far. `headers` are the requirements in the headers, if they are
-/// known. `None` if that would spend too much.
+/// known. `failure` becomes what the file system has refused. `None` if that would spend too much.
 pub(super) fn read(
     directory: &Directory<'_>,
     draft: &mut DistributionDraft,
     headers: Option<&[String]>,
     spent: &Spent,
     buffer: &mut Vec<u8>,
+    failure: &mut Failure,
 ) -> Option<()> {
     let name = draft.file_name.clone();
-    if let Some(found) = headers.and_then(|it| read_requirements(directory, draft, it, buffer)) {
+    let found = headers.and_then(|it| read_requirements(directory, draft, it, buffer, failure));
+    if let Some(found) = found {
         draft.flags &= !distribution_flag::REQUIREMENTS_UNKNOWN;
         if let Some(text) = found {
             draft.flags |= distribution_flag::HAS_REQUIREMENTS;
             draft.requirements = text.into_bytes();
         }
     }
-    let source = import_source(directory, &name, &mut draft.files, buffer);
+    let source = import_source(directory, &name, &mut draft.files, buffer, failure);
     let found = match source {
         Source::Unknown => None,
         Source::Nothing => Some((String::new(), 0)),
@@ -65,8 +68,13 @@ pub(super) fn read(
                 spent.listed(bytes_of_list(&stat))?;
             }
             let kind = LISTS.get(number).map(|(_, list)| *list);
-            let text =
-                kind.and_then(|list| read_list(directory, &name, list, (&file, &stat), buffer));
+            let mut around = FilesAround {
+                directory,
+                name: &name,
+                located: 0,
+                failure,
+            };
+            let text = kind.and_then(|list| read_list(&mut around, list, (&file, &stat), buffer));
             text.map(|text| (text, number + 2))
         }
     };
@@ -88,7 +96,7 @@ pub(super) fn listed_size(
     let name = &sighting.file_name;
     match sighting.found {
         Ok(FileType::Directory) if directory.may_read_entry(name) => {
-            match import_source(directory, name, &mut Vec::new(), buffer) {
+            match import_source(directory, name, &mut Vec::new(), buffer, &mut None) {
                 Source::List(_, _, stat) => bytes_of_list(&stat),
                 _ => 0,
             }
@@ -106,13 +114,28 @@ pub(super) fn list_cost(size: u64) -> u64 {
     if size <= LIST_LIMIT { size } else { 0 }
 }
 
+/// The first failure that was not about the distribution, but about the file system.
+pub(super) type Failure = Option<String>;
+
 /// A file that may be missing for CPython: `Path.read_text` finds no file, or a directory. The
 /// error is any other failure.
-fn optional<T>(opened: io::Result<T>) -> Result<Option<T>, ()> {
+fn optional<T>(opened: io::Result<T>, failure: &mut Failure) -> Result<Option<T>, ()> {
     match opened.map_err(Unusable::from) {
         Ok(opened) => Ok(Some(opened)),
         Err(Unusable::Absent | Unusable::Dangling | Unusable::Directory) => Ok(None),
-        Err(Unusable::Forbidden | Unusable::Broken(_)) => Err(()),
+        Err(Unusable::Forbidden) => Err(()),
+        Err(Unusable::Broken(why)) => {
+            failure.get_or_insert(why);
+            Err(())
+        }
+    }
+}
+
+/// What was read, if it was. A file over its limit is no failure of the file system.
+fn usable<T>(read: io::Result<T>, failure: &mut Failure) -> Option<T> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => None,
+        read => optional(read, failure).ok().flatten(),
     }
 }
 
@@ -122,17 +145,18 @@ fn read_requirements(
     draft: &mut DistributionDraft,
     headers: &[String],
     buffer: &mut Vec<u8>,
+    failure: &mut Failure,
 ) -> Option<Option<String>> {
     if !headers.is_empty() {
         return requirements::joined(headers).map(Some);
     }
     let kind = file_kind::REQUIRES;
     let opened = directory.open_file(&draft.file_name, file_kind::name(kind));
-    let Some((file, stat)) = optional(opened).ok()? else {
+    let Some((file, stat)) = optional(opened, failure).ok()? else {
         return Some(None);
     };
     draft.files.push(facts(kind, &stat));
-    let content = read_bounded(&file, &stat, REQUIRES_LIMIT, buffer).ok()?;
+    let content = usable(read_bounded(&file, &stat, REQUIRES_LIMIT, buffer), failure)?;
     let content = std::str::from_utf8(content).ok()?;
     requirements::of_requires_txt(content).map(Some)
 }
@@ -152,19 +176,20 @@ fn import_source(
     name: &[u8],
     files: &mut Vec<FileFacts>,
     buffer: &mut Vec<u8>,
+    failure: &mut Failure,
 ) -> Source {
-    let mut open = |kind| {
-        let opened = optional(directory.open_file(name, file_kind::name(kind)))?;
+    let mut open = |kind, failure: &mut Failure| {
+        let opened = optional(directory.open_file(name, file_kind::name(kind)), failure)?;
         if let Some((_, stat)) = &opened {
             files.push(facts(kind, stat));
         }
         Ok::<_, ()>(opened)
     };
-    match open(file_kind::TOP_LEVEL) {
+    match open(file_kind::TOP_LEVEL, failure) {
         Err(()) => return Source::Unknown,
         Ok(None) => {}
         Ok(Some((file, stat))) => {
-            let content = read_bounded(&file, &stat, TOP_LEVEL_LIMIT, buffer).ok();
+            let content = usable(read_bounded(&file, &stat, TOP_LEVEL_LIMIT, buffer), failure);
             let content = content.and_then(|it| std::str::from_utf8(it).ok());
             match content.and_then(imports::declared) {
                 None => return Source::Unknown,
@@ -174,7 +199,7 @@ fn import_source(
         }
     }
     for (number, (kind, _)) in LISTS.into_iter().enumerate() {
-        match open(kind) {
+        match open(kind, failure) {
             Err(()) => return Source::Unknown,
             Ok(Some((file, stat))) if stat.st_size > 0 => return Source::List(number, file, stat),
             Ok(_) => {}
@@ -185,8 +210,7 @@ fn import_source(
 
 /// Reads a list of files, piece by piece.
 fn read_list(
-    directory: &Directory<'_>,
-    name: &[u8],
+    files: &mut FilesAround<'_>,
     list: FileList,
     (file, stat): (&File, &FileStat),
     buffer: &mut Vec<u8>,
@@ -194,11 +218,6 @@ fn read_list(
     if bytes_of_list(stat) == 0 {
         return None;
     }
-    let mut files = FilesAround {
-        directory,
-        name,
-        located: 0,
-    };
     let mut candidates = Candidates::of(list);
     let size = usize::try_from(stat.st_size).unwrap_or(PIECE);
     let room = PIECE.min(size + 1);
@@ -208,7 +227,8 @@ fn read_list(
     let piece = buffer.get_mut(..room)?;
     let (mut filled, mut offset) = (0, 0);
     loop {
-        let read = read_part(file, piece.get_mut(filled..)?, offset).ok()?;
+        let read = read_part(file, piece.get_mut(filled..)?, offset);
+        let read = usable(read, files.failure)?;
         offset += read as u64;
         if offset > LIST_LIMIT {
             return None;
@@ -224,7 +244,7 @@ fn read_list(
         };
         let lines = std::str::from_utf8(content.get(..whole)?).ok()?;
         for line in text::lines(lines) {
-            candidates.add(line, &mut files)?;
+            candidates.add(line, files)?;
         }
         if is_end {
             return Some(candidates.text());
@@ -239,11 +259,12 @@ struct FilesAround<'f> {
     directory: &'f Directory<'f>,
     name: &'f [u8],
     located: u32,
+    failure: &'f mut Failure,
 }
 
 impl Files for FilesAround<'_> {
     fn exists(&mut self, path: &str) -> Option<bool> {
-        self.directory.has(path).ok()
+        usable(self.directory.has(path), self.failure)
     }
 
     fn located(&mut self, path: &str) -> Option<Option<String>> {
@@ -255,9 +276,9 @@ impl Files for FilesAround<'_> {
         let root = self.directory.root();
         let real = match root.real_path(&entry.join(path)) {
             Ok(real) => real,
-            Err(error) => return optional::<()>(Err(error)).ok().map(|_| None),
+            Err(error) => return optional::<()>(Err(error), self.failure).ok().map(|_| None),
         };
-        let base = root.real_path(self.directory.path()).ok()?;
+        let base = usable(root.real_path(self.directory.path()), self.failure)?;
         match real.strip_prefix(base) {
             Ok(below) => below.to_str().map(|path| Some(path.to_owned())),
             // It leads out of the search directory, and gives no name.

@@ -120,13 +120,19 @@ impl Reading<'_> {
         } else if extent == Extent::Everything && sighting.found.is_ok() {
             let requirements = headers.requirements.take();
             let requirements = requirements.as_deref();
+            let mut failure = None;
             details::read(
                 self.directory,
                 &mut draft,
                 requirements,
                 self.spent,
                 self.buffer,
+                &mut failure,
             )?;
+            if let Some(why) = failure {
+                let text = format!("requirements or import names are unknown: {why}");
+                report.add("", text);
+            }
         }
         name(&mut draft, headers, self.egg_base, report);
         if !report.problems.is_empty() {
