@@ -89,6 +89,8 @@ pub type Named = BTreeMap<PathBuf, BTreeSet<Vec<u8>>>;
 pub struct Request {
     /// The search directories.
     pub scope: Scope,
+    /// Paths that a configuration names, and what to say of each one that does not exist.
+    pub if_missing: Vec<(PathBuf, Warning)>,
     /// For the running system, or for an image.
     pub purpose: Purpose,
     /// The index to start from, which must not be suspect. `None`: everything is read.
@@ -111,6 +113,7 @@ impl Request {
     pub fn full(scope: Scope, purpose: Purpose) -> Self {
         Self {
             scope,
+            if_missing: Vec::new(),
             purpose,
             old: None,
             named: None,
@@ -295,6 +298,11 @@ pub fn run(
     let doubts = doubts.into_iter();
     let doubts = doubts.map(|(path, text)| Warning { path, text });
     product.warnings.extend(doubts);
+    let named = request.if_missing.iter();
+    let missing = named.filter(|(path, _)| root.stat(path).is_err_and(|error| is_missing(&error)));
+    product
+        .warnings
+        .extend(missing.map(|(_, text)| text.clone()));
     let image = request.purpose != Purpose::Running;
     // An equal index that other users could read before, or can now, is written again.
     let same = old.as_ref().filter(|_| private == was_private);

@@ -13,16 +13,18 @@ use super::renewal::{
     unwritten,
 };
 use super::{
-    CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural, say_missing,
+    CommandError, Done, INCOMPLETE, SUCCESS, configuration, failed, open_root, plural,
     say_what_hangs,
 };
 use crate::cli::RefreshArgs;
+use crate::config::{self, Remark};
 use crate::environment::Environment;
 use crate::json::JsonText;
 use crate::layout::{self, LayoutError};
 use crate::privsep::{self, Sandbox};
 use crate::publish::{Destination, LOCK_PATIENCE, Outcome, Place, PublishError, lock_first};
 use crate::rooted::Root;
+use crate::scan::Warning;
 use crate::state::{self, Caller, Run};
 use crate::terminal::{Output, say, shell_word};
 use crate::worker::{Progress, Request, Scope};
@@ -44,7 +46,8 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     let root = open_root(arguments.root.as_deref())?;
     let environment = Environment::of_process();
     let watched = say_what_hangs();
-    let scope = scope(arguments, &root, &environment)?;
+    let mut if_missing = Vec::new();
+    let scope = scope(arguments, &root, &environment, &mut if_missing)?;
     let mut places = destinations(arguments, &scope, &environment)?;
     let owner = other_owner(&root, &scope, &mut places)?;
     // The lock and the worker have their own limits. And a process that changes its user has one
@@ -56,6 +59,7 @@ pub(crate) fn run(arguments: &RefreshArgs, work: Work) -> Done {
     }
     let purpose = scope.purpose(arguments.image, environment.source_date_epoch);
     let mut request = Request::full(scope, purpose);
+    request.if_missing = if_missing;
     // The user has named the place. The index has the owner of the packages in it.
     let is_system = matches!(request.scope, Scope::System { .. });
     request.is_shared = is_system && arguments.output.is_none();
@@ -153,6 +157,7 @@ fn scope(
     arguments: &RefreshArgs,
     root: &Root,
     environment: &Environment,
+    if_missing: &mut Vec<(PathBuf, Warning)>,
 ) -> Result<Scope, CommandError> {
     // A place to write to is created, so check before what must exist already.
     let home = || {
@@ -185,9 +190,10 @@ fn scope(
             false => Err(failed(LayoutError::NotAVenv(dir))),
         }
     };
-    let system = || {
+    let mut system = || {
         let config = configuration(root);
-        say_missing(root, &config);
+        let named = config::if_missing(&config).into_iter();
+        *if_missing = named.map(|(path, text)| (path, warning(text))).collect();
         Scope::System {
             extra: config.directories,
         }
@@ -230,6 +236,14 @@ fn scope(
         }
         None => user(),
     }
+}
+
+fn warning(Remark { path, line, text }: Remark) -> Warning {
+    let path = match line {
+        Some(line) => PathBuf::from(format!("{}:{line}", path.display())),
+        None => path,
+    };
+    Warning { path, text }
 }
 
 /// Below a root of its own, any path is one inside that root.

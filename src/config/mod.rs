@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::freshness::Level;
 use crate::privsep::Policy;
-use crate::rooted::Root;
+use crate::rooted::{Root, is_missing};
 
 pub(crate) use lines::{Line, lines, shown};
 
@@ -143,30 +143,30 @@ pub fn read(root: &Root) -> (Config, Vec<Remark>) {
     (config, remarks)
 }
 
-/// Lines of `directories` with paths that do not exist. They stay in force, because a path may come
-/// later.
+/// The paths in lines of `directories`, and what to say of each one that does not exist. It stays in
+/// force, because a path may come later.
+#[must_use]
+pub fn if_missing(config: &Config) -> Vec<(PathBuf, Remark)> {
+    let settings = config.settings.get("directories").into_iter().flatten();
+    let paths = settings.flat_map(|setting| {
+        setting.value.split(':').map(|path| {
+            let remark = Remark {
+                path: setting.file.to_path_buf(),
+                line: Some(setting.line),
+                text: format!("directories: {path} does not exist"),
+            };
+            (PathBuf::from(path), remark)
+        })
+    });
+    paths.take(MOST_REMARKS).collect()
+}
+
+/// What there is to say of configured search directories that do not exist.
 #[must_use]
 pub fn missing(root: &Root, config: &Config) -> Vec<Remark> {
-    let mut missing = Vec::new();
-    for setting in config.settings.get("directories").into_iter().flatten() {
-        for path in setting.value.split(':') {
-            let is_missing = |error: io::Error| {
-                matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                )
-            };
-            if root.stat(Path::new(path)).is_err_and(is_missing) {
-                missing.push(Remark {
-                    path: setting.file.to_path_buf(),
-                    line: Some(setting.line),
-                    text: format!("directories: {path} does not exist"),
-                });
-            }
-        }
-    }
-    missing.truncate(MOST_REMARKS);
-    missing
+    let mut named = if_missing(config);
+    named.retain(|(path, _)| root.stat(path).is_err_and(|error| is_missing(&error)));
+    named.into_iter().map(|(_, remark)| remark).collect()
 }
 
 /// The files to read, in order.
