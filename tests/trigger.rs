@@ -707,7 +707,7 @@ fn a_wrong_call_in_a_script_stops_no_transaction() {
         let ran = run(&mut tree.epcache(arguments));
         assert_eq!(ran.code, code, "{ran:?}");
         assert!(
-            ran.complaint().contains("usage: epcache trigger"),
+            ran.complaint().contains("see epcache help trigger"),
             "{ran:?}"
         );
     }
